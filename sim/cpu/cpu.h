@@ -1,0 +1,67 @@
+#pragma once
+// A virtual processor's engine: load registers, run to a deadline in instructions, give back why it stopped.
+#include <cstdint>
+#include <string>
+
+#include "mmu/translator.h"
+#include "sim/support/instant.h"
+#include "vtl/exit.h"
+#include "vtl/virtual_processor.h"
+
+namespace cpu {
+
+/// Exact counts each instruction (tracing, debugging); Fast counts blocks and single-steps the remainder.
+/// Both give the same results, instruction for instruction.
+enum class Gear : uint8_t { Exact, Fast };
+
+/// Sees each instruction before it executes (Exact gear only). Observation may not influence the run.
+class InstructionObserver {
+ public:
+  virtual ~InstructionObserver() = default;
+  /// `now` is the instant before the instruction; registers of `vp` are current, RIP is the instruction's.
+  virtual void before_instruction(support::Instant now, const vtl::VirtualProcessor& vp) = 0;
+};
+
+/// Builds the translation tag and roots of a VP's active VTL. Asked again whenever a register changed that it depends on.
+class AddressSpaceProvider {
+ public:
+  virtual ~AddressSpaceProvider() = default;
+  [[nodiscard]] virtual mmu::AddressSpace address_space(const vtl::VirtualProcessor& vp) const = 0;
+};
+
+/// Device memory, reached by single steps with exact state. `size` is 1, 2, 4 or 8 bytes.
+class MmioBus {
+ public:
+  virtual ~MmioBus() = default;
+  virtual uint64_t mmio_read(vtl::VirtualProcessor& vp, mmu::Spa address, uint8_t size) = 0;
+  virtual void mmio_write(vtl::VirtualProcessor& vp, mmu::Spa address, uint8_t size, uint64_t value) = 0;
+};
+
+/// One virtual processor's instruction engine. Everything that the architecture defines without a hypervisor happens inside:
+/// exception and interrupt delivery through the guest's IDT, SYSCALL, control and debug registers, architectural
+/// MSRs, INVLPG, RDTSC (from the instant), RDRAND (from a seeded stream). What concerns hypervisor, devices or time comes
+/// back as a vtl::Exit with RIP on the instruction and nothing of it executed.
+class Cpu {
+ public:
+  virtual ~Cpu() = default;
+
+  /// Runs `vp` in its active VTL from `now` until `deadline`, or until something must be decided outside. On return all
+  /// registers of `vp` are current and `now` has advanced by the instructions retired. A deadline is met exactly.
+  virtual vtl::Exit run(vtl::VirtualProcessor& vp, support::Instant& now, support::Instant deadline) = 0;
+
+  /// Delivers an exception in the active VTL through the guest's IDT (error codes, IST, TSS stacks, double fault). Returns
+  /// false on a triple fault.
+  virtual bool inject_exception(vtl::VirtualProcessor& vp, const vtl::PendingException& exception) = 0;
+
+  /// Offers an external interrupt: the next run() delivers it at the first instruction boundary with IF set and no
+  /// interrupt shadow and returns Exit::InterruptAccepted, before the handler's first instruction.
+  virtual void offer_interrupt(vtl::VirtualProcessor& vp, uint8_t vector) = 0;
+  virtual void withdraw_interrupt(vtl::VirtualProcessor& vp) = 0;
+
+  /// Completes an instruction that came back as an Exit: RIP is advanced by `length` and counts as one retired instruction.
+  virtual void retire(vtl::VirtualProcessor& vp, support::Instant& now, uint8_t length) = 0;
+
+  virtual void observe(InstructionObserver* observer) = 0;
+};
+
+}  // namespace cpu

@@ -1,0 +1,106 @@
+#pragma once
+// The registers of a virtual processor: what all VTLs share and what each VTL keeps to itself (TLFS 15.11, section 4.3).
+#include <array>
+#include <cstdint>
+
+#include "abi/hv/vtl.h"
+#include "mmu/access.h"
+
+namespace vtl {
+
+using abi::hv::Vtl;
+
+/// The only container that is indexed by a Vtl.
+template <class T>
+struct VtlArray {
+  std::array<T, abi::hv::implemented_vtls> values{};
+  T& operator[](Vtl vtl) { return values[static_cast<uint8_t>(vtl)]; }
+  const T& operator[](Vtl vtl) const { return values[static_cast<uint8_t>(vtl)]; }
+};
+
+enum Gpr : uint8_t { Rax, Rcx, Rdx, Rbx, Rsp, Rbp, Rsi, Rdi, R8, R9, R10, R11, R12, R13, R14, R15, gpr_count };
+enum SegmentName : uint8_t { Es, Cs, Ss, Ds, Fs, Gs, segment_count };
+
+/// A segment register with its hidden part. `attributes` as HV_X64_SEGMENT_REGISTER: 3:0 type, 4 S, 6:5 DPL, 7 P, 12 AVL,
+/// 13 L, 14 D/B, 15 G.
+struct Segment {
+  uint64_t base{};
+  uint32_t limit{};
+  uint16_t selector{};
+  uint16_t attributes{};
+  friend constexpr bool operator==(const Segment&, const Segment&) = default;
+};
+
+struct DescriptorTable {
+  uint64_t base{};
+  uint16_t limit{};
+  friend constexpr bool operator==(const DescriptorTable&, const DescriptorTable&) = default;
+};
+
+struct Xmm {
+  uint64_t low{}, high{};
+  friend constexpr bool operator==(const Xmm&, const Xmm&) = default;
+};
+
+/// x87 and SSE state as FXSAVE orders it; x87 registers hold 80 bits in `low` and the low 16 bits of `high`.
+struct FloatingPoint {
+  uint16_t control{0x37f}, status{}, opcode{};
+  uint8_t tag{};  ///< abridged: bit n set = physical register n in use
+  uint32_t mxcsr{0x1f80};
+  uint64_t instruction{}, operand{};
+  std::array<Xmm, 8> st{};
+  std::array<Xmm, 16> xmm{};
+  friend constexpr bool operator==(const FloatingPoint&, const FloatingPoint&) = default;
+};
+
+/// Shared between the VTLs of a VP. RSP is not here though it is a general register: gpr[Rsp] is unused.
+struct SharedRegisters {
+  std::array<uint64_t, gpr_count> gpr{};
+  uint64_t cr2{};
+  std::array<uint64_t, 4> dr{};  ///< DR0..DR3
+  uint64_t dr6{0xffff0ff0};
+  uint64_t xcr0{1};
+  FloatingPoint fp;
+};
+
+/// An exception to deliver in a VTL, as PendingEvent0 describes it (section 3.6).
+struct PendingException {
+  uint8_t vector{};
+  bool has_error_code{};
+  uint32_t error_code{};
+  uint64_t parameter{};  ///< CR2 for #PF
+};
+
+/// Private to one VTL of one VP.
+struct VtlContext {
+  uint64_t rip{}, rsp{}, rflags{2};
+  uint64_t cr0{0x60000010}, cr3{}, cr4{}, efer{};
+  uint64_t dr7{0x400};
+  std::array<Segment, segment_count> segments{};
+  Segment ldtr{}, tr{};
+  DescriptorTable gdtr{}, idtr{};
+  uint64_t star{}, lstar{}, cstar{}, sfmask{};
+  uint64_t kernel_gs_base{};
+  uint64_t sysenter_cs{}, sysenter_esp{}, sysenter_eip{};
+  uint64_t pat{0x0007040600070406};
+  uint64_t tsc_aux{}, tsc_offset{}, misc_enable{1};
+  bool interrupt_shadow{};  ///< the instruction after STI or MOV SS
+  bool nmi_masked{};
+  bool exception_pending{};
+  PendingException pending;  ///< delivered before the next instruction of this VTL
+};
+
+/// One virtual processor: shared registers once, private registers per VTL.
+struct VirtualProcessor {
+  uint32_t index{};
+  Vtl active{Vtl::Vtl0};
+  SharedRegisters shared;
+  VtlArray<VtlContext> contexts;
+  bool halted{};
+
+  VtlContext& context() { return contexts[active]; }
+  const VtlContext& context() const { return contexts[active]; }
+  [[nodiscard]] uint8_t cpl() const { return static_cast<uint8_t>((context().segments[Ss].attributes >> 5) & 3); }
+};
+
+}  // namespace vtl

@@ -1,0 +1,40 @@
+# How host code is compiled. Every host target links airlock_options; guests never see it.
+
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE RelWithDebInfo CACHE STRING "Build type" FORCE)
+endif()
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+set(CMAKE_CXX_SCAN_FOR_MODULES OFF)
+set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O2 -g")  # without NDEBUG: assert and CHECK are on
+set(CMAKE_CXX_FLAGS_RELEASE "-O2 -DNDEBUG")   # CHECK is not assert and stays on
+
+# Compiled objects are shared between presets, folders and clones.
+find_program(AIRLOCK_CCACHE ccache)
+if(AIRLOCK_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  set(CMAKE_CXX_COMPILER_LAUNCHER /usr/bin/env CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1
+    CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime ${AIRLOCK_CCACHE})
+endif()
+
+add_library(airlock_options INTERFACE)
+target_compile_options(airlock_options INTERFACE
+  -Wall -Wextra -Wshadow -Wconversion -Wnon-virtual-dtor -Werror
+  # TRY() is a GNU statement expression, the one extension in use.
+  $<$<CXX_COMPILER_ID:Clang>:-Wno-gnu-statement-expression>
+  # Debug information must not name the build folder.
+  -ffile-prefix-map=${CMAKE_SOURCE_DIR}=.
+  # A precompiled header that ccache can recognise.
+  $<$<CXX_COMPILER_ID:Clang>:SHELL:-Xclang -fno-pch-timestamp>
+  $<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess>)
+
+if(AIRLOCK_SANITIZE)
+  target_compile_options(airlock_options INTERFACE -fsanitize=${AIRLOCK_SANITIZE} -fno-omit-frame-pointer
+    -fno-sanitize-recover=all)
+  target_link_options(airlock_options INTERFACE -fsanitize=${AIRLOCK_SANITIZE})
+endif()
+if(AIRLOCK_FUZZ)
+  target_compile_options(airlock_options INTERFACE -fsanitize=fuzzer-no-link)
+  target_link_options(airlock_options INTERFACE -fsanitize=fuzzer-no-link)
+endif()

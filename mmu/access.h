@@ -43,7 +43,9 @@ enum class FaultKind : uint8_t {
   NonCanonical,      ///< #GP(0), or #SS(0) for a stack access
   PageFault,         ///< #PF of stage 1, error_code as SDM figure 4-12
   SlatViolation,     ///< stage 2 denies: an intercept for the VTL that set the protection, or for the root
-  GpaUnmapped,       ///< stage 2 maps nothing there
+  GpaUnmapped,       ///< stage 2 maps nothing there, neither page nor "no access"
+  SlatMisconfigured, ///< a SLAT entry that no processor accepts (section 8.1): a fault of the host, not of the guest
+  UnsupportedPaging, ///< paging is on, but not in long mode: 32-bit and PAE paging are not implemented
 };
 
 /// Why an access does not land. `qualification` has the bits of an EPT violation (SDM table 28-7, section 8.4).
@@ -51,9 +53,16 @@ struct Fault {
   FaultKind kind{FaultKind::PageFault};
   Gva address;               ///< the linear address of the access (CR2 for #PF)
   uint32_t error_code{};     ///< #PF only
-  Gpa gpa;                   ///< SlatViolation, GpaUnmapped: the guest physical address that was refused
-  uint64_t qualification{};  ///< SlatViolation, GpaUnmapped
+  Gpa gpa;                   ///< of a fault in stage 2: the guest physical address that was refused
+  uint64_t qualification{};  ///< SlatViolation, GpaUnmapped; abi::x64::ept_violation names the bits
   bool paging_structure{};   ///< stage 2 refused an access to a stage-1 paging structure, not to the final page
+};
+
+/// What translating gives: a Translation if `ok`, else a Fault. The other one has no meaning.
+struct TranslationResult {
+  bool ok{};
+  Translation translation;
+  Fault fault;
 };
 
 }  // namespace mmu

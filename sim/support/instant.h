@@ -10,7 +10,7 @@ struct Instant {
   uint64_t ticks{};
   friend constexpr bool operator==(Instant, Instant) = default;
   friend constexpr auto operator<=>(Instant, Instant) = default;
-  friend constexpr Instant operator+(Instant a, uint64_t ticks) { return {a.ticks + ticks}; }
+  friend constexpr Instant operator+(Instant a, uint64_t more) { return {a.ticks + more}; }
   friend constexpr uint64_t operator-(Instant a, Instant b) { return a.ticks - b.ticks; }
 };
 

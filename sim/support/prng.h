@@ -1,0 +1,37 @@
+#pragma once
+// Seeded randomness: the only kind there is. One stream per consumer, so that a new consumer disturbs no other.
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+namespace support {
+
+/// xoshiro256** (Blackman and Vigna). Not for cryptography; equal on every host and build.
+class Prng {
+ public:
+  /// A stream of its own for each (seed, name).
+  explicit Prng(uint64_t seed, std::string_view stream = {});
+  /// The same for the machine's 32-byte seed.
+  explicit Prng(std::span<const uint8_t, 32> seed, std::string_view stream = {});
+
+  /// 64 uniform bits.
+  uint64_t next();
+  /// Uniform in [0, bound); bound > 0. Unbiased.
+  uint64_t below(uint64_t bound);
+  /// Uniform in [first, last], both inclusive; first <= last.
+  uint64_t between(uint64_t first, uint64_t last);
+  /// True once in `odds` draws on average; odds > 0.
+  bool one_in(uint64_t odds) { return below(odds) == 0; }
+  void fill(std::span<uint8_t> bytes);
+
+  /// For saves and state hashes.
+  [[nodiscard]] const std::array<uint64_t, 4>& state() const { return state_; }
+  void restore(const std::array<uint64_t, 4>& state) { state_ = state; }
+
+ private:
+  void absorb(uint64_t value);
+  std::array<uint64_t, 4> state_{};
+};
+
+}  // namespace support

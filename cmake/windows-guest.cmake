@@ -1,0 +1,23 @@
+# Toolchain file of the guest project: clang and lld-link 19 for x86_64-pc-windows-msvc, with no Windows SDK.
+set(CMAKE_SYSTEM_NAME Windows)
+set(CMAKE_SYSTEM_PROCESSOR AMD64)
+set(GUEST_LLVM /usr/lib/llvm-19/bin CACHE PATH "LLVM tools for guest images")
+list(APPEND CMAKE_TRY_COMPILE_PLATFORM_VARIABLES GUEST_LLVM)
+foreach(language C CXX ASM)
+  set(CMAKE_${language}_COMPILER_TARGET x86_64-pc-windows-msvc)
+endforeach()
+set(CMAKE_C_COMPILER ${GUEST_LLVM}/clang)
+set(CMAKE_CXX_COMPILER ${GUEST_LLVM}/clang++)
+set(CMAKE_ASM_COMPILER ${GUEST_LLVM}/clang)
+set(CMAKE_LINKER ${GUEST_LLVM}/lld-link)
+set(CMAKE_AR ${GUEST_LLVM}/llvm-ar)  # not llvm-lib: the compiler has the GNU command line
+set(CMAKE_RANLIB ${GUEST_LLVM}/llvm-ranlib)
+set(CMAKE_MT ${GUEST_LLVM}/llvm-mt)
+set(CMAKE_RC_COMPILER ${GUEST_LLVM}/llvm-rc)
+set(CMAKE_TRY_COMPILE_TARGET_TYPE STATIC_LIBRARY)
+set(CMAKE_C_STANDARD_LIBRARIES "" CACHE STRING "")
+set(CMAKE_CXX_STANDARD_LIBRARIES "" CACHE STRING "")
+# Every tool is named above; searching for and trying compilers would only cost time.
+foreach(language C CXX)
+  set(CMAKE_${language}_COMPILER_WORKS TRUE)
+endforeach()

@@ -1,0 +1,13 @@
+# cmake -DPKI=<folder> -P write_pki_roots.cmake: writes pki_roots.h from the DER files in the folder.
+set(text "// Written by cmake/write_pki_roots.cmake. Root certificates (DER, X.509) of cmake/guest_signing.cmake.\n")
+string(APPEND text "#pragma once\n\nnamespace pki {\n")
+foreach(root production test foreign)
+  file(READ ${PKI}/${root}.root.der hex HEX)
+  string(REGEX REPLACE "(..)" "0x\\1, " bytes ${hex})
+  string(REGEX REPLACE "((0x.., ){16})" "\\1\n    " bytes ${bytes})
+  string(REGEX REPLACE " +\n" "\n" bytes "${bytes}")
+  string(STRIP "${bytes}" bytes)
+  string(APPEND text "\ninline constexpr unsigned char ${root}_root[] = {\n    ${bytes}\n};\n")
+endforeach()
+string(APPEND text "\n}  // namespace pki\n")
+file(WRITE ${PKI}/pki_roots.h "${text}")

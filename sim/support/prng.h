@@ -30,7 +30,6 @@ class Prng {
   void restore(const std::array<uint64_t, 4>& state) { state_ = state; }
 
  private:
-  void absorb(uint64_t value);
   std::array<uint64_t, 4> state_{};
 };
 

@@ -1,0 +1,23 @@
+#pragma once
+// 64 x 64 -> 128 bit multiplication, the mixing step of generator and hash.
+#include <cstdint>
+
+namespace support {
+
+struct Product {
+  uint64_t low, high;
+};
+
+[[nodiscard]] inline Product multiply(uint64_t a, uint64_t b) {
+  __extension__ using Wide = unsigned __int128;
+  const Wide wide = static_cast<Wide>(a) * b;
+  return {static_cast<uint64_t>(wide), static_cast<uint64_t>(wide >> 64)};
+}
+
+/// Both halves of the product folded together: every bit of the result depends on all of a and b.
+[[nodiscard]] inline uint64_t multiply_fold(uint64_t a, uint64_t b) {
+  const Product product = multiply(a, b);
+  return product.low ^ product.high;
+}
+
+}  // namespace support

@@ -30,12 +30,13 @@ foreach(language C CXX ASM)
 endforeach()
 
 find_program(AIRLOCK_CCACHE ccache)
+set(launcher)
 if(AIRLOCK_CCACHE AND NOT AIRLOCK_NO_CCACHE)
-  foreach(language C CXX)
-    set(CMAKE_${language}_COMPILER_LAUNCHER
-      /usr/bin/env CCACHE_BASEDIR=${ROOT} CCACHE_NOHASHDIR=1 ${AIRLOCK_CCACHE})
-  endforeach()
+  set(launcher /usr/bin/env CCACHE_BASEDIR=${ROOT} CCACHE_NOHASHDIR=1 ${AIRLOCK_CCACHE})
 endif()
+file(CREATE_LINK ${ROOT} ${CMAKE_BINARY_DIR}/source SYMBOLIC)
+set(CMAKE_C_COMPILER_LAUNCHER ${launcher})
+set(CMAKE_CXX_COMPILER_LAUNCHER ${ROOT}/tools/guest-compile ${ROOT} ${launcher})
 
 # lld-link is called by itself: no compiler driver, no manifest, no default library or subsystem.
 set(guest_link "<CMAKE_LINKER> /nologo <LINK_FLAGS> <OBJECTS> /out:<TARGET> /implib:<TARGET_IMPLIB> /pdb:<TARGET_PDB> <LINK_LIBRARIES>")
@@ -57,11 +58,14 @@ target_compile_options(guest_objects INTERFACE
     -funwind-tables -fno-stack-protector -mno-red-zone -mgeneral-regs-only -mcx16 -ffunction-sections -fdata-sections
     -nostdlibinc
     -mno-incremental-linker-compatible -gno-codeview-command-line -fdebug-compilation-dir=.
-    -ffile-prefix-map=${ROOT}=airlock -ffile-prefix-map=${AIRLOCK_CACHE}=cache -ffile-prefix-map=${CMAKE_BINARY_DIR}=build>
-  $<$<COMPILE_LANGUAGE:CXX>:-fno-exceptions -fno-rtti -fno-threadsafe-statics -nostdinc++
-    SHELL:-isystem${ROOT}/images/libcxx-site SHELL:-isystem${GUEST_LLVM}/../include/c++/v1>
-  $<$<COMPILE_LANGUAGE:C,CXX>:SHELL:-isystem${ROOT}/images/libc>
+    -ffile-prefix-map=${ROOT}=airlock -ffile-prefix-map=/proc/self/cwd/source=airlock
+    -ffile-prefix-map=${CMAKE_BINARY_DIR}=build>
+  $<$<COMPILE_LANGUAGE:CXX>:-fno-exceptions -fno-rtti -fno-threadsafe-statics -nostdinc++>
   $<$<COMPILE_LANGUAGE:ASM>:-mno-incremental-linker-compatible>)
+
+target_include_directories(guest_objects SYSTEM INTERFACE
+  $<$<COMPILE_LANGUAGE:CXX>:${ROOT}/images/libcxx-site> $<$<COMPILE_LANGUAGE:CXX>:${GUEST_LLVM}/../include/c++/v1>
+  $<$<COMPILE_LANGUAGE:C,CXX>:${ROOT}/images/libc>)
 
 # What guest sources may include, and how strictly they are read.
 add_library(guest_options INTERFACE)

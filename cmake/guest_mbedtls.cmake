@@ -1,9 +1,12 @@
 # mbedTLS for guests: the static library guest_mbedtls. Its configuration is images/cng/guest_mbedtls_config.h; the image
 # that links it supplies cng_calloc, cng_free, cng_snprintf, mbedtls_platform_zeroize and mbedtls_zeroize_and_free.
-set(MBEDTLS ${AIRLOCK_MBEDTLS_DIR})
-if(NOT EXISTS ${MBEDTLS}/library/sha256.c)
-  message(FATAL_ERROR "The source of mbedTLS is missing in ${MBEDTLS}. Run tools/setup.")
+if(NOT EXISTS ${AIRLOCK_MBEDTLS_DIR}/library/sha256.c)
+  message(FATAL_ERROR "The source of mbedTLS is missing in ${AIRLOCK_MBEDTLS_DIR}. Run tools/setup.")
 endif()
+# Copied, because the PDB records the paths of objects, which would otherwise contain that of the cache.
+set(MBEDTLS ${CMAKE_BINARY_DIR}/mbedtls)
+file(COPY ${AIRLOCK_MBEDTLS_DIR}/library ${AIRLOCK_MBEDTLS_DIR}/include DESTINATION ${MBEDTLS}
+  FILES_MATCHING PATTERN "*.c" PATTERN "*.h")
 set(guest_mbedtls_sources
   aes asn1parse asn1write bignum bignum_core bignum_mod bignum_mod_raw block_cipher cipher cipher_wrap constant_time
   ctr_drbg ecdh ecdsa ecp ecp_curves ecp_curves_new gcm hkdf md oid pk pk_ecc pk_wrap pkparse platform rsa

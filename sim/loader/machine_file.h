@@ -1,0 +1,33 @@
+#pragma once
+// The machine file: TOML that overrides the defaults of MachineConfig.
+//
+//   [machine]
+//   memory = "128MiB"              # 64MiB .. 3GiB, whole 2 MiB
+//   seed = 1                       # 0 .. 2^63-1
+//   gear = "fast"                  # or "exact"
+//   [boot]
+//   disk = "disk.img"              # relative to the folder of this file
+//   firmware = "firmware.efi"
+//   hypervisorlaunchtype = "auto"  # or "off"
+//   vsmlaunchtype = "auto"         # or "off"; "auto" needs hypervisorlaunchtype = "auto"
+//   secure_boot = true
+//   test_signing = false
+//   hvci = "on"                    # or "off", "strict"; all but "off" need VSM
+//   [limits]
+//   instructions = 20_000_000_000  # 0 = no limit
+#include <string>
+#include <string_view>
+
+#include "sim/loader/machine_config.h"
+#include "sim/support/result.h"
+
+namespace loader {
+
+/// Reads `path`. Messages begin with "path:line:column:" and say what would be allowed. With hypervisorlaunchtype or
+/// vsmlaunchtype "off", the settings that need more follow to "off" unless the file names them itself.
+[[nodiscard]] support::Result<MachineConfig> read_machine_file(const std::string& path);
+
+/// The same for text that is already in memory; `path` is for messages and for the folder of relative paths.
+[[nodiscard]] support::Result<MachineConfig> parse_machine_text(std::string_view text, const std::string& path);
+
+}  // namespace loader

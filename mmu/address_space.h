@@ -18,10 +18,11 @@ struct Stage1Registers {
 struct AddressSpace {
   uint8_t partition{};
   abi::hv::Vtl vtl{};
-  uint8_t vp{};  ///< index of the virtual processor: TLB entries belong to one processor, as with VPID
+  uint8_t
+      vp{};  ///< index of the virtual processor: TLB entries belong to one processor, as with VPID
   Stage1Registers stage1;
   const Slat* slat{};  ///< null on a bare machine: GPA and SPA are then the same number
-  bool mbec{};         ///< mode-based execute control is enabled for this VTL on this VP (TLFS 15.10)
+  bool mbec{};  ///< mode-based execute control is enabled for this VTL on this VP (TLFS 15.10)
 };
 
 /// The bits of the control registers that translation looks at (SDM vol. 3, 4.1.3).
@@ -49,8 +50,8 @@ inline constexpr uint64_t cr3_pcid_mask = 0xfff;
              : uint16_t{0};
 }
 
-/// Whether UX governs fetches from user pages. If not, KX governs all: MBEC is off, or SMEP, which this processor has,
-/// is disabled (section 5.2).
+/// Whether UX governs fetches from user pages. If not, KX governs all: MBEC is off, or SMEP, which
+/// this processor has, is disabled (section 5.2).
 [[nodiscard]] constexpr bool user_execute_governs(const AddressSpace& space) {
   return space.mbec && (space.stage1.cr4 & control::cr4_smep) != 0;
 }

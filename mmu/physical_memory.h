@@ -16,10 +16,11 @@ namespace mmu {
 /// W^X over all engines: a page is writable by guest code, or executable, never both at once.
 enum class PageState : uint8_t { Data, Code };
 
-/// A page changed its state since a consumer looked last.
+/// What happened to a page since a consumer looked last; both may have.
 struct PageStateChange {
   uint64_t page{};
-  PageState state{};  ///< Data: discard translations of the page. Code: discard write grants to it.
+  bool became_data{};  ///< it was written, or is about to be: discard translations of the page
+  bool became_code{};  ///< discard grants of W to the page
 };
 
 /// One block of RAM, SPA [0, size), zero at first; pages never touched cost nothing, also to hash.
@@ -27,8 +28,10 @@ struct PageStateChange {
 /// Engines write to it directly. Their duties, so that nothing escapes:
 ///  - before granting W to a page: make_data(page), then mark_dirty(page);
 ///  - before granting X to a page: make_code(page);
-///  - before running: if code_epoch() moved, drain_code_invalidations() and discard what it names (translations and the
-///    engine's TLB); if dirty_epoch() moved, flush the engine's TLB, because grants of W made before are no longer known.
+///  - before running: if code_epoch() moved, drain_code_invalidations() and discard what it names
+///  (translations and the
+///    engine's TLB); if dirty_epoch() moved, flush the engine's TLB, because grants of W made
+///    before are no longer known.
 class PhysicalMemory {
  public:
   /// `size` in bytes: a multiple of 4096, not 0.
@@ -87,8 +90,9 @@ class PhysicalMemory {
   [[nodiscard]] CodeConsumer add_code_consumer();
   void remove_code_consumer(CodeConsumer consumer);
   /// Moves with every state change.
-  [[nodiscard]] uint64_t code_epoch() const { return log_start_ + log_.size(); }
-  /// Appends what changed since this consumer's last call, oldest first.
+  [[nodiscard]] uint64_t code_epoch() const { return code_epoch_; }
+  /// Appends what changed since this consumer's last call, each page once, in the order of their
+  /// first changes.
   void drain_code_invalidations(CodeConsumer consumer, std::vector<PageStateChange>& changes);
 
   // --- Dirty pages.
@@ -103,7 +107,8 @@ class PhysicalMemory {
   /// Moves when grants of W made before are forgotten: clear_dirty() and hash().
   [[nodiscard]] uint64_t dirty_epoch() const { return dirty_epoch_; }
 
-  /// Hash of all of RAM, a function of its content only. Reads the pages dirtied since the last call.
+  /// Hash of all of RAM, a function of its content only. Reads the pages dirtied since the last
+  /// call.
   [[nodiscard]] support::StateHash hash();
 
  private:
@@ -119,8 +124,7 @@ class PhysicalMemory {
       if (test(code_pages_, page)) make_data(page);
     }
   }
-  void log_change(uint64_t page, PageState state);
-  void trim_log();
+  void announce(uint64_t page, PageState state);
 
   uint64_t size_{};
   ZeroedMemory ram_;
@@ -128,10 +132,13 @@ class PhysicalMemory {
   Bitmap code_pages_, dirty_, unhashed_;
   uint64_t dirty_epoch_{};
 
-  static constexpr uint64_t not_a_consumer = ~uint64_t{0};
-  std::vector<PageStateChange> log_;  ///< what some consumer has not seen yet
-  uint64_t log_start_{};              ///< number of changes that were dropped from the log's front
-  std::vector<uint64_t> cursors_;     ///< per consumer: number of changes seen
+  struct Pending {
+    bool active{};
+    std::vector<uint64_t> pages;
+    Bitmap became_data, became_code;
+  };
+  std::vector<Pending> consumers_;
+  uint64_t code_epoch_{};
 
   ZeroedMemory page_hashes_;  ///< StateHash per page, as of the last hash()
   support::StateHash hash_;

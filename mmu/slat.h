@@ -8,8 +8,8 @@
 
 namespace mmu {
 
-/// Pages for SLAT tables, out of a region of RAM that no SLAT maps. Handed out in ascending order, freed pages first
-/// (last freed, first reused).
+/// Pages for SLAT tables, out of a region of RAM that no SLAT maps. Handed out in ascending order,
+/// freed pages first (last freed, first reused).
 class SlatPageAllocator {
  public:
   /// The region [first, first + bytes): page-aligned and inside RAM (CHECK).
@@ -17,7 +17,7 @@ class SlatPageAllocator {
 
   /// A page of zeros; false when the region is used up.
   [[nodiscard]] bool allocate(Spa& page);
-  /// `page` came from allocate() and is not used any more. Its content is cleared.
+  /// `page` came from allocate() and is not used any more.
   void free(Spa page);
   [[nodiscard]] uint64_t available_pages() const;
   [[nodiscard]] bool owns(Spa address) const { return address >= first_ && address < end_; }
@@ -28,7 +28,11 @@ class SlatPageAllocator {
   std::vector<Spa> freed_;
 };
 
-enum class PageSize : uint8_t { Size4K = 1, Size2M = 2, Size1G = 3 };  ///< the value is the level of the leaf
+enum class PageSize : uint8_t {
+  Size4K = 1,
+  Size2M = 2,
+  Size1G = 3
+};  ///< the value is the level of the leaf
 [[nodiscard]] constexpr uint64_t bytes_of(PageSize size) {
   return abi::page_size << (9 * (static_cast<unsigned>(size) - 1));
 }
@@ -49,8 +53,8 @@ struct SlatMapping {
   PageSize size{PageSize::Size4K};
 };
 
-/// One SLAT. Changing it invalidates nothing: who lowers rights or unmaps calls Translator::invalidate_guest_physical, as
-/// a hypervisor executes INVEPT.
+/// One SLAT. Changing it invalidates nothing: who lowers rights or unmaps calls
+/// Translator::invalidate_guest_physical, as a hypervisor executes INVEPT.
 class Slat {
  public:
   /// Takes its first table from the allocator when something is mapped.
@@ -59,14 +63,16 @@ class Slat {
   Slat(const Slat&) = delete;
   Slat& operator=(const Slat&) = delete;
 
-  /// Maps one page; replaces what was there (a table below included). An SPA outside RAM is a device page. Rights without
-  /// KX = UX mean something only to address spaces with MBEC.
+  /// Maps one page; replaces what was there (a table below included). An SPA outside RAM is a
+  /// device page. Rights without KX = UX mean something only to address spaces with MBEC.
   [[nodiscard]] SlatStatus map(Gpa gpa, Spa spa, Rights rights, PageSize size = PageSize::Size4K);
-  /// Maps [gpa, gpa + bytes) to [spa, spa + bytes) with the largest pages that fit; all multiples of 4096.
+  /// Maps [gpa, gpa + bytes) to [spa, spa + bytes) with the largest pages that fit; all multiples
+  /// of 4096.
   [[nodiscard]] SlatStatus map_range(Gpa gpa, Spa spa, uint64_t bytes, Rights rights);
   /// Removes one 4 KiB page; splits a larger one.
   [[nodiscard]] SlatStatus unmap(Gpa gpa);
-  /// Changes the rights of one 4 KiB page and keeps its SPA; splits a larger one, if the rights differ.
+  /// Changes the rights of one 4 KiB page and keeps its SPA; splits a larger one, if the rights
+  /// differ.
   [[nodiscard]] SlatStatus protect(Gpa gpa, Rights rights);
   [[nodiscard]] SlatMapping lookup(Gpa gpa) const;
 
@@ -79,10 +85,10 @@ class Slat {
   [[nodiscard]] uint64_t eptp() const { return root_.value() | (3u << 3) | 6u; }
 
  private:
-  [[nodiscard]] uint64_t* entry_at(Spa table, Gpa gpa, int level) const;
+  [[nodiscard]] uint64_t leaf(Spa spa, Rights rights, int level) const;
   [[nodiscard]] SlatStatus descend(Gpa gpa, int leaf_level, Spa& entry_address);
-  [[nodiscard]] SlatStatus split(Spa entry_address, int level);
-  void free_tables(uint64_t entry, int level);
+  void split(uint64_t entry, int level, Spa below);
+  void free_table(Spa table, int level);
 
   PhysicalMemory& memory_;
   SlatPageAllocator& allocator_;

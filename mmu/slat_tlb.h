@@ -1,10 +1,13 @@
 #pragma once
-// The bounded cache of combined translations (GVA to SPA). Its content is state: it changes only when it is filled after
-// one of its own misses, and when something is invalidated. What a look-up does, nobody can see.
+// The bounded cache of combined translations (GVA to SPA). Its content is state: it changes only
+// when it is filled after one of its own misses, and when something is invalidated. What a look-up
+// does, nobody can see.
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <vector>
 
+#include "abi/x64/paging.h"
 #include "mmu/access.h"
 #include "mmu/address_space.h"
 #include "sim/support/state_hash.h"
@@ -21,26 +24,27 @@ inline constexpr uint8_t execute = 4;
 }
 }  // namespace grant
 
-/// One 4 KiB page of a combined translation. Rights are kept apart by stage, because CR0.WP, SMEP, SMAP, AC and MBEC
-/// apply at the time of the access.
+/// One 4 KiB page of a combined translation. Rights are kept apart by stage, because CR0.WP, SMEP,
+/// SMAP, AC and MBEC apply at the time of the access.
 class TlbEntry {
  public:
   enum Attribute : uint64_t {
-    Writable = 1 << 0,    ///< stage 1: R/W in every level
-    User = 1 << 1,        ///< stage 1: U/S in every level
-    NoExecute = 1 << 2,   ///< stage 1: XD in some level
-    Global = 1 << 3,      ///< stage 1: G in the leaf and CR4.PGE
-    Dirty = 1 << 4,       ///< stage 1: D in the leaf
-    Fragment = 1 << 5,    ///< stage 1: part of a 2 MiB or 1 GiB page
-    SlatRead = 1 << 6,
-    SlatWrite = 1 << 7,
-    SlatKernelExecute = 1 << 8,
-    SlatUserExecute = 1 << 9,
-    Ram = 1 << 10,
+    Writable = 1 << 0,   ///< stage 1: R/W in every level
+    User = 1 << 1,       ///< stage 1: U/S in every level
+    NoExecute = 1 << 2,  ///< stage 1: XD in some level
+    Global = 1 << 3,     ///< stage 1: G in the leaf and CR4.PGE
+    Dirty = 1 << 4,      ///< stage 1: D in the leaf
+    SlatRead = 1 << 5,
+    SlatWrite = 1 << 6,
+    SlatKernelExecute = 1 << 7,
+    SlatUserExecute = 1 << 8,
+    Ram = 1 << 9,
+    PartOf2M = 1 << 10,  ///< of a 2 MiB page of stage 1: INVLPG anywhere in it concerns this entry
+    PartOf1G = 1 << 11,
   };
 
   TlbEntry() = default;
-  TlbEntry(uint64_t key, uint16_t pcid, Spa spa, Gpa gpa, uint64_t attributes, uint64_t stamp)
+  TlbEntry(uint64_t key, uint64_t stamp, uint16_t pcid, Spa spa, Gpa gpa, uint64_t attributes)
       : key_{key},
         stamp_{stamp},
         spa_and_attributes_{spa.page_base().value() | attributes},
@@ -48,10 +52,14 @@ class TlbEntry {
 
   [[nodiscard]] Spa spa() const { return Spa{spa_and_attributes_}.page_base(); }  ///< of the page
   [[nodiscard]] Gpa gpa() const { return Gpa{gpa_and_pcid_}.page_base(); }        ///< of the page
-  [[nodiscard]] bool has(Attribute attribute) const { return (spa_and_attributes_ & attribute) != 0; }
+  [[nodiscard]] bool has(Attribute attribute) const {
+    return (spa_and_attributes_ & attribute) != 0;
+  }
   [[nodiscard]] uint64_t attributes() const { return spa_and_attributes_ & 0xfff; }
-  [[nodiscard]] uint64_t key() const { return key_; }
   [[nodiscard]] uint16_t pcid() const { return gpa_and_pcid_ & 0xfff; }
+  /// Where it applies: linear page number, partition, VP, VTL, paging on or off.
+  [[nodiscard]] uint64_t key() const { return key_; }
+  /// When it was filled, on the TLB's own clock.
   [[nodiscard]] uint64_t stamp() const { return stamp_; }
 
  private:
@@ -61,63 +69,154 @@ class TlbEntry {
   uint64_t gpa_and_pcid_{};
 };
 
-/// What `entry` permits an access of this privilege: a mask of grant::read, write, execute. Order and reasons of refusals
-/// are the walker's.
-[[nodiscard]] uint8_t granted(const AddressSpace& space, const TlbEntry& entry, bool user,
-                              bool implicit_supervisor = false);
+/// What `entry` permits an access of this privilege: a mask of grant::read, write, execute.
+[[nodiscard]] inline uint8_t granted(const AddressSpace& space, const TlbEntry& entry, bool user,
+                                     bool implicit_supervisor = false) {
+  const Stage1Registers& registers = space.stage1;
+  const bool user_page = entry.has(TlbEntry::User);
+  const bool no_execute = entry.has(TlbEntry::NoExecute);
+  unsigned stage1 = grant::read | grant::write | grant::execute;
+  if (!paging_enabled(space)) {
+    // Without paging, stage 1 refuses nothing.
+  } else if (user && !implicit_supervisor) {
+    if (!entry.has(TlbEntry::Writable)) stage1 &= ~unsigned{grant::write};
+    if (no_execute) stage1 &= ~unsigned{grant::execute};
+    if (!user_page) stage1 = 0;
+  } else {
+    const bool read_only =
+        !entry.has(TlbEntry::Writable) && (registers.cr0 & control::cr0_write_protect) != 0;
+    if (read_only) stage1 &= ~unsigned{grant::write};
+    if (user_page) {
+      const bool smap = (registers.cr4 & control::cr4_smap) != 0;
+      if (smap && (implicit_supervisor || !registers.alignment_check)) stage1 &= grant::execute;
+      if ((registers.cr4 & control::cr4_smep) != 0) stage1 &= ~unsigned{grant::execute};
+    }
+    if (no_execute) stage1 &= ~unsigned{grant::execute};
+  }
+  const auto execute_right = user_page && user_execute_governs(space) ? TlbEntry::SlatUserExecute
+                                                                      : TlbEntry::SlatKernelExecute;
+  unsigned stage2 = 0;
+  if (entry.has(TlbEntry::SlatRead)) stage2 |= grant::read;
+  if (entry.has(TlbEntry::SlatWrite) && entry.has(TlbEntry::Dirty)) stage2 |= grant::write;
+  if (entry.has(execute_right)) stage2 |= grant::execute;
+  return static_cast<uint8_t>(stage1 & stage2);
+}
 
-/// Entries are tagged by partition, VTL, VP, and PCID or global. When `capacity` entries were filled, the whole
-/// generation is dropped (engine.md 11): no entry is ever replaced alone.
+/// Entries are tagged by partition, VTL, VP, and PCID or global. When `capacity` entries were
+/// filled, the whole generation is dropped (engine.md 11): no entry is ever evicted alone, so that
+/// engines need one flush for all.
+///
+/// Open addressing; each entry carries the time at which it was filled, and invalidating many
+/// entries is setting the time before which entries of that kind are dead.
 class SlatTlb {
  public:
+  /// `capacity` > 0 entries.
   explicit SlatTlb(uint32_t capacity);
 
   /// The valid entry of the page in this space, whatever it permits; null if there is none.
-  [[nodiscard]] const TlbEntry* find(const AddressSpace& space, Gva address) const;
+  [[nodiscard]] const TlbEntry* find(const AddressSpace& space, Gva address) const {
+    const uint32_t index = domain_index(space.partition, space.vp, space.vtl);
+    if (index >= domains_.size() || domains_[index] == nullptr) return nullptr;
+    if (!abi::x64::is_canonical(address.value())) return nullptr;
+    const Domain& domain = *domains_[index];
+    const uint64_t key = key_of(space, address);
+    const uint16_t pcid = current_pcid(space);
+    for (uint64_t slot = slot_of(key);; slot = (slot + 1) & slot_mask_) {
+      const TlbEntry& entry = slots_[slot];
+      if (entry.stamp() < generation_start_) return nullptr;
+      if (entry.key() == key && visible(domain, entry, pcid)) return &entry;
+    }
+  }
 
-  /// Adds or replaces the entry of a page.
-  void fill(const AddressSpace& space, Gva address, Spa spa, Gpa gpa, uint64_t attributes, int level);
+  /// Adds or replaces the entry of the page. `attributes` is a mask of TlbEntry::Attribute.
+  void fill(const AddressSpace& space, Gva address, Spa spa, Gpa gpa, uint64_t attributes);
 
-  /// INVLPG, INVPCID type 0 (which spares globals), and what a fault does to its own page.
+  /// The page of `address`, of whatever size, in one PCID, with or without global entries.
   void invalidate_address(const AddressSpace& space, uint16_t pcid, Gva address, bool keep_globals);
-  /// MOV CR3, INVPCID type 1: the non-global entries of one PCID.
+  /// The non-global entries of one PCID.
   void invalidate_pcid(const AddressSpace& space, uint16_t pcid);
-  /// INVPCID types 2 and 3, INVVPID: all PCIDs of this VP and VTL.
+  /// All PCIDs of this VP and VTL.
   void invalidate_all(const AddressSpace& space, bool keep_globals);
-  /// INVEPT type 1: everything that the SLAT of this partition and VTL took part in, on all VPs.
+  /// Everything that the SLAT of this partition and VTL took part in, on all VPs.
   void invalidate_guest_physical(uint8_t partition, abi::hv::Vtl vtl);
   void drop_generation();
 
-  /// Moves whenever an entry of this partition and VTL that an engine may have copied is gone or grants less. An engine
-  /// compares it before it runs, and flushes its own TLB if it moved.
+  /// Moves whenever an entry of this partition and VTL that an engine may have copied is gone or
+  /// permits less. An engine compares it before it runs, and flushes its own TLB if it moved.
   [[nodiscard]] uint64_t epoch(uint8_t partition, abi::hv::Vtl vtl) const {
-    return epochs_[partition * 4u + static_cast<unsigned>(vtl)];
+    return generations_dropped_ + epochs_[epoch_index(partition, vtl)];
   }
 
   [[nodiscard]] uint32_t capacity() const { return capacity_; }
-  [[nodiscard]] uint32_t used() const { return used_; }  ///< since the last drop, dead entries included
+  /// Slots taken since the generation began, those of dead entries included.
+  [[nodiscard]] uint32_t used() const { return used_; }
   [[nodiscard]] uint64_t generations_dropped() const { return generations_dropped_; }
-  /// Of the valid entries and their tags; part of the machine's state.
+  /// Hash of what future look-ups and drops depend on: valid entries with their tags, and used().
   [[nodiscard]] support::StateHash hash() const;
 
  private:
-  /// Entries stamped before these are dead. One per VP, VTL and partition.
+  /// One VP in one VTL. Entries stamped before these times are dead.
   struct Domain {
-    uint64_t floor_all{};
-    uint64_t floor_non_global{};
-    std::vector<uint64_t> floor_pcid;  ///< empty until a PCID other than 0 is used; then 4096
-    uint64_t floor_pcid0{};
+    uint64_t all_floor{1};
+    uint64_t non_global_floor{1};
+    uint64_t pcid0_floor{1};
+    std::vector<uint64_t> pcid_floors;  ///< 4096, once a PCID other than 0 was invalidated
   };
 
+  static constexpr unsigned linear_page_bits = 36;
+  static constexpr uint64_t unpaged_key = uint64_t{1} << 63;
+  static constexpr uint64_t removed_key =
+      ~uint64_t{0};  ///< no look-up has it: bits 54 to 62 of a key are 0
+
+  static constexpr uint32_t domain_index(uint8_t partition, uint8_t vp, abi::hv::Vtl vtl) {
+    return uint32_t{partition} << 10 | uint32_t{vp} << 2 | static_cast<uint32_t>(vtl);
+  }
+  static constexpr uint32_t epoch_index(uint8_t partition, abi::hv::Vtl vtl) {
+    return uint32_t{partition} << 2 | static_cast<uint32_t>(vtl);
+  }
+  static uint64_t key_of(const AddressSpace& space, Gva address) {
+    const uint64_t page = address.page_number() & ((uint64_t{1} << linear_page_bits) - 1);
+    const uint64_t domain = domain_index(space.partition, space.vp, space.vtl);
+    return page | domain << linear_page_bits | (paging_enabled(space) ? 0 : unpaged_key);
+  }
+  [[nodiscard]] uint64_t slot_of(uint64_t key) const {
+    return (key * 0x9e3779b97f4a7c15) >> slot_shift_;
+  }
+  static bool alive(const Domain& domain, const TlbEntry& entry) {
+    if (entry.stamp() < domain.all_floor) return false;
+    if (entry.has(TlbEntry::Global)) return true;
+    return entry.stamp() >= domain.non_global_floor &&
+           entry.stamp() >= pcid_floor(domain, entry.pcid());
+  }
+  static uint64_t pcid_floor(const Domain& domain, uint16_t pcid) {
+    if (pcid == 0) return domain.pcid0_floor;
+    return domain.pcid_floors.empty() ? 0 : domain.pcid_floors[pcid];
+  }
+  static bool visible(const Domain& domain, const TlbEntry& entry, uint16_t pcid) {
+    return (entry.pcid() == pcid || entry.has(TlbEntry::Global)) && alive(domain, entry);
+  }
+
+  Domain& domain_of(const AddressSpace& space);
+  const Domain* domain_of_key(uint64_t key) const;
+  void note_large_page(uint64_t key, uint64_t attributes);
+  [[nodiscard]] bool may_hold_part_of_large_page(uint64_t key) const;
+  bool remove_page(uint64_t key, uint16_t pcid, bool keep_globals);
+  bool remove_large_page(uint64_t key, uint16_t pcid, bool keep_globals);
+  void move_epoch(uint8_t partition, abi::hv::Vtl vtl) { ++epochs_[epoch_index(partition, vtl)]; }
+
   uint32_t capacity_;
+  unsigned slot_shift_;
   uint64_t slot_mask_;
   std::unique_ptr<TlbEntry[]> slots_;
   std::vector<std::unique_ptr<Domain>> domains_;
-  uint64_t clock_{1};             ///< stamps; moves with each invalidation
+  uint64_t clock_{1};             ///< moves with each invalidation of many
   uint64_t generation_start_{1};  ///< a slot stamped before is empty
   uint32_t used_{};
   uint64_t generations_dropped_{};
   std::vector<uint64_t> epochs_;
+  /// Which large pages may have parts here, by a hash of their number: saves INVLPG from searching
+  /// for nothing.
+  std::array<uint64_t, 64> large_pages_{};
 };
 
 }  // namespace mmu

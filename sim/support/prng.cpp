@@ -10,7 +10,8 @@
 namespace support {
 namespace {
 
-/// Spreads 128 bits over the generator's 256. Never all zeros, the one state that xoshiro cannot leave.
+/// Spreads 128 bits over the generator's 256. Never all zeros, the one state that xoshiro cannot
+/// leave.
 std::array<uint64_t, 4> expand(const StateHash& seed) {
   std::array<uint64_t, 4> state{};
   uint64_t index = 0;
@@ -44,7 +45,8 @@ uint64_t Prng::next() {
 
 uint64_t Prng::below(uint64_t bound) {
   CHECK(bound > 0);
-  // The high half of next() * bound is uniform once the low products that do not divide evenly are rejected.
+  // The high half of next() * bound is uniform once the low products that do not divide evenly are
+  // rejected.
   const uint64_t uneven = (0 - bound) % bound;
   for (;;) {
     const Product product = multiply(next(), bound);

@@ -1,5 +1,6 @@
 #pragma once
-// Seeded randomness: the only kind there is. One stream per consumer, so that a new consumer disturbs no other.
+// Seeded randomness: the only kind there is. One stream per consumer, so that a new consumer
+// disturbs no other.
 #include <array>
 #include <cstdint>
 #include <span>

@@ -12,8 +12,9 @@ namespace support {
 namespace {
 
 // Digits of pi: odd, unsuspicious constants.
-constexpr uint64_t pi[] = {0xa4093822299f31d1, 0x082efa98ec4e6c89, 0x452821e638d01377, 0xbe5466cf34e90c6d,
-                           0xc0ac29b7c97c50dd, 0x3f84d5b5b5470917, 0x9216d5d98979fb1b, 0xd1310ba698dfb5ad};
+constexpr uint64_t pi[] = {0xa4093822299f31d1, 0x082efa98ec4e6c89, 0x452821e638d01377,
+                           0xbe5466cf34e90c6d, 0xc0ac29b7c97c50dd, 0x3f84d5b5b5470917,
+                           0x9216d5d98979fb1b, 0xd1310ba698dfb5ad};
 
 /// A bijection in which every input bit reaches every output bit.
 uint64_t avalanche(uint64_t value) {
@@ -30,7 +31,9 @@ uint64_t load(const uint8_t* bytes) {
 
 }  // namespace
 
-std::string StateHash::to_string() const { return fmt::format("{:016x}{:016x}", high, low); }
+std::string StateHash::to_string() const {
+  return fmt::format("{:016x}{:016x}", high, low);
+}
 
 StateHasher& StateHasher::add(uint64_t value) {
   // Both steps can be undone, so no two histories merge before finish() does.
@@ -80,7 +83,8 @@ StateHash hash_page(uint64_t page_number, const uint8_t* page) {
   const uint64_t key = avalanche(page_number + pi[0]);
   const uint64_t low = multiply_fold(lane[0] ^ key, lane[1] ^ pi[1]);
   const uint64_t high = multiply_fold(lane[2] ^ std::rotl(key, 32), lane[3] ^ pi[3]);
-  return {avalanche(low + std::rotl(high, 17) + key), avalanche(high ^ std::rotl(low, 41) ^ (key * pi[6]))};
+  return {avalanche(low + std::rotl(high, 17) + key),
+          avalanche(high ^ std::rotl(low, 41) ^ (key * pi[6]))};
 }
 
 }  // namespace support

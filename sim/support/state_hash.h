@@ -1,6 +1,7 @@
 #pragma once
-// What a state is called: 128 bits that are equal exactly when the state is, for all that a run can tell. Against
-// accidents, not adversaries. Equal on every host and build; defined by order of words, never by addresses.
+// What a state is called: 128 bits that are equal exactly when the state is, for all that a run can
+// tell. Against accidents, not adversaries. Equal on every host and build; defined by order of
+// words, never by addresses.
 #include <cstdint>
 #include <span>
 #include <string>
@@ -13,7 +14,8 @@ struct StateHash {
   friend constexpr bool operator==(const StateHash&, const StateHash&) = default;
   friend constexpr auto operator<=>(const StateHash&, const StateHash&) = default;
 
-  /// The hash of a set is the sum of the hashes of its keyed members, so that one member can be exchanged.
+  /// The hash of a set is the sum of the hashes of its keyed members, so that one member can be
+  /// exchanged.
   constexpr StateHash& operator+=(const StateHash& other) {
     low += other.low;
     high += other.high;
@@ -28,7 +30,8 @@ struct StateHash {
   [[nodiscard]] std::string to_string() const;
 };
 
-/// Hash of a sequence of fields. Order and boundaries count: add("ab") differs from add("a"), add("b").
+/// Hash of a sequence of fields. Order and boundaries count: add("ab") differs from add("a"),
+/// add("b").
 class StateHasher {
  public:
   StateHasher& add(uint64_t value);
@@ -43,8 +46,8 @@ class StateHasher {
   uint64_t words_{};
 };
 
-/// Hash of one 4096-byte page as the member `page_number` of memory. A page of zeros hashes to zero wherever it is:
-/// a page that was never touched and one that was cleared are the same.
+/// Hash of one 4096-byte page as the member `page_number` of memory. A page of zeros hashes to zero
+/// wherever it is: a page that was never touched and one that was cleared are the same.
 [[nodiscard]] StateHash hash_page(uint64_t page_number, const uint8_t* page);
 
 }  // namespace support

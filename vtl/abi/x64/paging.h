@@ -1,14 +1,14 @@
 #pragma once
-// Entries of the two translation stages, bit for bit. Freestanding: guests build their page tables with it.
-// Sources: SDM vol. 3, 4.5 (four-level paging), 4.7 (error code), 28.3 (EPT).
+// Entries of the two translation stages, bit for bit. Freestanding: guests build their page tables
+// with it. Sources: SDM vol. 3, 4.5 (four-level paging), 4.7 (error code), 28.3 (EPT).
 #include <stdint.h>
 
 #include "../layout/bits.h"
 
 namespace abi::x64 {
 
-/// Levels of four-level paging, counted from the page: 1 page table, 2 page directory, 3 page-directory-pointer
-/// table, 4 PML4. An entry of level n maps 4 KiB << 9 * (n - 1).
+/// Levels of four-level paging, counted from the page: 1 page table, 2 page directory, 3
+/// page-directory-pointer table, 4 PML4. An entry of level n maps 4 KiB << 9 * (n - 1).
 inline constexpr int page_table_level = 1;
 inline constexpr int page_directory_level = 2;
 inline constexpr int directory_pointer_level = 3;
@@ -16,9 +16,13 @@ inline constexpr int pml4_level = 4;
 inline constexpr uint32_t entries_per_table = 512;
 
 /// Lowest address bit that an entry of this level (1..4) selects by: 12, 21, 30, 39.
-[[nodiscard]] constexpr int level_shift(int level) { return 12 + 9 * (level - 1); }
+[[nodiscard]] constexpr int level_shift(int level) {
+  return 12 + 9 * (level - 1);
+}
 /// Bytes that one entry of this level (1..4) maps.
-[[nodiscard]] constexpr uint64_t level_size(int level) { return uint64_t{1} << level_shift(level); }
+[[nodiscard]] constexpr uint64_t level_size(int level) {
+  return uint64_t{1} << level_shift(level);
+}
 /// Which of the 512 entries of a table of this level (1..4) an address uses.
 [[nodiscard]] constexpr uint32_t level_index(uint64_t address, int level) {
   return static_cast<uint32_t>(address >> level_shift(level)) & (entries_per_table - 1);
@@ -37,10 +41,11 @@ inline constexpr uint64_t user = uint64_t{1} << 2;
 inline constexpr uint64_t write_through = uint64_t{1} << 3;
 inline constexpr uint64_t cache_disable = uint64_t{1} << 4;
 inline constexpr uint64_t accessed = uint64_t{1} << 5;
-inline constexpr uint64_t dirty = uint64_t{1} << 6;       ///< leaf only
-inline constexpr uint64_t large_page = uint64_t{1} << 7;  ///< PS: levels 2 and 3; reserved in level 4
-inline constexpr uint64_t global = uint64_t{1} << 8;      ///< leaf only
-inline constexpr uint64_t no_execute = uint64_t{1} << 63; ///< reserved while EFER.NXE = 0
+inline constexpr uint64_t dirty = uint64_t{1} << 6;  ///< leaf only
+inline constexpr uint64_t large_page = uint64_t{1}
+                                       << 7;          ///< PS: levels 2 and 3; reserved in level 4
+inline constexpr uint64_t global = uint64_t{1} << 8;  ///< leaf only
+inline constexpr uint64_t no_execute = uint64_t{1} << 63;  ///< reserved while EFER.NXE = 0
 inline constexpr uint64_t address_mask = 0x000f'ffff'ffff'f000;
 }  // namespace pte
 
@@ -59,14 +64,15 @@ struct PageTableEntry {
   ABI_BIT(7, large_page)
   ABI_BIT(8, global)
   ABI_BIT(63, no_execute)
-  /// Physical address of the table or of the page, in bytes; a large page's low bits are the caller's to mask.
+  /// Physical address of the table or of the page, in bytes; a large page's low bits are the
+  /// caller's to mask.
   [[nodiscard]] constexpr uint64_t address() const { return raw & pte::address_mask; }
 };
 static_assert(sizeof(PageTableEntry) == 8);
 
 /// Error code of #PF (SDM vol. 3, figure 4-12; section 8.3).
 namespace page_fault {
-inline constexpr uint32_t present = 1u << 0;   ///< 0: a level was not present
+inline constexpr uint32_t present = 1u << 0;  ///< 0: a level was not present
 inline constexpr uint32_t write = 1u << 1;
 inline constexpr uint32_t user = 1u << 2;      ///< CPL 3
 inline constexpr uint32_t reserved = 1u << 3;  ///< a reserved bit was set in some level
@@ -77,8 +83,9 @@ inline constexpr uint32_t fetch = 1u << 4;     ///< only while EFER.NXE or CR4.S
 namespace ept {
 inline constexpr uint64_t read = uint64_t{1} << 0;
 inline constexpr uint64_t write = uint64_t{1} << 1;
-inline constexpr uint64_t execute = uint64_t{1} << 2;  ///< with MBEC: supervisor-mode linear addresses only
-inline constexpr uint64_t memory_type_shift = 3;       ///< leaf only: 0 UC, 1 WC, 4 WT, 5 WP, 6 WB
+inline constexpr uint64_t execute = uint64_t{1}
+                                    << 2;  ///< with MBEC: supervisor-mode linear addresses only
+inline constexpr uint64_t memory_type_shift = 3;  ///< leaf only: 0 UC, 1 WC, 4 WT, 5 WP, 6 WB
 inline constexpr uint64_t memory_type_mask = uint64_t{7} << memory_type_shift;
 inline constexpr uint64_t write_back = uint64_t{6} << memory_type_shift;
 inline constexpr uint64_t ignore_pat = uint64_t{1} << 6;
@@ -115,8 +122,9 @@ inline constexpr uint64_t writable = uint64_t{1} << 4;
 inline constexpr uint64_t executable = uint64_t{1} << 5;
 inline constexpr uint64_t user_executable = uint64_t{1} << 6;  ///< only with MBEC
 inline constexpr uint64_t linear_address_valid = uint64_t{1} << 7;
-inline constexpr uint64_t final_translation = uint64_t{1} << 8;  ///< 0: an access to a paging structure
-inline constexpr uint64_t user_page = uint64_t{1} << 9;          ///< final translation only, as 10 and 11
+inline constexpr uint64_t final_translation = uint64_t{1}
+                                              << 8;      ///< 0: an access to a paging structure
+inline constexpr uint64_t user_page = uint64_t{1} << 9;  ///< final translation only, as 10 and 11
 inline constexpr uint64_t writable_page = uint64_t{1} << 10;
 inline constexpr uint64_t no_execute_page = uint64_t{1} << 11;
 }  // namespace ept_violation

@@ -1,0 +1,191 @@
+#include "mmu/slat_tlb.h"
+
+#include <bit>
+
+#include "sim/support/check.h"
+
+namespace mmu {
+namespace {
+
+constexpr unsigned pages_2m_shift = 9;  // from a 4 KiB page number to its 2 MiB page number
+constexpr unsigned pages_1g_shift = 18;
+
+unsigned filter_bit(uint64_t key, unsigned shift) {
+  return static_cast<unsigned>(((key >> shift) * 0xd6e8feb86659fd93 + shift) >> 52);
+}
+
+/// Whether an engine that copied `old` may now do more than the TLB says.
+bool takes_away(const TlbEntry& old, const TlbEntry& next) {
+  constexpr uint64_t rights = TlbEntry::Writable | TlbEntry::Dirty | TlbEntry::SlatRead |
+                              TlbEntry::SlatWrite | TlbEntry::SlatKernelExecute |
+                              TlbEntry::SlatUserExecute;
+  return old.spa() != next.spa() || (old.attributes() & ~next.attributes() & rights) != 0 ||
+         (next.attributes() & ~old.attributes() & TlbEntry::NoExecute) != 0 ||
+         // U/S takes from one privilege what it gives to the other.
+         ((old.attributes() ^ next.attributes()) & TlbEntry::User) != 0;
+}
+
+}  // namespace
+
+SlatTlb::SlatTlb(uint32_t capacity) : capacity_{capacity}, epochs_(256u * 4u) {
+  CHECK(capacity > 0 && capacity <= 1u << 24);
+  // At most 3/8 full, so that a look-up ends after a slot or two.
+  const uint64_t slots = std::bit_ceil((uint64_t{capacity} * 8 + 2) / 3);
+  slot_mask_ = slots - 1;
+  slot_shift_ = 64u - static_cast<unsigned>(std::bit_width(slot_mask_));
+  slots_ = std::make_unique<TlbEntry[]>(slots);
+}
+
+SlatTlb::Domain& SlatTlb::domain_of(const AddressSpace& space) {
+  const uint32_t index = domain_index(space.partition, space.vp, space.vtl);
+  if (index >= domains_.size()) domains_.resize(index + 1);
+  if (domains_[index] == nullptr) domains_[index] = std::make_unique<Domain>();
+  return *domains_[index];
+}
+
+// Null if the domain never had an entry.
+const SlatTlb::Domain* SlatTlb::domain_of_key(uint64_t key) const {
+  const uint64_t index = (key & ~unpaged_key) >> linear_page_bits;
+  return index < domains_.size() ? domains_[index].get() : nullptr;
+}
+
+void SlatTlb::fill(const AddressSpace& space, Gva address, Spa spa, Gpa gpa, uint64_t attributes) {
+  const Domain& domain = domain_of(space);
+  const uint64_t key = key_of(space, address);
+  const uint16_t pcid = current_pcid(space);
+  const TlbEntry next{key, clock_, pcid, spa, gpa, attributes};
+  TlbEntry* reusable = nullptr;
+  uint64_t slot = slot_of(key);
+  for (; slots_[slot].stamp() >= generation_start_; slot = (slot + 1) & slot_mask_) {
+    TlbEntry& entry = slots_[slot];
+    if (entry.key() == key && visible(domain, entry, pcid)) {
+      if (takes_away(entry, next)) move_epoch(space.partition, space.vtl);
+      note_large_page(key, attributes);
+      entry = next;
+      return;
+    }
+    const bool dead = entry.key() == removed_key || (entry.key() == key && !alive(domain, entry));
+    if (dead && reusable == nullptr) reusable = &entry;
+  }
+  if (reusable == nullptr) {
+    if (used_ == capacity_) {
+      drop_generation();
+      slot = slot_of(key);
+    }
+    ++used_;
+    reusable = &slots_[slot];
+  }
+  note_large_page(key, attributes);
+  *reusable = {key, clock_, pcid, spa, gpa, attributes};
+}
+
+void SlatTlb::note_large_page(uint64_t key, uint64_t attributes) {
+  if ((attributes & (TlbEntry::PartOf2M | TlbEntry::PartOf1G)) == 0) return;
+  const bool huge = (attributes & TlbEntry::PartOf1G) != 0;
+  const unsigned bit = filter_bit(key, huge ? pages_1g_shift : pages_2m_shift);
+  large_pages_[bit / 64] |= uint64_t{1} << (bit % 64);
+}
+
+bool SlatTlb::may_hold_part_of_large_page(uint64_t key) const {
+  const unsigned bit_2m = filter_bit(key, pages_2m_shift);
+  const unsigned bit_1g = filter_bit(key, pages_1g_shift);
+  return (((large_pages_[bit_2m / 64] >> (bit_2m % 64)) |
+           (large_pages_[bit_1g / 64] >> (bit_1g % 64))) &
+          1) != 0;
+}
+
+void SlatTlb::invalidate_address(const AddressSpace& space, uint16_t pcid, Gva address,
+                                 bool keep_globals) {
+  if (!abi::x64::is_canonical(address.value())) return;
+  const uint64_t key = key_of(space, address);
+  if (domain_of_key(key) == nullptr) return;
+  bool removed = remove_page(key, pcid, keep_globals);
+  if (may_hold_part_of_large_page(key)) removed |= remove_large_page(key, pcid, keep_globals);
+  if (removed) move_epoch(space.partition, space.vtl);
+}
+
+bool SlatTlb::remove_page(uint64_t key, uint16_t pcid, bool keep_globals) {
+  const Domain& domain = *domain_of_key(key);
+  bool removed = false;
+  for (uint64_t slot = slot_of(key); slots_[slot].stamp() >= generation_start_;
+       slot = (slot + 1) & slot_mask_) {
+    TlbEntry& entry = slots_[slot];
+    if (entry.key() != key || !visible(domain, entry, pcid)) continue;
+    if (keep_globals && entry.has(TlbEntry::Global)) continue;
+    entry = {removed_key, entry.stamp(), 0, {}, {}, 0};
+    removed = true;
+  }
+  return removed;
+}
+
+// A large page is cached in parts of 4 KiB; invalidating it concerns all of them (SDM vol.
+// 3, 4.10.2.3).
+bool SlatTlb::remove_large_page(uint64_t key, uint16_t pcid, bool keep_globals) {
+  const Domain& domain = *domain_of_key(key);
+  bool removed = false;
+  for (uint64_t slot = 0; slot <= slot_mask_; ++slot) {
+    TlbEntry& entry = slots_[slot];
+    if (entry.stamp() < generation_start_ || entry.key() == removed_key) continue;
+    const uint64_t distance = entry.key() ^ key;
+    const bool part = (entry.has(TlbEntry::PartOf2M) && distance >> pages_2m_shift == 0) ||
+                      (entry.has(TlbEntry::PartOf1G) && distance >> pages_1g_shift == 0);
+    if (!part || !visible(domain, entry, pcid)) continue;
+    if (keep_globals && entry.has(TlbEntry::Global)) continue;
+    entry = {removed_key, entry.stamp(), 0, {}, {}, 0};
+    removed = true;
+  }
+  return removed;
+}
+
+void SlatTlb::invalidate_pcid(const AddressSpace& space, uint16_t pcid) {
+  Domain& domain = domain_of(space);
+  ++clock_;
+  if (pcid == 0) {
+    domain.pcid0_floor = clock_;
+  } else {
+    if (domain.pcid_floors.empty()) domain.pcid_floors.assign(control::cr3_pcid_mask + 1, 1);
+    domain.pcid_floors[pcid & control::cr3_pcid_mask] = clock_;
+  }
+  move_epoch(space.partition, space.vtl);
+}
+
+void SlatTlb::invalidate_all(const AddressSpace& space, bool keep_globals) {
+  Domain& domain = domain_of(space);
+  ++clock_;
+  (keep_globals ? domain.non_global_floor : domain.all_floor) = clock_;
+  move_epoch(space.partition, space.vtl);
+}
+
+void SlatTlb::invalidate_guest_physical(uint8_t partition, abi::hv::Vtl vtl) {
+  ++clock_;
+  for (uint32_t vp = 0; vp < 256; ++vp) {
+    const uint32_t index = domain_index(partition, static_cast<uint8_t>(vp), vtl);
+    if (index >= domains_.size()) break;
+    if (domains_[index] != nullptr) domains_[index]->all_floor = clock_;
+  }
+  move_epoch(partition, vtl);
+}
+
+void SlatTlb::drop_generation() {
+  generation_start_ = ++clock_;
+  used_ = 0;
+  ++generations_dropped_;
+  large_pages_ = {};
+}
+
+support::StateHash SlatTlb::hash() const {
+  support::StateHash sum;
+  for (uint64_t slot = 0; slot <= slot_mask_; ++slot) {
+    const TlbEntry& entry = slots_[slot];
+    if (entry.stamp() < generation_start_ || entry.key() == removed_key) continue;
+    if (!alive(*domain_of_key(entry.key()), entry)) continue;
+    sum += support::StateHasher{}
+               .add(entry.key())
+               .add(entry.spa().value() | entry.attributes())
+               .add(entry.gpa().value() | entry.pcid())
+               .finish();
+  }
+  return support::StateHasher{}.add(sum).add(uint64_t{used_}).finish();
+}
+
+}  // namespace mmu

@@ -22,8 +22,10 @@ function(airlock_test)
   if(A_GUESTS AND TARGET guests)
     add_dependencies(test_${A_NAME} guests)
   endif()
-  add_test(NAME ${A_NAME} COMMAND test_${A_NAME} ${A_ARGS} WORKING_DIRECTORY ${CMAKE_BINARY_DIR})
-  set_tests_properties(${A_NAME} PROPERTIES LABELS "${A_LABELS}" TIMEOUT ${A_TIMEOUT})
+  add_test(NAME ${A_NAME} COMMAND test_${A_NAME} --rng-seed 1 ${A_ARGS}
+    WORKING_DIRECTORY ${CMAKE_BINARY_DIR})
+  set_tests_properties(${A_NAME} PROPERTIES LABELS "${A_LABELS}" TIMEOUT ${A_TIMEOUT}
+    ENVIRONMENT LSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/tests/support/leak_suppressions.txt:print_suppressions=0)
 endfunction()
 
 if(AIRLOCK_TESTS)

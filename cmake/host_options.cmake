@@ -11,10 +11,12 @@ set(CMAKE_CXX_SCAN_FOR_MODULES OFF)
 set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})  # the program is build/<preset>/airlock
 set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O2 -g")  # without NDEBUG: assert and CHECK are on
 set(CMAKE_CXX_FLAGS_RELEASE "-O2 -DNDEBUG")   # CHECK is not assert and stays on
+set(CMAKE_C_FLAGS_RELWITHDEBINFO "-O2 -g")
 
 # Compiled objects are shared between presets, folders and clones.
 find_program(AIRLOCK_CCACHE ccache)
 if(AIRLOCK_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  set(CMAKE_C_COMPILER_LAUNCHER ${AIRLOCK_CCACHE})
   set(CMAKE_CXX_COMPILER_LAUNCHER /usr/bin/env CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1
     CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime ${AIRLOCK_CCACHE})
 endif()

@@ -53,14 +53,14 @@ inline void write_msr(std::uint32_t msr, std::uint64_t value) {
 }
 
 // ---- Control and debug registers ----
-#define ARCH_REGISTER(name, register)                                 \
-  inline std::uint64_t read_##name() {                                \
-    std::uint64_t value;                                              \
-    asm volatile("movq %%" register ", %0" : "=r"(value)::"memory");  \
-    return value;                                                     \
-  }                                                                   \
-  inline void write_##name(std::uint64_t value) {                     \
-    asm volatile("movq %0, %%" register ::"r"(value) : "memory");     \
+#define ARCH_REGISTER(name, register)                                                              \
+  inline std::uint64_t read_##name() {                                                             \
+    std::uint64_t value;                                                                           \
+    asm volatile("movq %%" register ", %0" : "=r"(value)::"memory");                               \
+    return value;                                                                                  \
+  }                                                                                                \
+  inline void write_##name(std::uint64_t value) {                                                  \
+    asm volatile("movq %0, %%" register ::"r"(value) : "memory");                                  \
   }
 ARCH_REGISTER(cr0, "cr0")
 ARCH_REGISTER(cr2, "cr2")
@@ -81,8 +81,12 @@ struct [[gnu::packed]] DescriptorTable {
   std::uint16_t limit;
   std::uint64_t base;
 };
-inline void load_gdt(const DescriptorTable& table) { asm volatile("lgdt %0" ::"m"(table) : "memory"); }
-inline void load_idt(const DescriptorTable& table) { asm volatile("lidt %0" ::"m"(table) : "memory"); }
+inline void load_gdt(const DescriptorTable& table) {
+  asm volatile("lgdt %0" ::"m"(table) : "memory");
+}
+inline void load_idt(const DescriptorTable& table) {
+  asm volatile("lidt %0" ::"m"(table) : "memory");
+}
 inline DescriptorTable store_gdt() {
   DescriptorTable table;
   asm volatile("sgdt %0" : "=m"(table));
@@ -93,22 +97,26 @@ inline DescriptorTable store_idt() {
   asm volatile("sidt %0" : "=m"(table));
   return table;
 }
-inline void load_tr(std::uint16_t selector) { asm volatile("ltr %0" ::"r"(selector) : "memory"); }
-inline void load_ldt(std::uint16_t selector) { asm volatile("lldt %0" ::"r"(selector) : "memory"); }
+inline void load_tr(std::uint16_t selector) {
+  asm volatile("ltr %0" ::"r"(selector) : "memory");
+}
+inline void load_ldt(std::uint16_t selector) {
+  asm volatile("lldt %0" ::"r"(selector) : "memory");
+}
 inline std::uint16_t store_tr() {
   std::uint16_t selector;
   asm volatile("str %0" : "=r"(selector));
   return selector;
 }
 
-#define ARCH_SEGMENT(name)                                            \
-  inline std::uint16_t read_##name() {                                \
-    std::uint16_t selector;                                           \
-    asm volatile("movw %%" #name ", %0" : "=r"(selector));            \
-    return selector;                                                  \
-  }                                                                   \
-  inline void write_##name(std::uint16_t selector) {                  \
-    asm volatile("movw %0, %%" #name ::"r"(selector) : "memory");     \
+#define ARCH_SEGMENT(name)                                                                         \
+  inline std::uint16_t read_##name() {                                                             \
+    std::uint16_t selector;                                                                        \
+    asm volatile("movw %%" #name ", %0" : "=r"(selector));                                         \
+    return selector;                                                                               \
+  }                                                                                                \
+  inline void write_##name(std::uint16_t selector) {                                               \
+    asm volatile("movw %0, %%" #name ::"r"(selector) : "memory");                                  \
   }
 ARCH_SEGMENT(ds)
 ARCH_SEGMENT(es)
@@ -134,7 +142,9 @@ inline void write_cs(std::uint16_t selector) {
       : "r"(std::uint64_t{selector})
       : "memory");
 }
-inline void swapgs() { asm volatile("swapgs" ::: "memory"); }
+inline void swapgs() {
+  asm volatile("swapgs" ::: "memory");
+}
 
 // ---- Memory relative to GS: the processor control region, or the thread block in user mode ----
 inline std::uint64_t read_gs64(std::uint64_t offset) {
@@ -158,7 +168,9 @@ inline void write_gs32(std::uint64_t offset, std::uint32_t value) {
 inline void invalidate_page(const void* address) {
   asm volatile("invlpg (%0)" ::"r"(address) : "memory");
 }
-inline void write_back_and_invalidate() { asm volatile("wbinvd" ::: "memory"); }
+inline void write_back_and_invalidate() {
+  asm volatile("wbinvd" ::: "memory");
+}
 
 // ---- Flags, interrupts, waiting ----
 inline std::uint64_t read_flags() {
@@ -169,13 +181,25 @@ inline std::uint64_t read_flags() {
 inline void write_flags(std::uint64_t flags) {
   asm volatile("pushq %0\n\tpopfq" ::"r"(flags) : "memory", "cc");
 }
-inline void disable_interrupts() { asm volatile("cli" ::: "memory"); }
-inline void enable_interrupts() { asm volatile("sti" ::: "memory"); }
-inline void halt() { asm volatile("hlt" ::: "memory"); }
+inline void disable_interrupts() {
+  asm volatile("cli" ::: "memory");
+}
+inline void enable_interrupts() {
+  asm volatile("sti" ::: "memory");
+}
+inline void halt() {
+  asm volatile("hlt" ::: "memory");
+}
 // Interrupts on and wait, without a gap in which one could be missed.
-inline void enable_interrupts_and_halt() { asm volatile("sti\n\thlt" ::: "memory"); }
-inline void pause() { asm volatile("pause" ::: "memory"); }
-inline void breakpoint() { asm volatile("int3" ::: "memory"); }
+inline void enable_interrupts_and_halt() {
+  asm volatile("sti\n\thlt" ::: "memory");
+}
+inline void pause() {
+  asm volatile("pause" ::: "memory");
+}
+inline void breakpoint() {
+  asm volatile("int3" ::: "memory");
+}
 // Stops this processor for good.
 [[noreturn]] inline void stop() {
   for (;;) {
@@ -184,8 +208,12 @@ inline void breakpoint() { asm volatile("int3" ::: "memory"); }
   }
 }
 // SMAP: lets supervisor code touch user pages until clac().
-inline void stac() { asm volatile("stac" ::: "memory", "cc"); }
-inline void clac() { asm volatile("clac" ::: "memory", "cc"); }
+inline void stac() {
+  asm volatile("stac" ::: "memory", "cc");
+}
+inline void clac() {
+  asm volatile("clac" ::: "memory", "cc");
+}
 
 // ---- Identification, time, randomness ----
 struct Cpuid {

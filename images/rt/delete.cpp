@@ -4,7 +4,9 @@
 
 #include "rt/panic.h"
 
-void operator delete(void*) noexcept { rt::panic("operator delete in an image without a heap"); }
+void operator delete(void*) noexcept {
+  rt::panic("operator delete in an image without a heap");
+}
 void operator delete(void*, size_t) noexcept {
   rt::panic("sized operator delete in an image without a heap");
 }

@@ -4,7 +4,9 @@ namespace rt {
 
 static PanicHandler panic_handler = nullptr;
 
-void set_panic_handler(PanicHandler handler) { panic_handler = handler; }
+void set_panic_handler(PanicHandler handler) {
+  panic_handler = handler;
+}
 
 [[noreturn]] void panic(const char* text) {
   const PanicHandler handler = panic_handler;

@@ -34,9 +34,12 @@ class Argument {
     requires std::is_enum_v<T>
   constexpr Argument(T value) : Argument{static_cast<std::underlying_type_t<T>>(value)} {}
   constexpr Argument(bool value) : Argument{std::string_view{value ? "true" : "false"}} {}
-  constexpr Argument(char value) : kind_{Kind::Character}, width_{1}, number_{static_cast<unsigned char>(value)} {}
-  constexpr Argument(std::string_view text) : kind_{Kind::Text}, number_{text.size()}, text_{text.data()} {}
-  constexpr Argument(const char* text) : Argument{text != nullptr ? std::string_view{text} : "(null)"} {}
+  constexpr Argument(char value)
+      : kind_{Kind::Character}, width_{1}, number_{static_cast<unsigned char>(value)} {}
+  constexpr Argument(std::string_view text)
+      : kind_{Kind::Text}, number_{text.size()}, text_{text.data()} {}
+  constexpr Argument(const char* text)
+      : Argument{text != nullptr ? std::string_view{text} : "(null)"} {}
   Argument(const void* pointer)
       : kind_{Kind::Pointer}, number_{reinterpret_cast<std::uint64_t>(pointer)} {}
 

@@ -17,9 +17,13 @@ __declspec(allocate(".CRT$XCZ")) extern const Initializer rt_last_initializer[1]
 // Referenced by any object that touches floating point types.
 int _fltused = 0x9875;
 
-void _purecall() { rt::panic("pure virtual function called"); }
+void _purecall() {
+  rt::panic("pure virtual function called");
+}
 
-int atexit(void (*)()) { return 0; }
+int atexit(void (*)()) {
+  return 0;
+}
 }
 
 namespace rt {

@@ -13,7 +13,8 @@ size_t strlen(const char* text) {
 
 int strncmp(const char* left, const char* right, size_t count) {
   for (size_t i = 0; i < count; ++i) {
-    const int difference = static_cast<unsigned char>(left[i]) - static_cast<unsigned char>(right[i]);
+    const int difference =
+        static_cast<unsigned char>(left[i]) - static_cast<unsigned char>(right[i]);
     if (difference != 0 || left[i] == 0) {
       return difference;
     }

@@ -6,5 +6,5 @@
 #include <catch2/catch_all.hpp>
 
 #undef CHECK
-#define EXPECT(...) \
+#define EXPECT(...)                                                                                \
   INTERNAL_CATCH_TEST("EXPECT", Catch::ResultDisposition::ContinueOnFailure, __VA_ARGS__)

@@ -34,13 +34,17 @@ struct Square final : Shape {
   void draw() override {}
 };
 // Out of line and opaque, so that the call goes through the table of the abstract class.
-[[clang::noinline, clang::optnone]] void Shape::call_while_incomplete() { draw(); }
+[[clang::noinline, clang::optnone]] void Shape::call_while_incomplete() {
+  draw();
+}
 
 }  // namespace
 
 extern "C" {
 
-int SelftestEntry(void*, std::uint32_t, void*) { return 1; }
+int SelftestEntry(void*, std::uint32_t, void*) {
+  return 1;
+}
 
 // 12 when both constructors ran, once, in order.
 int SelftestStatics() {
@@ -62,7 +66,9 @@ int SelftestStatics() {
 }
 
 std::size_t SelftestPrint(char* buffer, std::size_t size) {
-  return rt::print({buffer, size}, "{} {:#x} {:08X}", "guest", std::uint64_t{0xFFFFF80000400000}, -1).size();
+  return rt::print({buffer, size}, "{} {:#x} {:08X}", "guest", std::uint64_t{0xFFFFF80000400000},
+                   -1)
+      .size();
 }
 
 // Where the panic handler leaves its text.
@@ -73,7 +79,9 @@ void SelftestPanic() {
   rt::panic("as asked");
 }
 
-void SelftestPureCall() { Square square; }
+void SelftestPureCall() {
+  Square square;
+}
 
 int SelftestSpanBounds(const int* data, std::size_t size, std::size_t index) {
   return std::span<const int>{data, size}[index];

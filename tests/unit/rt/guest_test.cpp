@@ -94,10 +94,12 @@ class Guest {
     const std::size_t sections = optional + field<std::uint16_t>(nt + 20);
     for (std::size_t i = 0; i < field<std::uint16_t>(nt + 6); ++i) {
       const std::size_t header = sections + 40 * i;
-      const std::size_t bytes = std::min(field<std::uint32_t>(header + 8), field<std::uint32_t>(header + 16));
+      const std::size_t bytes =
+          std::min(field<std::uint32_t>(header + 8), field<std::uint32_t>(header + 16));
       const std::size_t from = field<std::uint32_t>(header + 20);
       REQUIRE(from + bytes <= file_.size());
-      REQUIRE(uc_mem_write(engine_, base_ + field<std::uint32_t>(header + 12), file_.data() + from, bytes) == UC_ERR_OK);
+      REQUIRE(uc_mem_write(engine_, base_ + field<std::uint32_t>(header + 12), file_.data() + from,
+                           bytes) == UC_ERR_OK);
     }
     directory_ = base_ + field<std::uint32_t>(optional + 112);
   }
@@ -110,7 +112,8 @@ class Guest {
     for (std::uint32_t i = 0; i < word(directory_ + 24); ++i) {
       const Bytes name = get(base_ + word(base_ + word(directory_ + 32) + 4 * i), 32);
       const std::uint32_t ordinal = word(base_ + word(directory_ + 36) + 2 * i) & 0xFFFF;
-      exports_[reinterpret_cast<const char*>(name.data())] = word(base_ + word(directory_ + 28) + 4 * ordinal);
+      exports_[reinterpret_cast<const char*>(name.data())] =
+          word(base_ + word(directory_ + 28) + 4 * ordinal);
     }
   }
   std::uint64_t read(int reg) const {
@@ -118,7 +121,9 @@ class Guest {
     REQUIRE(uc_reg_read(engine_, reg, &value) == UC_ERR_OK);
     return value;
   }
-  void write(int reg, std::uint64_t value) { REQUIRE(uc_reg_write(engine_, reg, &value) == UC_ERR_OK); }
+  void write(int reg, std::uint64_t value) {
+    REQUIRE(uc_reg_write(engine_, reg, &value) == UC_ERR_OK);
+  }
 
   uc_engine* engine_ = nullptr;
   Bytes file_;
@@ -172,9 +177,11 @@ TEST_CASE("memcmp has the sign of the first differing byte, wherever it is") {
     REQUIRE(guest.call("memcmp", {kData, kData + 0x1000, size}) << 32 == 0);
     for (std::uint64_t at = 0; at < size; ++at) {
       Bytes right = left;
-      right[at] = static_cast<std::uint8_t>(right[at] ^ 0x80);  // makes it larger exactly if it was below 0x80
+      right[at] = static_cast<std::uint8_t>(right[at] ^
+                                            0x80);  // makes it larger exactly if it was below 0x80
       guest.put(kData + 0x1000, right);
-      const auto result = static_cast<std::int32_t>(guest.call("memcmp", {kData, kData + 0x1000, size}));
+      const auto result =
+          static_cast<std::int32_t>(guest.call("memcmp", {kData, kData + 0x1000, size}));
       REQUIRE((result < 0) == (left[at] < right[at]));
       REQUIRE(result != 0);
     }
@@ -220,7 +227,8 @@ TEST_CASE("The formatter prints the same as guest code") {
   Guest guest;
   const std::string expected = "guest 0xfffff80000400000 FFFFFFFF";
   REQUIRE(guest.call("SelftestPrint", {kData, 64}) == expected.size());
-  REQUIRE(guest.get(kData, expected.size() + 1) == Bytes(expected.c_str(), expected.c_str() + expected.size() + 1));
+  REQUIRE(guest.get(kData, expected.size() + 1) ==
+          Bytes(expected.c_str(), expected.c_str() + expected.size() + 1));
 }
 
 TEST_CASE("A panic calls the handler and then stops at an invalid opcode") {

@@ -45,6 +45,13 @@ std::string scope_of(const std::string& qualified) {
   return at == std::string::npos ? "" : qualified.substr(0, at);
 }
 
+/// "078: zeroed pages" -> "zeroed pages": some headers note offsets, which the table has anyway.
+std::string without_offset(const std::string& comment) {
+  const size_t digits = comment.find_first_not_of("0123456789ABCDEF");
+  if (comment.size() == 3 && digits == std::string::npos) return "";
+  return digits == 3 && comment[3] == ':' ? comment.substr(std::min(comment.size(), size_t{5})) : comment;
+}
+
 /// The gap below `top` as a row of its own, so that the table shows every bit.
 void reserved_bits(Table& table, unsigned high, unsigned low) {
   table.row({high == low ? fmt::format("{}", high) : fmt::format("{}:{}", high, low), "", "reserved"});
@@ -52,7 +59,7 @@ void reserved_bits(Table& table, unsigned high, unsigned low) {
 
 void bit_rows(Table& table, const StructText& text, unsigned width) {
   std::vector<BitField> bits = text.bits;
-  std::stable_sort(bits.begin(), bits.end(), [](const BitField& a, const BitField& b) { return a.low < b.low; });
+  std::sort(bits.begin(), bits.end(), [](const BitField& a, const BitField& b) { return a.low < b.low; });
   unsigned next = 0;
   for (const BitField& field : bits) {
     if (field.low > next) reserved_bits(table, field.low - 1, next);
@@ -102,8 +109,9 @@ bool Contract::describable(const StructText& text) const {
 void Contract::place(const std::string& path, const std::string& page) {
   page_of_header_[path] = page;
   for (const StructText& text : header(path).structs) {
-    if (describable(text)) page_of_struct_[text.name] = page;
+    if (describable(text)) page_of_type_[text.name] = page;
   }
+  for (const EnumText& text : header(path).enums) page_of_type_[text.name] = page;
 }
 
 std::vector<std::string> Contract::unplaced() const {
@@ -119,8 +127,8 @@ std::vector<std::string> Contract::unplaced() const {
 std::string Contract::type_name(const std::string& from_page, const std::string& scope, const std::string& type) const {
   const std::string base = type.substr(0, type.find('['));
   for (std::string space = scope;; space = scope_of(space)) {
-    const auto found = page_of_struct_.find(space.empty() ? base : space + "::" + base);
-    if (found != page_of_struct_.end()) {
+    const auto found = page_of_type_.find(space.empty() ? base : space + "::" + base);
+    if (found != page_of_type_.end()) {
       std::string anchor = short_name(found->first);
       std::transform(anchor.begin(), anchor.end(), anchor.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
       const std::string page = found->second == from_page ? "" : found->second;
@@ -153,7 +161,7 @@ void Contract::describe_struct(Page& page, const StructText& text, int level) co
     const bool known = member != text.members.end();
     table.row({fmt::format("`{:03x}`", field.offset), fmt::format("{}", field.size), fmt::format("`{}`", field.name),
                known ? type_name(page.file(), scope_of(text.name), member->type) : "", kind_name(field.kind),
-               known ? escape(member->comment) : ""});
+               known ? escape(without_offset(member->comment)) : ""});
   }
   page.table(table);
 }
@@ -177,7 +185,10 @@ void Contract::describe_constants(Page& page, const std::string& path, const std
   Table table{{"Constant", "Value", "Meaning"}};
   for (const Constant& constant : header(path).constants) {
     if (scope_of(constant.name) != space) continue;
-    table.row({"`" + short_name(constant.name) + "`", "`" + constant.value + "`", escape(constant.comment)});
+    const bool literal = constant.text.find_first_not_of("0123456789") == std::string::npos;
+    table.row({"`" + short_name(constant.name) + "`",
+               "`" + (literal || !constant.value ? constant.text : fmt::format("{:#x}", *constant.value)) + "`",
+               escape(constant.comment)});
   }
   page.table(table);
 }

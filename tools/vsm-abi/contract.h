@@ -43,7 +43,7 @@ class Contract {
   std::map<std::string, std::map<std::string, std::string>> rows_;
   std::map<std::string, std::string> summaries_;
   std::map<std::string, std::string> page_of_header_;
-  std::map<std::string, std::string> page_of_struct_;  // qualified name -> page
+  std::map<std::string, std::string> page_of_type_;  // qualified name -> page
 };
 
 /// "abi::hv::Message" -> "Message".

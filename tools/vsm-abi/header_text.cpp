@@ -24,14 +24,40 @@ std::optional<uint64_t> number(const std::string& word) {
   return used == digits.size() ? std::optional{value} : std::nullopt;
 }
 
-/// Literals and "literal << literal"; anything else stays text.
-std::optional<uint64_t> evaluate(const std::vector<Token>& tokens) {
-  if (tokens.size() == 1) return number(tokens[0].text);
-  if (tokens.size() == 3 && tokens[1].is("<<")) {
-    const auto left = number(tokens[0].text), right = number(tokens[2].text);
-    if (left && right) return *left << *right;
+using Known = std::map<std::string, uint64_t>;
+
+/// "~a", or "a op b op c" with one kind of operator out of << * |, where an operand is a literal, uint64_t{literal} or a
+/// constant that stands above; anything else stays text.
+std::optional<uint64_t> evaluate(std::vector<Token> tokens, const Known& known) {
+  for (size_t i = 0; i + 3 < tokens.size(); ++i) {
+    if (!tokens[i].is("uint64_t") || !tokens[i + 1].is("{") || !tokens[i + 3].is("}")) continue;
+    tokens[i] = tokens[i + 2];
+    tokens.erase(tokens.begin() + static_cast<long>(i) + 1, tokens.begin() + static_cast<long>(i) + 4);
   }
-  return std::nullopt;
+  const auto operand = [&](size_t i) -> std::optional<uint64_t> {
+    if (i >= tokens.size()) return std::nullopt;
+    const auto found = known.find(tokens[i].text);
+    return found == known.end() ? number(tokens[i].text) : std::optional{found->second};
+  };
+  if (tokens.size() == 2 && tokens[0].is("~")) {
+    const auto value = operand(1);
+    return value ? std::optional{~*value} : std::nullopt;
+  }
+  auto result = operand(0);
+  for (size_t i = 1; result && i < tokens.size(); i += 2) {
+    const auto right = operand(i + 1);
+    if (!right || !tokens[i].is(tokens[1].text.c_str())) return std::nullopt;
+    if (tokens[i].is("<<")) {
+      *result <<= *right;
+    } else if (tokens[i].is("*")) {
+      *result *= *right;
+    } else if (tokens[i].is("|")) {
+      *result |= *right;
+    } else {
+      return std::nullopt;
+    }
+  }
+  return result;
 }
 
 std::string join(const std::vector<Token>& tokens, size_t from, size_t to) {
@@ -225,7 +251,7 @@ class Parser {
         next();
         std::vector<Token> words;
         while (!at_end() && !look().is(",") && !look().is("}")) words.push_back(next());
-        entry.value = evaluate(words);
+        entry.value = evaluate(words, known_);
       }
       following = entry.value.value_or(following) + 1;
       result.values.push_back(entry);
@@ -253,7 +279,11 @@ class Parser {
       if (!words[i].is("=")) continue;
       size_t end = i + 1;
       while (end < words.size() && !(words[end].is(",") && end + 2 < words.size() && words[end + 2].is("="))) ++end;
-      header_.constants.push_back({qualified(words[i - 1].text), join(words, i + 1, end), comment});
+      if (words[i - 1].kind != Token::Kind::Word) continue;  // an array
+      const auto value =
+          evaluate({words.begin() + static_cast<long>(i) + 1, words.begin() + static_cast<long>(end)}, known_);
+      header_.constants.push_back({qualified(words[i - 1].text), join(words, i + 1, end), value, comment});
+      if (value) known_[words[i - 1].text] = *value;
       trailing_ = &header_.constants.back().comment;
     }
   }
@@ -262,6 +292,7 @@ class Parser {
   std::vector<Token> tokens_;
   size_t at_{};
   std::vector<std::string> namespaces_;
+  Known known_;
   std::string above_;
   int above_line_{-1};
   std::string* trailing_{};

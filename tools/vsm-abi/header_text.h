@@ -41,7 +41,9 @@ struct EnumText {
 
 struct Constant {
   std::string name;  ///< qualified
-  std::string value, comment;
+  std::string text;  ///< as written
+  std::optional<uint64_t> value;
+  std::string comment;
 };
 
 /// One header, in the order in which it is written.
@@ -59,7 +61,7 @@ HeaderText parse_header(std::string path, const std::string& text);
 /// The comment directly above each row of a table, by the row's first argument, joined to one line.
 std::map<std::string, std::string> row_comments(const std::string& text);
 
-/// The comment at the top of a file, as paragraphs; without the lines that describe columns.
+/// The comment at the top of a file; an empty comment line separates paragraphs.
 std::string leading_comment(const std::string& text);
 
 std::optional<std::string> read_file(const std::filesystem::path& path);

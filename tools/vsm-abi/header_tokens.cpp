@@ -1,5 +1,6 @@
 #include "header_tokens.h"
 
+#include <algorithm>
 #include <cctype>
 
 namespace vsm_abi {
@@ -22,7 +23,7 @@ Token comment_at(const std::string& text, size_t& at, int line, bool alone) {
   at = end;
   if (token.text.starts_with("/")) token.documents = true, token.text.erase(0, 1);
   if (token.documents && token.text.starts_with("<")) token.trails = true, token.text.erase(0, 1);
-  if (token.text.starts_with(" ")) token.text.erase(0, 1);
+  token.text.erase(0, std::min(token.text.find_first_not_of(' '), token.text.size()));
   while (!token.text.empty() && token.text.back() == ' ') token.text.pop_back();
   return token;
 }

@@ -5,7 +5,8 @@
 namespace vsm_abi {
 namespace {
 
-constexpr size_t widest_padding = 60;  // longer cells end where they end
+constexpr size_t widest_line = 110;
+constexpr size_t widest_padding = 72;  // longer cells end where they end
 
 /// Characters, not bytes: the tables hold a few arrows and dashes.
 size_t width(const std::string& text) {
@@ -50,6 +51,28 @@ std::string Table::text() const {
     if (r == 0) result += rule + "\n";
   }
   return result;
+}
+
+void Page::paragraph(const std::string& text) {
+  std::string line, result;
+  const auto finish = [&] {
+    if (!line.empty()) result += line + "\n";
+    line.clear();
+  };
+  for (size_t at = 0; at < text.size();) {
+    const size_t end = std::min(text.find_first_of(" \n", at), text.size());
+    const std::string word = text.substr(at, end - at);
+    if (!line.empty() && width(line) + 1 + width(word) > widest_line) finish();
+    if (!line.empty() && !word.empty()) line += ' ';
+    line += word;
+    if (end < text.size() && text[end] == '\n') {
+      finish();
+      if (text[end + 1] == '\n') result += "\n";
+    }
+    at = end + 1;
+  }
+  finish();
+  if (!result.empty()) block(result);
 }
 
 std::string Page::text() const {

@@ -26,9 +26,8 @@ class Page {
   Page(std::string file, std::string title, std::string what) : file_{std::move(file)}, title_{std::move(title)}, what_{std::move(what)} {}
 
   void heading(int level, const std::string& text) { block(std::string(static_cast<size_t>(level), '#') + " " + text + "\n"); }
-  void paragraph(const std::string& text) {
-    if (!text.empty()) block(text + "\n");
-  }
+  /// Broken into lines; blank lines in it stay.
+  void paragraph(const std::string& text);
   void table(const Table& table) {
     if (!table.empty()) block(table.text());
   }

@@ -76,8 +76,13 @@ std::string leading_comment(const std::string& text) {
       continue;
     }
     started = true;
-    if (!result.empty()) result += ' ';
-    result += words_of(line);
+    const std::string words = words_of(line);
+    if (words.empty()) {
+      result += "\n\n";
+    } else {
+      if (!result.empty() && result.back() != '\n') result += ' ';
+      result += words;
+    }
   }
   return result;
 }

@@ -118,3 +118,18 @@ static_assert(offsetof(VsmLoaderBlock, boot_count) == 0x1F8);
 static_assert(offsetof(VsmLoaderBlock, crc) == 0x1FC);
 
 }  // namespace abi::boot
+
+ABI_FIELDS(abi::boot::LocalKey, 0x30, (key, Bytes), (first_boot, Plain), (flags, Flags), (reserved, Reserved));
+ABI_FIELDS(abi::boot::LocalKeyArray, 0xC8, (count, Count), (current, Plain), (keys, Bytes));
+ABI_FIELDS(abi::boot::VsmLoaderBlock, 0x200, (size, Count), (version, Plain), (build, Plain), (flags, Flags),
+           (module_list, Plain), (memory_descriptor_list, Plain), (nt_loader_block, Gva), (nt_image_list, Gva),
+           (boot_stack_base, Gva), (boot_stack_size, Count), (shared_buffer_vtl0, Gva), (shared_buffer_vtl1, Gva),
+           (shared_buffer_pages, Count), (shared_buffer_hint, Gpa), (initial_cr3, Gpa), (gdt_area, Gva),
+           (idt_area, Gva), (tss_area, Gva), (gdt_size, Count), (idt_size, Count), (tss_size, Count),
+           (reserved_9c, Reserved), (acpi_root, Gva), (uefi_runtime_table, Gva), (firmware_map, Gva),
+           (firmware_map_size, Count), (firmware_descriptor_size, Count), (code_integrity_data, Gva),
+           (code_integrity_size, Count), (api_set_schema, Gva), (api_set_size, Count), (vbs_policy, Plain),
+           (bcd_values, Plain), (local_keys, Bytes), (identification_key, Gva), (identification_key_size, Count),
+           (reserved_1d4, Reserved), (boot_entropy, Gva), (boot_entropy_size, Count), (reserved_1e4, Reserved),
+           (measured_log, Gva), (measured_log_size, Count), (reserved_1f4, Reserved), (boot_count, Plain),
+           (crc, Plain));

@@ -3,6 +3,7 @@
 #include <stdint.h>
 
 #include "abi/layout/bits.h"
+#include "abi/layout/fields.h"
 
 namespace abi::hv {
 
@@ -59,3 +60,6 @@ struct ReferenceTscPage {
 static_assert(sizeof(ReferenceTscPage) == 24);
 
 }  // namespace abi::hv
+
+ABI_FIELDS(abi::hv::ReferenceTscPage, 24, (tsc_sequence, Plain), (reserved1, Reserved), (tsc_scale, Plain),
+           (tsc_offset, Plain));

@@ -22,6 +22,7 @@ enum class EventKind : uint8_t {
   MsrWrite,          ///< a: MSR, b: value
   TlbFlush,          ///< a: CR3 or ~0, b: flags
   ImageLoaded,       ///< text: name; a: base GVA, b: size, c: CR3
+  ImageUnloaded,     ///< as ImageLoaded
   ProcessCreated,    ///< text: image name; a: process id, b: CR3, c: secure handle or 0
   DebugPrint,        ///< text
   Milestone,         ///< text

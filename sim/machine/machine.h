@@ -1,0 +1,109 @@
+#pragma once
+// The composition root: owns every part of the simulated computer and runs it, one slice after the other.
+#include <memory>
+#include <span>
+#include <string>
+
+#include "mmu/physical_memory.h"
+#include "mmu/slat.h"
+#include "mmu/translator.h"
+#include "sim/cpu/cpu.h"
+#include "sim/loader/machine_config.h"
+#include "sim/machine/devices/ata_disk.h"
+#include "sim/machine/devices/disk_image.h"
+#include "sim/machine/devices/io_bus.h"
+#include "sim/machine/devices/launch_port.h"
+#include "sim/machine/devices/observation_port.h"
+#include "sim/machine/devices/platform.h"
+#include "sim/machine/devices/serial.h"
+#include "sim/support/events.h"
+#include "sim/support/result.h"
+#include "sim/support/state_hash.h"
+#include "vtl/hypervisor.h"
+
+namespace machine {
+
+/// Why run() returned.
+enum class StopReason : uint8_t {
+  Deadline,       ///< the instant asked for
+  Requested,      ///< request_stop() was called by a listener
+  PowerOff,       ///< the guest switched the machine off
+  Reset,          ///< the guest asked for a reset, which ends a run
+  TripleFault,    ///< the processor shut down
+  Hung,           ///< halted, and no timer will ever wake it
+  MachineFailure, ///< the engine gave up: detail() says why
+};
+
+/// What a machine is made of, read before it exists: hostile input ends here.
+struct MachineParts {
+  std::vector<uint8_t> firmware;   ///< the file of the firmware image
+  std::optional<DiskImage> disk;   ///< absent: an empty channel
+};
+
+class Machine final : private cpu::MmioBus, private cpu::AddressSpaceProvider, private DmaBus {
+ public:
+  /// Builds the machine of `config` and puts it into its reset state. `events` may be null and must outlive it.
+  static support::Result<std::unique_ptr<Machine>> create(const loader::MachineConfig& config, MachineParts parts,
+                                                          support::EventSink* events);
+
+  /// Runs until `deadline` (exactly) or a reason to stop. Calling it again goes on.
+  StopReason run(support::Instant deadline);
+  /// A listener asks run() to return after the current exit. It changes nothing else.
+  void request_stop() { stop_requested_ = true; }
+  /// Sees each instruction; the machine must have been created with GearSetting::Exact. Null ends it.
+  void observe(cpu::InstructionObserver* observer) { cpu_->observe(observer); }
+
+  [[nodiscard]] support::Instant now() const { return now_; }
+  [[nodiscard]] const char* detail() const { return detail_; }
+  [[nodiscard]] const loader::MachineConfig& config() const { return config_; }
+  [[nodiscard]] const vtl::VirtualProcessor& processor() const { return vp_; }
+  [[nodiscard]] const mmu::Translator& translator() const { return translator_; }
+  [[nodiscard]] const vtl::Hypervisor& hypervisor() const { return hypervisor_; }
+
+  /// How `vtl` of the running partition sees memory, with `cr3` in place of its own when given.
+  [[nodiscard]] mmu::AddressSpace view(abi::hv::Vtl vtl, std::optional<uint64_t> cr3 = {}) const;
+
+  /// Hash of the whole state: equal for equal configurations, in every gear, build and host.
+  [[nodiscard]] support::StateHash fingerprint();
+
+ private:
+  Machine(const loader::MachineConfig& config, std::optional<DiskImage> disk, support::EventSink* events);
+  void connect_devices();
+
+  std::optional<StopReason> dispatch(const vtl::Exit& exit);
+  std::optional<StopReason> apply(const vtl::Outcome& outcome, const vtl::Exit& exit);
+  std::optional<StopReason> serve_io(const vtl::Exit& exit);
+  std::optional<StopReason> idle(support::Instant deadline);
+  bool launch_hypervisor(vtl::VirtualProcessor& vp);
+  void emit(support::EventKind kind);
+
+  mmu::AddressSpace address_space(const vtl::VirtualProcessor& vp) const override;
+  uint64_t mmio_read(vtl::VirtualProcessor& vp, mmu::Spa address, uint8_t size) override;
+  void mmio_write(vtl::VirtualProcessor& vp, mmu::Spa address, uint8_t size, uint64_t value) override;
+  bool dma_read(mmu::Gpa from, std::span<uint8_t> to) override;
+  bool dma_write(mmu::Gpa to, std::span<const uint8_t> from) override;
+
+  loader::MachineConfig config_;
+  support::EventSink* events_;
+  mmu::PhysicalMemory memory_;
+  mmu::Translator translator_;
+  vtl::Hypervisor hypervisor_;
+  std::unique_ptr<cpu::Cpu> cpu_;
+  vtl::VirtualProcessor vp_;
+  support::Instant now_;
+  bool stop_requested_{};
+  const char* detail_{""};
+
+  std::optional<DiskImage> disk_;
+  IoBus io_;
+  SerialPort serial_;
+  DebugConsole console_;
+  AtaDisk ata_;
+  PowerControl power_;
+  CmosClock cmos_;
+  MaskedPic pic_;
+  LaunchPort launch_port_;
+  ObservationPort observation_port_;
+};
+
+}  // namespace machine

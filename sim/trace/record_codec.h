@@ -82,7 +82,7 @@ class RecordDecoder {
 
   loader::Bytes in_;
   size_t at_{};
-  std::unordered_map<uint64_t, Code> code_;  ///< by RIP; looked up only, never walked
+  std::unordered_map<uint64_t, Code> code_;  // by RIP; tidy: lookup only
   InstructionRecord last_;
   uint64_t next_rip_{}, next_tick_{};
 };

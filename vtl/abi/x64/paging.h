@@ -3,7 +3,7 @@
 // with it. Sources: SDM vol. 3, 4.5 (four-level paging), 4.7 (error code), 28.3 (EPT).
 #include <stdint.h>
 
-#include "../layout/bits.h"
+#include "abi/layout/bits.h"
 
 namespace abi::x64 {
 

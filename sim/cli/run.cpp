@@ -1,0 +1,158 @@
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <cstdio>
+#include <memory>
+
+#include "sim/cli/exit_codes.h"
+#include "sim/cli/machine_subcommands.h"
+#include "sim/cli/run_report.h"
+#include "sim/cli/session.h"
+#include "sim/trace/call_tree.h"
+#include "sim/trace/milestones.h"
+#include "sim/trace/writer.h"
+
+namespace cli {
+namespace {
+
+struct RunArguments {
+  SessionOptions session;
+  std::string trace_file;
+  std::string gear;
+  bool quiet{}, verbose{}, json{}, events_only{};
+};
+
+/// The bytes at RIP, for the trace.
+class CodeView : public trace::CodeReader {
+ public:
+  explicit CodeView(Session& session) : session_{session} {}
+  size_t read_code(const vtl::VirtualProcessor& vp, std::span<uint8_t> out) override {
+    machine::Machine& machine = session_.machine();
+    return mmu::read_gva(machine.translator(), machine.hypervisor().address_space(vp), mmu::Gva{vp.context().rip}, out);
+  }
+
+ private:
+  Session& session_;
+};
+
+/// Prints lines as they come, or keeps them for the JSON document.
+class Narrator {
+ public:
+  Narrator(const RunArguments& arguments, Session& session)
+      : quiet_{arguments.quiet},
+        json_{arguments.json},
+        colour_{isatty(STDOUT_FILENO) != 0},
+        milestones_{[this](const trace::RunLine& line) { say(line, milestone_lines_, "36"); },
+                    session.images(),
+                    {.images = arguments.verbose, .debug_print = arguments.verbose}},
+        calls_{[this](const trace::RunLine& line) { say(line, call_lines_, ""); },
+               {.hypercalls = arguments.verbose}} {
+    session.listen(milestones_);
+    session.listen(calls_);
+  }
+
+  void finish() { calls_.finish(); }
+  [[nodiscard]] bool colour() const { return colour_; }
+  [[nodiscard]] const std::vector<trace::RunLine>& milestone_lines() const { return milestone_lines_; }
+  [[nodiscard]] const std::vector<trace::RunLine>& call_lines() const { return call_lines_; }
+
+ private:
+  void say(const trace::RunLine& line, std::vector<trace::RunLine>& lines, const char* colour) {
+    if (json_) {
+      lines.push_back(line);
+      return;
+    }
+    if (quiet_) return;
+    if (colour_ && *colour != 0) fmt::print("\x1b[{}m{}\x1b[0m\n", colour, trace::to_text(line));
+    else fmt::print("{}\n", trace::to_text(line));
+  }
+
+  bool quiet_, json_, colour_;
+  std::vector<trace::RunLine> milestone_lines_, call_lines_;
+  trace::MilestonePrinter milestones_;
+  trace::CallTreePrinter calls_;
+};
+
+int complain(int code, std::string_view message) {
+  fmt::print(stderr, "airlock run: {}\n", message);
+  return code;
+}
+
+trace::Meta trace_meta(const loader::MachineConfig& config) {
+  return {{"memory", fmt::format("{}", config.memory_bytes)}, {"seed", fmt::format("{}", config.seed)}};
+}
+
+int exit_code_of(const Session& session, machine::StopReason stop) {
+  return stop == machine::StopReason::PowerOff || session.stopped_as_asked() ? exit_ok : exit_abnormal;
+}
+
+int run(RunArguments arguments) {
+  if (arguments.gear == "exact" || (!arguments.trace_file.empty() && !arguments.events_only)) {
+    arguments.session.gear = loader::GearSetting::Exact;
+  } else if (arguments.gear == "fast") {
+    arguments.session.gear = loader::GearSetting::Fast;
+  }
+  auto opened = Session::open(arguments.session);
+  if (!opened) return complain(exit_bad_input, opened.error().message);
+  Session& session = *opened.value();
+
+  Narrator narrator{arguments, session};
+  CodeView code{session};
+  std::unique_ptr<trace::Writer> writer;
+  if (!arguments.trace_file.empty()) {
+    auto created = trace::Writer::create(arguments.trace_file, trace_meta(session.config()), &code,
+                                         {.instructions = !arguments.events_only});
+    if (!created) return complain(exit_io, created.error().message);
+    writer = std::move(created.value());
+    session.listen(*writer);
+  }
+  if (const support::Status started = session.start(); !started) {
+    return complain(exit_environment, started.error().message);
+  }
+  if (writer && !arguments.events_only) session.machine().observe(writer.get());
+
+  // Wall time is for the reader alone; nothing in the machine sees it.
+  const auto begin = std::chrono::steady_clock::now();  // tidy: report only
+  const machine::StopReason stop = session.run();
+  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - begin;  // tidy: report only
+  narrator.finish();
+
+  const RunReport report = report_of(session, stop, elapsed.count());
+  fmt::print("{}", arguments.json ? to_json(report, narrator.milestone_lines(), narrator.call_lines())
+                                  : to_text(report, narrator.colour()));
+  if (writer) {
+    if (const support::Status closed = writer->close(); !closed) return complain(exit_io, closed.error().message);
+  }
+  if (std::fflush(stdout) != 0) return complain(exit_io, "cannot write standard output");
+  return exit_code_of(session, stop);
+}
+
+}  // namespace
+
+void register_run(CLI::App& app, int& exit_code) {
+  const auto arguments = std::make_shared<RunArguments>();
+  CLI::App* command = app.add_subcommand("run", "Boot a machine and watch it");
+  command->add_option("machine", arguments->session.machine_file, "A machine file; without it, the default machine");
+  command->add_option("--until", arguments->session.until,
+                      "Stop at an instruction count, or at the first vtl-call, vtl-return, hypercall[:Name], intercept, "
+                      "exception[:vector], image[:name], process[:name], milestone[:text], print[:text], protection, "
+                      "hypervisor, power-off");
+  command->add_option("--trace", arguments->trace_file, "Record every instruction and event into this file");
+  command->add_flag("--events-only", arguments->events_only, "With --trace: no instructions");
+  command->add_option("--gear", arguments->gear, "exact or fast: how instructions are counted; results are equal")
+      ->check(CLI::IsMember({"exact", "fast"}));
+  auto* quiet = command->add_flag("-q,--quiet", arguments->quiet, "Only the end report");
+  auto* verbose = command->add_flag("-v,--verbose", arguments->verbose, "Also images, guest output and hypercalls");
+  command->add_flag("--json", arguments->json, "One JSON document instead of text");
+  quiet->excludes(verbose);
+  command->footer(
+      "Examples:\n"
+      "  airlock run                                  the default machine, with VSM\n"
+      "  airlock run machines/no-vsm.toml -q          the same thief on the same disk without VTL 1\n"
+      "  airlock run --until intercept --trace t.atr  record up to the first intercept");
+  command->callback([arguments, &exit_code] { exit_code = run(*arguments); });
+}
+
+}  // namespace cli

@@ -1,0 +1,138 @@
+#include "sim/cli/session.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+
+#include "sim/loader/machine_file.h"
+
+namespace cli {
+namespace {
+
+bool same_name(std::string_view a, std::string_view b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](unsigned char x, unsigned char y) {
+    return std::tolower(x) == std::tolower(y);
+  });
+}
+
+std::string folder_of(const std::string& path) {
+  const size_t slash = path.rfind('/');
+  return slash == std::string::npos ? "." : path.substr(0, slash);
+}
+
+support::Status fill_in_paths(loader::MachineConfig& config) {
+  if (!config.disk.empty() && !config.firmware.empty()) return support::Unit{};
+  const std::string folder = guest_folder();
+  if (folder.empty()) {
+    return support::Error{
+        "the guest images of the build were not found beside the program; build them with ./airlock build, or name "
+        "[boot] disk and firmware in a machine file"};
+  }
+  if (config.disk.empty()) config.disk = folder + "/disk.img";
+  if (config.firmware.empty()) config.firmware = folder + "/images/firmware.efi";
+  return support::Unit{};
+}
+
+}  // namespace
+
+void ProcessList::on(const support::Event& event) {
+  if (event.kind != support::EventKind::ProcessCreated) return;
+  processes_.push_back({std::string{event.text}, event.a, event.b, event.c});
+}
+
+const ProcessList::Process* ProcessList::find(std::string_view name) const {
+  const auto found = std::find_if(processes_.rbegin(), processes_.rend(),
+                                  [&](const Process& process) { return same_name(process.name, name); });
+  return found == processes_.rend() ? nullptr : &*found;
+}
+
+std::string guest_folder() {
+  std::array<char, 4096> path{};
+  const ssize_t length = readlink("/proc/self/exe", path.data(), path.size() - 1);
+  if (length <= 0) return "";
+  const std::string folder = folder_of({path.data(), static_cast<size_t>(length)}) + "/guests";
+  return access(folder.c_str(), R_OK | X_OK) == 0 ? folder : "";
+}
+
+Session::Session(loader::MachineConfig config, machine::MachineParts parts,
+                 std::vector<std::string> symbol_folders, StopCondition stop)
+    : config_{std::move(config)},
+      parts_{std::move(parts)},
+      images_{std::move(symbol_folders)},
+      stop_{std::move(stop)} {
+  events_.add(totals_);
+  events_.add(processes_);
+}
+
+support::Result<std::unique_ptr<Session>> Session::open(const SessionOptions& options) {
+  loader::MachineConfig config;
+  if (!options.machine_file.empty()) config = TRY(loader::read_machine_file(options.machine_file));
+  if (options.gear) config.gear = *options.gear;
+  StopCondition stop;
+  if (!options.until.empty()) stop = TRY(StopCondition::parse(options.until));
+  TRY(fill_in_paths(config));
+
+  machine::MachineParts parts;
+  parts.firmware = TRY(loader::read_file(config.firmware, uint64_t{16} << 20));
+  parts.disk = TRY(machine::DiskImage::open(config.disk));
+  std::vector<std::string> symbols{folder_of(config.firmware)};
+  return std::unique_ptr<Session>{
+      new Session{std::move(config), std::move(parts), std::move(symbols), std::move(stop)}};
+}
+
+support::Status Session::start() {
+  if (stop_.by_event) {
+    stop_listener_.emplace(stop_, [this] { machine_->request_stop(); });
+    events_.add(*stop_listener_);
+  }
+  machine_ = TRY(machine::Machine::create(config_, std::move(parts_), &events_));
+  return support::Unit{};
+}
+
+machine::StopReason Session::run() {
+  const support::Instant limit{config_.instruction_limit != 0 ? config_.instruction_limit : ~uint64_t{0}};
+  const machine::StopReason reason = machine_->run(std::min(limit, stop_.instant));
+  if (reason == machine::StopReason::Deadline) {
+    stopped_as_asked_ = machine_->now() >= stop_.instant;
+    limit_reached_ = !stopped_as_asked_;
+  }
+  if (reason == machine::StopReason::Requested) stopped_as_asked_ = true;
+  return reason;
+}
+
+const char* word(machine::StopReason reason) {
+  using enum machine::StopReason;
+  switch (reason) {
+    case Deadline: return "deadline";
+    case Requested: return "requested";
+    case PowerOff: return "power-off";
+    case Reset: return "reset";
+    case TripleFault: return "triple-fault";
+    case Hung: return "hung";
+    case MachineFailure: return "machine-failure";
+  }
+  return "unknown";
+}
+
+std::string sentence(machine::StopReason reason, const machine::Machine& machine) {
+  using enum machine::StopReason;
+  switch (reason) {
+    case Deadline: return "The instruction count asked for was reached.";
+    case Requested: return "The event asked for happened.";
+    case PowerOff: return "The machine was switched off by its guest.";
+    case Reset: return "The guest asked for a reset; a run ends there.";
+    case TripleFault:
+      return fmt::format("Triple fault in VTL {} at {:#x}: the processor shut down.",
+                         static_cast<unsigned>(machine.processor().active), machine.processor().context().rip);
+    case Hung:
+      return fmt::format("The processor waits in HLT at {:#x} and nothing will ever wake it.",
+                         machine.processor().context().rip);
+    case MachineFailure: return fmt::format("The machine cannot go on: {}.", machine.detail());
+  }
+  return "";
+}
+
+}  // namespace cli

@@ -1,0 +1,85 @@
+#pragma once
+// What run and explain share: from a machine file to a machine with listeners.
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "sim/cli/until.h"
+#include "sim/loader/image_catalog.h"
+#include "sim/loader/machine_config.h"
+#include "sim/machine/event_fanout.h"
+#include "sim/machine/machine.h"
+#include "sim/support/result.h"
+
+namespace cli {
+
+/// What the command line may say about the machine.
+struct SessionOptions {
+  std::string machine_file;  ///< empty: the default machine
+  std::string until;         ///< empty: to the end
+  std::optional<loader::GearSetting> gear;
+};
+
+/// Remembers the processes that guests announce.
+class ProcessList : public support::EventSink {
+ public:
+  struct Process {
+    std::string name;
+    uint64_t pid{}, cr3{}, secure_handle{};
+  };
+
+  void on(const support::Event& event) override;
+  /// The latest process of this name, or null. Names compare without case.
+  [[nodiscard]] const Process* find(std::string_view name) const;
+
+ private:
+  std::vector<Process> processes_;
+};
+
+/// A machine about to run. Listeners are added before start().
+class Session {
+ public:
+  /// Reads the machine file and everything that it names. Errors are sentences for the user.
+  static support::Result<std::unique_ptr<Session>> open(const SessionOptions& options);
+
+  void listen(support::EventSink& listener) { events_.add(listener); }
+  /// Builds the machine. Before it, machine() is null.
+  support::Status start();
+  /// Runs to the stop condition, the configuration's instruction limit, or the machine's end.
+  machine::StopReason run();
+
+  [[nodiscard]] machine::Machine& machine() { return *machine_; }
+  [[nodiscard]] const loader::MachineConfig& config() const { return config_; }
+  [[nodiscard]] loader::ImageCatalog& images() { return images_; }
+  [[nodiscard]] const ProcessList& processes() const { return processes_; }
+  [[nodiscard]] const machine::Totals& totals() const { return totals_.totals(); }
+  /// The stop condition was met (rather than the end of the machine).
+  [[nodiscard]] bool stopped_as_asked() const { return stopped_as_asked_; }
+  /// The configuration's limit ended the run.
+  [[nodiscard]] bool limit_reached() const { return limit_reached_; }
+
+ private:
+  Session(loader::MachineConfig config, machine::MachineParts parts, std::vector<std::string> symbol_folders,
+          StopCondition stop);
+
+  loader::MachineConfig config_;
+  machine::MachineParts parts_;
+  machine::EventFanout events_;
+  machine::TotalsCounter totals_;
+  ProcessList processes_;
+  loader::ImageCatalog images_;
+  StopCondition stop_;
+  std::optional<StopListener> stop_listener_;
+  std::unique_ptr<machine::Machine> machine_;
+  bool stopped_as_asked_{}, limit_reached_{};
+};
+
+/// The folder of the guest images that the build made, beside this program; empty when it cannot be found.
+[[nodiscard]] std::string guest_folder();
+
+/// One word for JSON and one sentence for people.
+[[nodiscard]] const char* word(machine::StopReason reason);
+[[nodiscard]] std::string sentence(machine::StopReason reason, const machine::Machine& machine);
+
+}  // namespace cli

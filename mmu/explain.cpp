@@ -15,9 +15,10 @@ namespace ept = abi::x64::ept;
 namespace pte = abi::x64::pte;
 using Out = std::back_insert_iterator<std::string>;
 
+// References of stage 2 are indented under the stage-1 entry, or the page, that they lead to.
 const char* level_name(WalkReference::Kind kind, int level) {
   static constexpr const char* stage1[] = {"PTE", "PDE", "PDPTE", "PML4E"};
-  static constexpr const char* stage2[] = {"EPT PTE", "EPT PDE", "EPT PDPTE", "EPT PML4E"};
+  static constexpr const char* stage2[] = {"  EPT PTE", "  EPT PDE", "  EPT PDPTE", "  EPT PML4E"};
   return (kind == WalkReference::Kind::Stage1 ? stage1 : stage2)[level - 1];
 }
 
@@ -59,10 +60,9 @@ std::string stage2_flags(const WalkReference& reference) {
 
 void append_reference(Out out, unsigned number, const WalkReference& reference) {
   const bool stage1 = reference.kind == WalkReference::Kind::Stage1;
-  fmt::format_to(out, "{:>3}  {:<{}}{:<10} spa {:#012x} = {:#018x}  {:<22}{} {:#x}\n", number, "",
-                 stage1 ? 0 : 2, level_name(reference.kind, reference.level),
-                 reference.address.value(), reference.value,
-                 stage1 ? stage1_flags(reference) : stage2_flags(reference),
+  fmt::format_to(out, "{:>3}  {:<11}  spa {:#012x} = {:#018x}  {:<18}  {} {:#x}\n", number,
+                 level_name(reference.kind, reference.level), reference.address.value(),
+                 reference.value, stage1 ? stage1_flags(reference) : stage2_flags(reference),
                  stage1 ? "at gpa" : "for gpa", reference.gpa.value());
 }
 

@@ -1,5 +1,6 @@
 #pragma once
-// The registers of a virtual processor: what all VTLs share and what each VTL keeps to itself (TLFS 15.11, section 4.3).
+// The registers of a virtual processor: what all VTLs share and what each VTL keeps to itself (TLFS
+// 15.11, section 4.3).
 #include <array>
 #include <cstdint>
 
@@ -18,11 +19,29 @@ struct VtlArray {
   const T& operator[](Vtl vtl) const { return values[static_cast<uint8_t>(vtl)]; }
 };
 
-enum Gpr : uint8_t { Rax, Rcx, Rdx, Rbx, Rsp, Rbp, Rsi, Rdi, R8, R9, R10, R11, R12, R13, R14, R15, gpr_count };
+enum Gpr : uint8_t {
+  Rax,
+  Rcx,
+  Rdx,
+  Rbx,
+  Rsp,
+  Rbp,
+  Rsi,
+  Rdi,
+  R8,
+  R9,
+  R10,
+  R11,
+  R12,
+  R13,
+  R14,
+  R15,
+  gpr_count
+};
 enum SegmentName : uint8_t { Es, Cs, Ss, Ds, Fs, Gs, segment_count };
 
-/// A segment register with its hidden part. `attributes` as HV_X64_SEGMENT_REGISTER: 3:0 type, 4 S, 6:5 DPL, 7 P, 12 AVL,
-/// 13 L, 14 D/B, 15 G.
+/// A segment register with its hidden part. `attributes` as HV_X64_SEGMENT_REGISTER: 3:0 type, 4 S,
+/// 6:5 DPL, 7 P, 12 AVL, 13 L, 14 D/B, 15 G.
 struct Segment {
   uint64_t base{};
   uint32_t limit{};
@@ -42,7 +61,8 @@ struct Xmm {
   friend constexpr bool operator==(const Xmm&, const Xmm&) = default;
 };
 
-/// x87 and SSE state as FXSAVE orders it; x87 registers hold 80 bits in `low` and the low 16 bits of `high`.
+/// x87 and SSE state as FXSAVE orders it; x87 registers hold 80 bits in `low` and the low 16 bits
+/// of `high`.
 struct FloatingPoint {
   uint16_t control{0x37f}, status{}, opcode{};
   uint8_t tag{};  ///< abridged: bit n set = physical register n in use
@@ -53,7 +73,8 @@ struct FloatingPoint {
   friend constexpr bool operator==(const FloatingPoint&, const FloatingPoint&) = default;
 };
 
-/// Shared between the VTLs of a VP. RSP is not here though it is a general register: gpr[Rsp] is unused.
+/// Shared between the VTLs of a VP. RSP is not here though it is a general register: gpr[Rsp] is
+/// unused.
 struct SharedRegisters {
   std::array<uint64_t, gpr_count> gpr{};
   uint64_t cr2{};
@@ -84,10 +105,15 @@ struct VtlContext {
   uint64_t sysenter_cs{}, sysenter_esp{}, sysenter_eip{};
   uint64_t pat{0x0007040600070406};
   uint64_t tsc_aux{}, tsc_offset{}, misc_enable{1};
+  uint8_t tpr{};            ///< task priority of this VTL's local APIC; CR8 is bits 7:4 of it
   bool interrupt_shadow{};  ///< the instruction after STI or MOV SS
   bool nmi_masked{};
   bool exception_pending{};
   PendingException pending;  ///< delivered before the next instruction of this VTL
+  /// Waits in HLT while another VTL runs; for the active VTL see VirtualProcessor::halted.
+  bool halted{};
+  uint64_t
+      changes{};  ///< counts writes from outside the engine: one that caches a context reloads it
 };
 
 /// One virtual processor: shared registers once, private registers per VTL.
@@ -96,11 +122,13 @@ struct VirtualProcessor {
   Vtl active{Vtl::Vtl0};
   SharedRegisters shared;
   VtlArray<VtlContext> contexts;
-  bool halted{};
+  bool halted{};  ///< the active VTL waits in HLT
 
   VtlContext& context() { return contexts[active]; }
   const VtlContext& context() const { return contexts[active]; }
-  [[nodiscard]] uint8_t cpl() const { return static_cast<uint8_t>((context().segments[Ss].attributes >> 5) & 3); }
+  [[nodiscard]] uint8_t cpl() const {
+    return static_cast<uint8_t>((context().segments[Ss].attributes >> 5) & 3);
+  }
 };
 
 }  // namespace vtl

@@ -1,5 +1,6 @@
 #pragma once
-// The VP assist page: one per virtual processor and VTL, shared with the hypervisor (TLFS 7.8.7, 15.5; hvdef).
+// The VP assist page: one per virtual processor and VTL, shared with the hypervisor (TLFS 7.8.7,
+// 15.5; hvdef).
 #include <stdint.h>
 
 #include "abi/layout/fields.h"
@@ -22,7 +23,8 @@ struct VpVtlControl {
   uint64_t vtl_return_x64_rcx;
 };
 
-/// HV_VP_ASSIST_PAGE. The hypervisor uses `vtl_control`; the other fields are the guest's to lay out.
+/// HV_VP_ASSIST_PAGE. The hypervisor uses `vtl_control`; the other fields are the guest's to lay
+/// out.
 struct VpAssistPage {
   uint32_t apic_assist;
   uint32_t reserved0;
@@ -41,11 +43,13 @@ struct VpAssistPage {
 
 }  // namespace abi::hv
 
-ABI_FIELDS(abi::hv::VpVtlControl, 24, (entry_reason, Plain), (vina_status, Flags), (reserved_z00, Reserved),
-           (reserved_z01, Reserved), (vtl_return_x64_rax, Plain), (vtl_return_x64_rcx, Plain));
-ABI_FIELDS(abi::hv::VpAssistPage, 4096, (apic_assist, Flags), (reserved0, Reserved), (vtl_control, Bytes),
-           (nested_enlightenments, Plain), (enlighten_vm_entry, Plain), (reserved1, Reserved),
-           (current_nested_vmcs, Gpa), (synthetic_time_unhalted_timer_expired, Plain), (reserved2, Reserved),
+ABI_FIELDS(abi::hv::VpVtlControl, 24, (entry_reason, Plain), (vina_status, Flags),
+           (reserved_z00, Reserved), (reserved_z01, Reserved), (vtl_return_x64_rax, Plain),
+           (vtl_return_x64_rcx, Plain));
+ABI_FIELDS(abi::hv::VpAssistPage, 4096, (apic_assist, Flags), (reserved0, Reserved),
+           (vtl_control, Bytes), (nested_enlightenments, Plain), (enlighten_vm_entry, Plain),
+           (reserved1, Reserved), (current_nested_vmcs, Gpa),
+           (synthetic_time_unhalted_timer_expired, Plain), (reserved2, Reserved),
            (virtualization_fault, Bytes), (intercept_message, Bytes), (vtl_return_actions, Bytes),
            (reserved3, Reserved));
 static_assert(offsetof(abi::hv::VpAssistPage, vtl_control) == 8);

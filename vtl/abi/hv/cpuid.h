@@ -15,9 +15,9 @@ inline constexpr uint32_t recommendations_leaf = 0x40000004;
 inline constexpr uint32_t limits_leaf = 0x40000005;
 inline constexpr uint32_t hardware_leaf = 0x40000006;
 
-inline constexpr uint32_t vendor_ebx = 0x7263694D;  ///< "Micr"
-inline constexpr uint32_t vendor_ecx = 0x666F736F;  ///< "osof"
-inline constexpr uint32_t vendor_edx = 0x76482074;  ///< "t Hv"
+inline constexpr uint32_t vendor_ebx = 0x7263694D;     ///< "Micr"
+inline constexpr uint32_t vendor_ecx = 0x666F736F;     ///< "osof"
+inline constexpr uint32_t vendor_edx = 0x76482074;     ///< "t Hv"
 inline constexpr uint32_t interface_eax = 0x31237648;  ///< "Hv#1"
 /// CPUID leaf 1, ECX: a hypervisor is present.
 inline constexpr uint32_t hypervisor_present = 1u << 31;

@@ -12,13 +12,13 @@ struct HypercallControl {
   using Raw = uint64_t;
   Raw raw{};
   ABI_BITS(15, 0, uint16_t, code)
-  ABI_BIT(16, fast)                              ///< parameters are in registers
+  ABI_BIT(16, fast)  ///< parameters are in registers
   ABI_BITS(26, 17, uint16_t, variable_header_qwords)
   ABI_BITS(30, 27, uint8_t, reserved0)
   ABI_BIT(31, nested)
-  ABI_BITS(43, 32, uint16_t, rep_count)          ///< all list elements; 0 for a simple call
+  ABI_BITS(43, 32, uint16_t, rep_count)  ///< all list elements; 0 for a simple call
   ABI_BITS(47, 44, uint8_t, reserved1)
-  ABI_BITS(59, 48, uint16_t, rep_start)          ///< first element that is still to do
+  ABI_BITS(59, 48, uint16_t, rep_start)  ///< first element that is still to do
   ABI_BITS(63, 60, uint8_t, reserved2)
 };
 static_assert(sizeof(HypercallControl) == 8);
@@ -32,7 +32,7 @@ struct HypercallResult {
   using Raw = uint64_t;
   Raw raw{};
   ABI_BITS(15, 0, uint16_t, status)
-  ABI_BITS(43, 32, uint16_t, reps_completed)     ///< counted from element 0, not from rep_start
+  ABI_BITS(43, 32, uint16_t, reps_completed)  ///< counted from element 0, not from rep_start
 };
 static_assert(sizeof(HypercallResult) == 8);
 

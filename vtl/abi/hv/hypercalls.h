@@ -31,9 +31,11 @@ struct CallInfo {
 };
 
 inline constexpr CallInfo calls[] = {
-#define HV_CALL(name, code, shape, header, element, output, vtl, source)                       \
-  {CallCode::name,      #name,     CallShape::shape, wire_size<header>, wire_size<element>,    \
-   wire_size<output>,   Vtl::vtl,  source},
+#define HV_CALL(name, code, shape, header, element, output, vtl, source)                           \
+  {CallCode::name,     #name,                                                                      \
+   CallShape::shape,   wire_size<header>,                                                          \
+   wire_size<element>, wire_size<output>,                                                          \
+   Vtl::vtl,           source},
 #include "abi/hv/hypercalls.def"
 };
 inline constexpr size_t call_count = sizeof(calls) / sizeof(calls[0]);
@@ -44,7 +46,8 @@ consteval bool calls_sorted_and_unique() {
   }
   return true;
 }
-static_assert(calls_sorted_and_unique(), "hypercalls.def must be sorted by code, without duplicates");
+static_assert(calls_sorted_and_unique(),
+              "hypercalls.def must be sorted by code, without duplicates");
 
 consteval bool call_sizes_fit() {
   for (const CallInfo& call : calls) {
@@ -52,7 +55,8 @@ consteval bool call_sizes_fit() {
     if (call.header + call.element > page_size || call.output > page_size) return false;
     if (call.shape == CallShape::Rep && call.element == 0) return false;
     if (call.shape == CallShape::Simple && call.element != 0) return false;
-    if (call.shape == CallShape::Switch && call.header + call.element + call.output != 0) return false;
+    if (call.shape == CallShape::Switch && call.header + call.element + call.output != 0)
+      return false;
   }
   return true;
 }
@@ -68,11 +72,15 @@ constexpr const CallInfo* find_call(uint16_t code) {
 
 /// A control word for `call`; `reps` elements for Rep calls.
 constexpr HypercallControl control_for(CallCode call, uint16_t reps = 0, bool fast = false) {
-  return HypercallControl{}.with_code(static_cast<uint16_t>(call)).with_rep_count(reps).with_fast(fast);
+  return HypercallControl{}
+      .with_code(static_cast<uint16_t>(call))
+      .with_rep_count(reps)
+      .with_fast(fast);
 }
 
 /// List elements that fit one page of input (section 2.3).
-inline constexpr uint16_t max_protection_pages = (page_size - sizeof(ModifyVtlProtectionMask)) / sizeof(GpaPage);
+inline constexpr uint16_t max_protection_pages =
+    (page_size - sizeof(ModifyVtlProtectionMask)) / sizeof(GpaPage);
 static_assert(max_protection_pages == 510);
 
 }  // namespace abi::hv

@@ -135,16 +135,16 @@ struct RegisterIntercept {
 
 }  // namespace abi::hv
 
-ABI_FIELDS(abi::hv::MessageHeader, 16, (type, Plain), (payload_size, Count), (flags, Flags), (reserved, Reserved),
-           (origin, Plain));
+ABI_FIELDS(abi::hv::MessageHeader, 16, (type, Plain), (payload_size, Count), (flags, Flags),
+           (reserved, Reserved), (origin, Plain));
 ABI_FIELDS(abi::hv::Message, 256, (header, Bytes), (payload, Bytes));
-ABI_FIELDS(abi::hv::InterceptHeader, 0x28, (vp_index, Plain), (length_and_cr8, Plain), (access, Plain),
-           (execution_state, Flags), (cs, Bytes), (rip, Gva), (rflags, Flags));
-ABI_FIELDS(abi::hv::MemoryIntercept, 0x50, (header, Bytes), (cache_type, Plain), (instruction_byte_count, Count),
-           (access_info, Flags), (tpr, Plain), (reserved, Reserved), (gva, Gva), (gpa, Gpa),
-           (instruction_bytes, Bytes));
-ABI_FIELDS(abi::hv::MsrIntercept, 0x40, (header, Bytes), (msr, Plain), (reserved, Reserved), (rdx, Plain),
-           (rax, Plain));
+ABI_FIELDS(abi::hv::InterceptHeader, 0x28, (vp_index, Plain), (length_and_cr8, Plain),
+           (access, Plain), (execution_state, Flags), (cs, Bytes), (rip, Gva), (rflags, Flags));
+ABI_FIELDS(abi::hv::MemoryIntercept, 0x50, (header, Bytes), (cache_type, Plain),
+           (instruction_byte_count, Count), (access_info, Flags), (tpr, Plain),
+           (reserved, Reserved), (gva, Gva), (gpa, Gpa), (instruction_bytes, Bytes));
+ABI_FIELDS(abi::hv::MsrIntercept, 0x40, (header, Bytes), (msr, Plain), (reserved, Reserved),
+           (rdx, Plain), (rax, Plain));
 ABI_FIELDS(abi::hv::RegisterIntercept, 0x40, (header, Bytes), (flags, Flags), (reserved0, Reserved),
            (reserved1, Reserved), (register_name, Register), (value, Bytes));
 static_assert(sizeof(abi::hv::Message) == abi::hv::message_slot_bytes);

@@ -28,7 +28,8 @@ consteval bool statuses_sorted_and_unique() {
   }
   return true;
 }
-static_assert(statuses_sorted_and_unique(), "status.def must be sorted by code, without duplicates");
+static_assert(statuses_sorted_and_unique(),
+              "status.def must be sorted by code, without duplicates");
 
 /// The row of a status, or null for a code that is not listed.
 constexpr const StatusInfo* find_status(uint16_t code) {

@@ -1,5 +1,6 @@
 #pragma once
-// What hypercalls read and write, byte for byte (TLFS, calls by name; hvdef). A call's header structure has its name.
+// What hypercalls read and write, byte for byte (TLFS, calls by name; hvdef). A call's header
+// structure has its name.
 #include <stdint.h>
 
 #include "abi/layout/bits.h"
@@ -24,7 +25,8 @@ struct InputVtl {
   ABI_BITS(7, 5, uint8_t, reserved)
 };
 
-/// HV_X64_SEGMENT_REGISTER. Attributes: 3:0 type, 4 S, 6:5 DPL, 7 P, 11:8 reserved, 12 AVL, 13 L, 14 D/B, 15 G.
+/// HV_X64_SEGMENT_REGISTER. Attributes: 3:0 type, 4 S, 6:5 DPL, 7 P, 11:8 reserved, 12 AVL, 13 L,
+/// 14 D/B, 15 G.
 struct SegmentRegister {
   uint64_t base;
   uint32_t limit;
@@ -100,7 +102,8 @@ inline constexpr uint32_t adjustable = 0x8000;
 inline constexpr uint32_t all_access = 0xF;
 }  // namespace map_gpa
 
-/// `target_vtl` names the VTL whose restrictions on lower VTLs are edited: normally the caller's own (section 3.8).
+/// `target_vtl` names the VTL whose restrictions on lower VTLs are edited: normally the caller's
+/// own (section 3.8).
 struct ModifyVtlProtectionMask {
   uint64_t target_partition;
   uint32_t map_flags;
@@ -239,45 +242,57 @@ struct VtlAccessResult {
 };
 
 /// Cache types of intercept messages and translations (hvdef).
-enum class CacheType : uint32_t { Uncached = 0, WriteCombining = 1, WriteThrough = 4, WriteProtected = 5, WriteBack = 6 };
+enum class CacheType : uint32_t {
+  Uncached = 0,
+  WriteCombining = 1,
+  WriteThrough = 4,
+  WriteProtected = 5,
+  WriteBack = 6
+};
 
 }  // namespace abi::hv
 
-ABI_FIELDS(abi::hv::SegmentRegister, 16, (base, Gva), (limit, Plain), (selector, Plain), (attributes, Flags));
+ABI_FIELDS(abi::hv::SegmentRegister, 16, (base, Gva), (limit, Plain), (selector, Plain),
+           (attributes, Flags));
 ABI_FIELDS(abi::hv::TableRegister, 16, (reserved, Reserved), (limit, Plain), (base, Gva));
 ABI_FIELDS(abi::hv::RegisterValue, 16, (low, Plain), (high, Plain));
-ABI_FIELDS(abi::hv::InitialVpContext, 224, (rip, Gva), (rsp, Gva), (rflags, Flags), (cs, Bytes), (ds, Bytes),
-           (es, Bytes), (fs, Bytes), (gs, Bytes), (ss, Bytes), (tr, Bytes), (ldtr, Bytes), (idtr, Bytes),
-           (gdtr, Bytes), (efer, Flags), (cr0, Flags), (cr3, Gpa), (cr4, Flags), (msr_cr_pat, Plain));
-ABI_FIELDS(abi::hv::EnablePartitionVtl, 16, (target_partition, Plain), (target_vtl, Vtl), (flags, Flags),
-           (reserved, Reserved));
-ABI_FIELDS(abi::hv::EnableVpVtl, 240, (target_partition, Plain), (target_vp, Plain), (target_vtl, Vtl),
-           (reserved, Reserved), (context, Bytes));
-ABI_FIELDS(abi::hv::ModifyVtlProtectionMask, 16, (target_partition, Plain), (map_flags, Flags), (target_vtl, Vtl),
-           (reserved, Reserved));
+ABI_FIELDS(abi::hv::InitialVpContext, 224, (rip, Gva), (rsp, Gva), (rflags, Flags), (cs, Bytes),
+           (ds, Bytes), (es, Bytes), (fs, Bytes), (gs, Bytes), (ss, Bytes), (tr, Bytes),
+           (ldtr, Bytes), (idtr, Bytes), (gdtr, Bytes), (efer, Flags), (cr0, Flags), (cr3, Gpa),
+           (cr4, Flags), (msr_cr_pat, Plain));
+ABI_FIELDS(abi::hv::EnablePartitionVtl, 16, (target_partition, Plain), (target_vtl, Vtl),
+           (flags, Flags), (reserved, Reserved));
+ABI_FIELDS(abi::hv::EnableVpVtl, 240, (target_partition, Plain), (target_vp, Plain),
+           (target_vtl, Vtl), (reserved, Reserved), (context, Bytes));
+ABI_FIELDS(abi::hv::ModifyVtlProtectionMask, 16, (target_partition, Plain), (map_flags, Flags),
+           (target_vtl, Vtl), (reserved, Reserved));
 ABI_FIELDS(abi::hv::GpaPage, 8, (page, Gpa));
-ABI_FIELDS(abi::hv::GetVpRegisters, 16, (target_partition, Plain), (target_vp, Plain), (target_vtl, Vtl),
-           (reserved, Reserved));
+ABI_FIELDS(abi::hv::GetVpRegisters, 16, (target_partition, Plain), (target_vp, Plain),
+           (target_vtl, Vtl), (reserved, Reserved));
 ABI_FIELDS(abi::hv::RegisterNameElement, 4, (name, Register));
 ABI_FIELDS(abi::hv::RegisterAssignment, 32, (name, Register), (reserved, Reserved), (value, Bytes));
-ABI_FIELDS(abi::hv::FlushVirtualAddressSpace, 24, (address_space, Gpa), (flags, Flags), (processor_mask, Plain));
+ABI_FIELDS(abi::hv::FlushVirtualAddressSpace, 24, (address_space, Gpa), (flags, Flags),
+           (processor_mask, Plain));
 ABI_FIELDS(abi::hv::GvaRange, 8, (raw, Gva));
 ABI_FIELDS(abi::hv::SwitchVirtualAddressSpace, 8, (address_space, Gpa));
 ABI_FIELDS(abi::hv::SendSyntheticClusterIpi, 16, (vector, Plain), (target_vtl, Vtl), (flags, Flags),
            (reserved, Reserved), (processor_mask, Plain));
-ABI_FIELDS(abi::hv::TranslateVirtualAddress, 32, (target_partition, Plain), (target_vp, Plain), (reserved, Reserved),
-           (control_flags, Flags), (gva_page, Gva));
+ABI_FIELDS(abi::hv::TranslateVirtualAddress, 32, (target_partition, Plain), (target_vp, Plain),
+           (reserved, Reserved), (control_flags, Flags), (gva_page, Gva));
 ABI_FIELDS(abi::hv::TranslateVirtualAddressOutput, 16, (result_code, Plain), (cache_type, Plain),
            (overlay_page, Plain), (reserved, Reserved), (gpa_page, Gpa));
-ABI_FIELDS(abi::hv::PostMessage, 256, (connection, Plain), (reserved, Reserved), (message_type, Plain),
-           (payload_size, Count), (payload, Bytes));
-ABI_FIELDS(abi::hv::SignalEvent, 8, (connection, Plain), (flag_number, Plain), (reserved, Reserved));
-ABI_FIELDS(abi::hv::AssertVirtualInterrupt, 32, (target_partition, Plain), (interrupt_control, Flags),
-           (destination, Plain), (vector, Plain), (target_vtl, Vtl), (reserved, Reserved));
-ABI_FIELDS(abi::hv::GetVpIndexFromApicId, 16, (target_partition, Plain), (target_vtl, Vtl), (reserved, Reserved));
+ABI_FIELDS(abi::hv::PostMessage, 256, (connection, Plain), (reserved, Reserved),
+           (message_type, Plain), (payload_size, Count), (payload, Bytes));
+ABI_FIELDS(abi::hv::SignalEvent, 8, (connection, Plain), (flag_number, Plain),
+           (reserved, Reserved));
+ABI_FIELDS(abi::hv::AssertVirtualInterrupt, 32, (target_partition, Plain),
+           (interrupt_control, Flags), (destination, Plain), (vector, Plain), (target_vtl, Vtl),
+           (reserved, Reserved));
+ABI_FIELDS(abi::hv::GetVpIndexFromApicId, 16, (target_partition, Plain), (target_vtl, Vtl),
+           (reserved, Reserved));
 ABI_FIELDS(abi::hv::ApicIdElement, 4, (apic_id, Plain));
 ABI_FIELDS(abi::hv::VpIndexElement, 4, (vp_index, Plain));
 ABI_FIELDS(abi::hv::CheckSparseGpaPageVtlAccess, 16, (target_partition, Plain), (target_vtl, Vtl),
            (desired_access, Flags), (reserved, Reserved));
-ABI_FIELDS(abi::hv::VtlAccessResult, 4, (result_code, Plain), (denied_access, Flags), (intercepting_vtl, Vtl),
-           (reserved, Reserved));
+ABI_FIELDS(abi::hv::VtlAccessResult, 4, (result_code, Plain), (denied_access, Flags),
+           (intercepting_vtl, Vtl), (reserved, Reserved));

@@ -8,7 +8,8 @@
 namespace abi::hv {
 
 inline constexpr uint8_t sint_count = 16;
-/// SINT assignments that Windows relies on (hvdef): 0 intercepts, 1 IOMMU faults, 2 VMBus, 5 doorbells.
+/// SINT assignments that Windows relies on (hvdef): 0 intercepts, 1 IOMMU faults, 2 VMBus, 5
+/// doorbells.
 inline constexpr uint8_t sint_intercept = 0;
 inline constexpr uint64_t synic_version = 1;
 /// Reset value of every SINT: masked, vector 0.
@@ -35,7 +36,8 @@ struct Scontrol {
   ABI_BIT(0, enable)
 };
 
-/// Every synthetic register that enables a page: SIMP, SIEFP, VP_ASSIST_PAGE, REFERENCE_TSC, HYPERCALL.
+/// Every synthetic register that enables a page: SIMP, SIEFP, VP_ASSIST_PAGE, REFERENCE_TSC,
+/// HYPERCALL.
 struct OverlayRegister {
   using Self = OverlayRegister;
   using Raw = uint64_t;
@@ -46,7 +48,8 @@ struct OverlayRegister {
   ABI_BITS(63, 12, uint64_t, page)
 };
 
-/// The SIM page is an array of `sint_count` messages, the SIEF page of `sint_count` sets of 2,048 flags.
+/// The SIM page is an array of `sint_count` messages, the SIEF page of `sint_count` sets of 2,048
+/// flags.
 inline constexpr uint32_t message_slot_bytes = 256;
 inline constexpr uint32_t event_flag_slot_bytes = 256;
 
@@ -61,5 +64,5 @@ static_assert(sizeof(ReferenceTscPage) == 24);
 
 }  // namespace abi::hv
 
-ABI_FIELDS(abi::hv::ReferenceTscPage, 24, (tsc_sequence, Plain), (reserved1, Reserved), (tsc_scale, Plain),
-           (tsc_offset, Plain));
+ABI_FIELDS(abi::hv::ReferenceTscPage, 24, (tsc_sequence, Plain), (reserved1, Reserved),
+           (tsc_scale, Plain), (tsc_offset, Plain));

@@ -23,7 +23,7 @@ struct RegisterInfo {
 };
 
 inline constexpr RegisterInfo vp_registers[] = {
-#define HV_REGISTER(name, number, scope, access, source) \
+#define HV_REGISTER(name, number, scope, access, source)                                           \
   {RegisterName::name, #name, RegisterScope::scope, RegisterAccess::access, source},
 #include "abi/hv/vp_registers.def"
 };
@@ -35,7 +35,8 @@ consteval bool vp_registers_sorted_and_unique() {
   }
   return true;
 }
-static_assert(vp_registers_sorted_and_unique(), "vp_registers.def must be sorted, without duplicates");
+static_assert(vp_registers_sorted_and_unique(),
+              "vp_registers.def must be sorted, without duplicates");
 
 /// The row of a register, or null when the name is not listed.
 constexpr const RegisterInfo* find_register(uint32_t name) {
@@ -52,6 +53,7 @@ constexpr const RegisterInfo* find_register(uint32_t name) {
   }
   return nullptr;
 }
-static_assert(find_register(0x000D0005)->number == RegisterName::VsmVina && find_register(3) == nullptr);
+static_assert(find_register(0x000D0005)->number == RegisterName::VsmVina &&
+              find_register(3) == nullptr);
 
 }  // namespace abi::hv

@@ -1,12 +1,14 @@
 #pragma once
-// Bit layouts of the VSM registers and of the event registers (TLFS 15.2.2, 15.11, 15.12, 7.9; bit order as hvdef).
+// Bit layouts of the VSM registers and of the event registers (TLFS 15.2.2, 15.11, 15.12, 7.9; bit
+// order as hvdef).
 #include <stdint.h>
 
 #include "abi/layout/bits.h"
 
 namespace abi::hv {
 
-/// HvRegisterVsmCapabilities. TLFS prints the bits in reverse order; this is the real one (section 3.2).
+/// HvRegisterVsmCapabilities. TLFS prints the bits in reverse order; this is the real one (section
+/// 3.2).
 struct VsmCapabilities {
   using Self = VsmCapabilities;
   using Raw = uint64_t;
@@ -68,7 +70,8 @@ struct VsmPartitionConfig {
   ABI_BIT(15, intercept_system_reset)
 };
 
-/// HvRegisterVsmVpSecureConfigVtln: what the VTL above n decides for VTL n on one virtual processor.
+/// HvRegisterVsmVpSecureConfigVtln: what the VTL above n decides for VTL n on one virtual
+/// processor.
 struct VsmVpSecureConfig {
   using Self = VsmVpSecureConfig;
   using Raw = uint64_t;
@@ -87,7 +90,8 @@ struct VsmCodePageOffsets {
   ABI_BITS(11, 0, uint16_t, vtl_call_offset)
   ABI_BITS(23, 12, uint16_t, vtl_return_offset)
 };
-static_assert(VsmCodePageOffsets{}.with_vtl_call_offset(0x0f).with_vtl_return_offset(0x28).raw == 0x2800F);
+static_assert(VsmCodePageOffsets{}.with_vtl_call_offset(0x0f).with_vtl_return_offset(0x28).raw ==
+              0x2800F);
 
 /// HvRegisterVsmVina: the interrupt that tells a higher VTL of an interrupt for a lower one.
 struct VsmVina {
@@ -152,7 +156,8 @@ struct InterruptState {
   ABI_BIT(1, nmi_masked)
 };
 
-/// HvX64RegisterCrInterceptControl: which register accesses of VTL 0 become messages for VTL 1 (section 5.6).
+/// HvX64RegisterCrInterceptControl: which register accesses of VTL 0 become messages for VTL 1
+/// (section 5.6).
 struct CrInterceptControl {
   using Self = CrInterceptControl;
   using Raw = uint64_t;

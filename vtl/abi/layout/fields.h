@@ -11,7 +11,14 @@ template <class T>
 inline constexpr uint16_t wire_size = __is_empty(T) ? 0 : sizeof(T);
 
 /// What a field means: decides how it is printed and how a fuzzer mutates it.
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wshadow"  // Gpa and Gva are types elsewhere; the scope keeps them apart
+#endif
 enum class FieldKind : uint8_t { Plain, Gpa, Gva, Vtl, Count, Flags, Reserved, Register, Bytes };
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic pop
+#endif
 
 struct Field {
   const char* name;

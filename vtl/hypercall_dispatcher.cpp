@@ -1,0 +1,200 @@
+#include "vtl/hypercall_dispatcher.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "abi/x64/registers.h"
+#include "sim/support/check.h"
+
+namespace vtl {
+
+using namespace abi::hv;
+
+namespace {
+
+DispatchResult completed(VirtualProcessor& vp, HvStatus status, uint16_t reps = 0) {
+  vp.shared.gpr[Rax] =
+      HypercallResult{}.with_status(static_cast<uint16_t>(status)).with_reps_completed(reps).raw;
+  return {.kind = DispatchResult::Kind::Completed};
+}
+
+/// The caller's view of guest physical memory.
+mmu::AddressSpace physical_space(const CallContext& context) {
+  mmu::AddressSpace space;
+  space.partition = context.partition.id;
+  space.vtl = context.vtl;
+  space.slat = context.partition.memory->slat(context.vtl);
+  return space;
+}
+
+constexpr uint32_t align16(uint32_t value) {
+  return (value + 15) & ~15u;
+}
+
+}  // namespace
+
+DispatchResult HypercallDispatcher::dispatch(Hypervisor& hypervisor, const CallContext& context) {
+  VirtualProcessor& vp = context.registers;
+  const VtlContext& registers = vp.context();
+  // TLFS 3.3: only CPL 0 of protected mode may call; this hypervisor has only the 64-bit register
+  // convention.
+  const bool long_mode = (registers.efer & abi::x64::efer::lma) != 0 &&
+                         (registers.segments[Cs].attributes & abi::x64::segment::long_mode) != 0;
+  if (vp.cpl() != 0 || !long_mode) return {.kind = DispatchResult::Kind::InvalidOpcode};
+
+  const HypercallControl control{vp.shared.gpr[Rcx]};
+  const CallRow* row = find_row(control.code());
+  if (row != nullptr && row->transfer != nullptr) {
+    // A VTL switch takes nothing but its code: any other bit is #UD (section 4.2).
+    if (control.raw != control.code()) return {.kind = DispatchResult::Kind::InvalidOpcode};
+    return {.kind = DispatchResult::Kind::Switched, .outcome = row->transfer(hypervisor, context)};
+  }
+  Layout layout;
+  const HvStatus status = check(control, row, context.vtl, layout);
+  if (status != HvStatus::Success) return completed(vp, status);
+  return run(hypervisor, context, *row, layout, control);
+}
+
+/// The checks that are the same for every call, in the order of TLFS 3.7; fills in where the
+/// parameters are.
+HvStatus HypercallDispatcher::check(const HypercallControl& control, const CallRow* row, Vtl vtl,
+                                    Layout& layout) const {
+  if (row == nullptr || row->call == nullptr) return HvStatus::InvalidHypercallCode;
+  const CallInfo& info = *row->info;
+  if (control.reserved0() != 0 || control.reserved1() != 0 || control.reserved2() != 0 ||
+      control.nested() || control.variable_header_qwords() != 0) {
+    return HvStatus::InvalidHypercallInput;
+  }
+  const bool rep = info.shape == CallShape::Rep;
+  if (rep ? control.rep_start() >= control.rep_count()
+          : (control.rep_count() | control.rep_start()) != 0) {
+    return HvStatus::
+        InvalidHypercallInput;  // a rep call of no element included (reference section 11)
+  }
+  if (vtl < info.minimum_vtl) return HvStatus::AccessDenied;
+
+  layout.header = info.header;
+  layout.element = info.element;
+  layout.output_element = info.output;
+  layout.count = rep ? control.rep_count() : uint16_t{1};
+  layout.start = control.rep_start();
+  layout.fast = control.fast();
+  layout.input = layout.header + (rep ? layout.count * layout.element : 0u);
+  layout.output = layout.count * layout.output_element;
+  if (layout.fast) {
+    layout.output_at = align16(layout.input);
+    const uint32_t bytes = layout.output != 0 ? layout.output_at + layout.output : layout.input;
+    if (bytes > xmm_fast_bytes) return HvStatus::InvalidHypercallInput;
+  }
+  return HvStatus::Success;
+}
+
+/// Section 2.3: aligned, inside one page, in the GPA space and not an overlay page; then stage 2 of
+/// the caller's VTL.
+HypercallDispatcher::Page HypercallDispatcher::check_page(const CallContext& context, uint64_t gpa,
+                                                          uint32_t bytes, bool write) const {
+  Page page{.gpa = Gpa{gpa}};
+  if (bytes == 0) return page;
+  const GuestMemory& memory = *context.partition.memory;
+  if (gpa % 8 != 0 || page.gpa.page_offset() + bytes > abi::page_size || !memory.is_ram(page.gpa)) {
+    page.status = HvStatus::InvalidAlignment;
+  } else if (memory.is_overlay(context.vtl, page.gpa)) {
+    page.status = HvStatus::InvalidParameter;
+  } else {
+    const mmu::Rights rights = memory.slat(context.vtl)->lookup(page.gpa).rights;
+    page.denied = write ? !rights.write : !rights.read;
+  }
+  return page;
+}
+
+DispatchResult HypercallDispatcher::run(Hypervisor& hypervisor, const CallContext& context,
+                                        const CallRow& row, const Layout& layout,
+                                        HypercallControl control) {
+  VirtualProcessor& vp = context.registers;
+  Page input, output;
+  if (!layout.fast) {
+    input = check_page(context, vp.shared.gpr[Rdx], layout.input, false);
+    output = check_page(context, vp.shared.gpr[R8], layout.output, true);
+    for (const Page& page : {input, output}) {
+      if (page.status != HvStatus::Success) return completed(vp, page.status, layout.start);
+    }
+    if (input.denied) return {.kind = DispatchResult::Kind::InputDenied, .gpa = input.gpa};
+    if (output.denied) return {.kind = DispatchResult::Kind::OutputDenied, .gpa = output.gpa};
+  }
+  const bool rep = row.info->shape == CallShape::Rep;
+  const auto chunk =
+      rep ? std::min<uint16_t>(static_cast<uint16_t>(layout.count - layout.start), reps_per_entry_)
+          : uint16_t{0};
+  copy_in(context, layout, chunk, input.gpa);
+  const CallBlock block{input_.data(), input_.data() + layout.header, output_.data(), chunk};
+  const CallResult result = row.call(hypervisor, context, block);
+  if (result.wait) return {.kind = DispatchResult::Kind::Unfinished};
+
+  CHECK(result.completed <= chunk);
+  const bool success = result.status == HvStatus::Success;
+  if (success && rep) CHECK(result.completed == chunk);
+  copy_out(context, layout, rep ? result.completed : static_cast<uint16_t>(success ? 1 : 0),
+           output.gpa);
+  const auto done = static_cast<uint16_t>(layout.start + result.completed);
+  if (rep && success && done < layout.count) {
+    vp.shared.gpr[Rcx] = control.with_rep_start(done).raw;
+    return {.kind = DispatchResult::Kind::Unfinished};
+  }
+  return completed(vp, result.status, rep ? done : uint16_t{0});
+}
+
+/// Each byte of the input is read once; from here on the guest can change its memory as it likes.
+void HypercallDispatcher::copy_in(const CallContext& context, const Layout& layout, uint16_t chunk,
+                                  Gpa page) {
+  const uint32_t first = layout.header + layout.start * layout.element;
+  const uint32_t bytes = chunk * layout.element;
+  if (layout.fast) {
+    load_registers(context.registers);
+    std::memcpy(input_.data(), registers_.data(), layout.header);
+    std::memcpy(input_.data() + layout.header, registers_.data() + first, bytes);
+    return;
+  }
+  const mmu::AddressSpace space = physical_space(context);
+  CHECK(mmu::read_gpa(translator_, space, page, {input_.data(), layout.header}) == layout.header);
+  CHECK(mmu::read_gpa(translator_, space, page + first, {input_.data() + layout.header, bytes}) ==
+        bytes);
+}
+
+void HypercallDispatcher::copy_out(const CallContext& context, const Layout& layout,
+                                   uint16_t completed, Gpa page) {
+  const uint32_t bytes = completed * layout.output_element;
+  if (bytes == 0) return;
+  const uint32_t first = layout.start * layout.output_element;
+  if (layout.fast) {
+    std::memcpy(registers_.data() + layout.output_at + first, output_.data(), bytes);
+    store_registers(context.registers, layout.output_at + first, bytes);
+    return;
+  }
+  const mmu::AddressSpace space = physical_space(context);
+  CHECK(mmu::write_gpa(translator_, space, page + first, {output_.data(), bytes}) == bytes);
+}
+
+/// The register block of a fast call: RDX, R8, XMM0..XMM5 (TLFS 3.7.2).
+void HypercallDispatcher::load_registers(const VirtualProcessor& vp) {
+  std::memcpy(registers_.data(), &vp.shared.gpr[Rdx], 8);
+  std::memcpy(registers_.data() + 8, &vp.shared.gpr[R8], 8);
+  for (size_t i = 0; i < 6; ++i) {
+    std::memcpy(registers_.data() + 16 + 16 * i, &vp.shared.fp.xmm[i], 16);
+  }
+}
+
+/// Writes back the registers that [first, first + bytes) touches.
+void HypercallDispatcher::store_registers(VirtualProcessor& vp, uint32_t first, uint32_t bytes) {
+  if (first <
+      16) {  // no call has output and less than a register of input, but the rule is general
+    std::memcpy(&vp.shared.gpr[Rdx], registers_.data(), 8);
+    std::memcpy(&vp.shared.gpr[R8], registers_.data() + 8, 8);
+  }
+  for (uint32_t i = 0; i < 6; ++i) {
+    const uint32_t at = 16 + 16 * i;
+    if (at + 16 > first && at < first + bytes)
+      std::memcpy(&vp.shared.fp.xmm[i], registers_.data() + at, 16);
+  }
+}
+
+}  // namespace vtl

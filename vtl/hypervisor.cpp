@@ -1,0 +1,224 @@
+#include "vtl/hypervisor.h"
+
+#include <algorithm>
+
+#include "sim/support/check.h"
+#include "vtl/hypercall_page.h"
+
+namespace vtl {
+namespace {
+
+constexpr uint8_t cpuid_bytes = 2, halt_bytes = 1;
+
+uint8_t length_of(const Exit& exit, uint8_t usual) {
+  return exit.instruction_length != 0 ? exit.instruction_length : usual;
+}
+
+}  // namespace
+
+Hypervisor::Hypervisor(mmu::PhysicalMemory& memory, mmu::Translator& translator,
+                       support::EventSink* events, const HypervisorConfig& config)
+    : memory_{memory},
+      translator_{translator},
+      events_{events},
+      config_{config},
+      dispatcher_{translator, config.reps_per_entry},
+      switch_{memory},
+      router_{memory} {
+  CHECK(config.maximum_vtl < abi::hv::implemented_vtls && config.reps_per_entry > 0);
+  CHECK(valid(config.hypercall_page));
+}
+
+Hypervisor::~Hypervisor() = default;
+
+void Hypervisor::add_virtual_processor(VirtualProcessor& vp) {
+  CHECK(vp.index == partition_.vps.size() && !launched());
+  auto state = std::make_unique<VpState>();
+  state->registers = &vp;
+  for (VtlState& vtl : state->vtls.values)
+    vtl.apic = LocalApic{static_cast<uint8_t>(vp.index), vp.index == 0};
+  partition_.vps.push_back(std::move(state));
+}
+
+bool Hypervisor::launch(VirtualProcessor& vp) {
+  if (launched() || config_.guest_memory_bytes == 0 ||
+      config_.guest_memory_bytes % abi::page_size != 0 ||
+      config_.guest_memory_bytes >= memory_.size()) {
+    return false;
+  }
+  auto guest = std::make_unique<GuestMemory>(memory_, translator_, partition_.id,
+                                             config_.guest_memory_bytes);
+  if (!guest->create(Vtl::Vtl0)) return false;
+  const Spa page = guest->allocate_page();
+  if (page.value() == 0) return false;
+  const auto code = build_hypercall_page(config_.hypercall_page, config_.vendor);
+  CHECK(memory_.write(page, std::span<const uint8_t>{code}));
+  partition_.memory = std::move(guest);
+  partition_.hypercall_page = page;
+  // What the bare machine cached has the same tag, but knows nothing of the SLAT.
+  translator_.invalidate_guest_physical(partition_.id, vp.active);
+  return true;
+}
+
+mmu::AddressSpace Hypervisor::address_space(const VirtualProcessor& vp, Vtl vtl) const {
+  const VtlContext& context = vp.contexts[vtl];
+  mmu::AddressSpace space;
+  space.partition = partition_.id;
+  space.vtl = vtl;
+  space.vp = static_cast<uint8_t>(vp.index);
+  constexpr unsigned alignment_check_bit = 18;
+  space.stage1 = {context.cr0, context.cr3, context.cr4, context.efer,
+                  ((context.rflags >> alignment_check_bit) & 1) != 0};
+  if (launched()) {
+    space.slat = partition_.memory->slat(vtl);
+    space.mbec = mbec_active(state(vp), vtl);
+  }
+  return space;
+}
+
+Outcome Hypervisor::handle(const Exit& exit, VirtualProcessor& vp, Instant now) {
+  switch (exit.reason) {
+    case ExitReason::Hypercall:
+      return handle_hypercall(vp, now);
+    case ExitReason::Cpuid:
+      return handle_cpuid(exit, vp);
+    case ExitReason::MsrRead:
+      return handle_msr_read(exit, vp, now);
+    case ExitReason::MsrWrite:
+      return handle_msr_write(exit, vp, now);
+    case ExitReason::SlatViolation:
+      return handle_slat_violation(exit, vp, now);
+    case ExitReason::InterruptAccepted:
+      state(vp).vtls[vp.active].apic.accept(exit.vector);
+      vp.halted = false;
+      return Outcome::resume();
+    case ExitReason::Halt: {
+      if (vp.cpl() != 0) return Outcome::general_protection();
+      vp.halted = true;
+      return {.kind = OutcomeKind::Halt, .length = length_of(exit, halt_bytes)};
+    }
+    default:
+      return Outcome::not_mine();
+  }
+}
+
+Outcome Hypervisor::handle_hypercall(VirtualProcessor& vp, Instant now) {
+  if (!launched()) return Outcome::invalid_opcode();
+  const uint64_t control = vp.shared.gpr[Rcx];
+  const CallContext context{partition_, state(vp), vp, vp.active, now};
+  const DispatchResult result = dispatcher_.dispatch(*this, context);
+  using Kind = DispatchResult::Kind;
+  switch (result.kind) {
+    case Kind::Switched:
+      return result.outcome;
+    case Kind::InvalidOpcode:
+      return Outcome::invalid_opcode();
+    case Kind::Unfinished:
+      return Outcome::resume(1);
+    case Kind::Completed:
+      ++statistics_.hypercalls;
+      emit(support::EventKind::Hypercall, vp, now, control, vp.shared.gpr[Rax]);
+      return Outcome::retire(abi::hv::hypercall_instruction_bytes);
+    case Kind::InputDenied:
+    case Kind::OutputDenied:
+      break;
+  }
+  // Not a status: the access of the parameter page is intercepted like any other (section 2.3).
+  const bool write = result.kind == Kind::OutputDenied;
+  const auto receiver = partition_.memory->who_denies(
+      vp.active, result.gpa, write ? abi::hv::map_gpa::writable : abi::hv::map_gpa::readable);
+  if (!receiver) return Outcome::general_protection();
+  const auto access = write ? abi::hv::InterceptAccess::Write : abi::hv::InterceptAccess::Read;
+  return intercept(vp, *receiver, hypercall_memory_intercept(vp, partition_, result.gpa, access),
+                   now);
+}
+
+Outcome Hypervisor::handle_cpuid(const Exit& exit, VirtualProcessor& vp) {
+  const auto leaf = static_cast<uint32_t>(vp.shared.gpr[Rax]);
+  const auto subleaf = static_cast<uint32_t>(vp.shared.gpr[Rcx]);
+  const LocalApic& local = state(vp).vtls[vp.active].apic;
+  const CpuidContext context{.vendor = config_.vendor,
+                             .physical_address_bits = config_.physical_address_bits,
+                             .apic_id = local.id(),
+                             .processors = static_cast<uint8_t>(partition_.vps.size()),
+                             .apic_enabled = local.globally_enabled()};
+  constexpr uint32_t hypervisor_first = 0x40000000, hypervisor_last = 0x4FFFFFFF;
+  CpuidResult result;
+  if (leaf >= hypervisor_first && leaf <= hypervisor_last) {
+    if (launched()) result = hypervisor_cpuid(leaf, config_);
+  } else {
+    result = cpuid(leaf, subleaf, launched(), context);
+  }
+  vp.shared.gpr[Rax] = result.eax;
+  vp.shared.gpr[Rbx] = result.ebx;
+  vp.shared.gpr[Rcx] = result.ecx;
+  vp.shared.gpr[Rdx] = result.edx;
+  return Outcome::retire(length_of(exit, cpuid_bytes));
+}
+
+Outcome Hypervisor::handle_slat_violation(const Exit& exit, VirtualProcessor& vp, Instant now) {
+  switch (exit.fault.kind) {
+    case mmu::FaultKind::SlatMisconfigured:
+      return Outcome::failure("stage 2 holds an entry that no processor accepts");
+    case mmu::FaultKind::UnsupportedPaging:
+      return Outcome::failure("the guest uses 32-bit or PAE paging");
+    case mmu::FaultKind::SlatViolation:
+    case mmu::FaultKind::GpaUnmapped:
+      break;
+    default:
+      return Outcome::failure("a stage-1 fault was reported as a stage-2 fault");
+  }
+  if (!launched()) return Outcome::failure("stage 2 refused an access on a bare machine");
+  if (const auto receiver = router_.owner(partition_, vp.active, exit)) {
+    return intercept(vp, *receiver, memory_intercept(vp, partition_, exit), now);
+  }
+  // Nobody's restriction: a write to the hypercall page, the hypervisor's own memory, or nothing at
+  // all. There is no parent that could be told, so the root gets #GP(0) (our choice).
+  return Outcome::general_protection();
+}
+
+Outcome Hypervisor::intercept(VirtualProcessor& vp, Vtl receiver, const abi::hv::Message& message,
+                              Instant now) {
+  switch (router_.deliver(state(vp).vtls[receiver], message)) {
+    case Delivery::CannotReceive:
+      return Outcome::failure(
+          "a higher VTL refused an access but has no way to be told: its SynIC, message page, "
+          "SINT0 or local APIC is off");
+    case Delivery::SlotBusy:
+      return Outcome::resume(1);
+    case Delivery::Posted:
+      break;
+  }
+  ++statistics_.intercepts;
+  if (message.header.type == abi::hv::MessageType::GpaIntercept) {
+    abi::hv::MemoryIntercept payload;
+    __builtin_memcpy(&payload, message.payload, sizeof payload);
+    emit(support::EventKind::Intercept, vp, now, payload.gva, payload.gpa,
+         static_cast<uint64_t>(payload.header.access));
+  }
+  Outcome outcome = Outcome::resume();
+  outcome.vtl_changed = enter_for_interrupt(vp, now);
+  return outcome;
+}
+
+void Hypervisor::emit(support::EventKind kind, const VirtualProcessor& vp, Instant now, uint64_t a,
+                      uint64_t b, uint64_t c, std::string_view text) {
+  if (events_ == nullptr) return;
+  support::Event event;
+  event.at = now;
+  event.vp = vp.index;
+  event.vtl = vp.active;
+  event.kind = kind;
+  event.a = a;
+  event.b = b;
+  event.c = c;
+  event.rip = vp.context().rip;
+  event.text = text;
+  events_->on(event);
+}
+
+void Hypervisor::add_to(support::StateHasher& hasher) const {
+  vtl::add_to(hasher, partition_);
+}
+
+}  // namespace vtl

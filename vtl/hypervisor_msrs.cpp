@@ -1,0 +1,294 @@
+// MSR accesses that leave the processor: the local APIC's, the synthetic ones, and all that do not
+// exist (section 2.6).
+#include <fmt/format.h>
+
+#include "abi/hv/msrs.h"
+#include "sim/support/check.h"
+#include "vtl/hypercall_page.h"
+#include "vtl/hypervisor.h"
+
+namespace vtl {
+namespace {
+
+namespace msr = abi::hv::msr;
+using abi::hv::PrivilegeMask;
+
+constexpr uint8_t msr_instruction_bytes = 2;
+constexpr mmu::Rights data_overlay{
+    .read = true, .write = true, .kernel_execute = false, .user_execute = false};
+constexpr mmu::Rights code_overlay{
+    .read = true, .write = false, .kernel_execute = true, .user_execute = true};
+/// HV_X64_MSR_CRASH_CTL as a guest reads it: what this hypervisor can do with a crash.
+constexpr uint64_t crash_capabilities = uint64_t{1} << 63;
+
+bool is_apic_msr(uint32_t number) {
+  return number == apic::msr_base || number == apic::msr_tsc_deadline ||
+         (number >= apic::msr_x2apic && number <= apic::msr_x2apic_last);
+}
+
+bool is_synthetic(uint32_t number) {
+  return number >= 0x40000000 && number <= msr::last;
+}
+
+/// The privilege that a partition needs for a synthetic MSR (TLFS 4.2.2); none: the MSR does not
+/// exist here.
+PrivilegeMask needed_privilege(uint32_t number) {
+  if (number >= msr::Scontrol && number <= msr::Sint15)
+    return PrivilegeMask{}.with_access_synic_regs(true);
+  switch (number) {
+    case msr::GuestOsId:
+    case msr::Hypercall:
+      return PrivilegeMask{}.with_access_hypercall_msrs(true);
+    case msr::VpIndex:
+      return PrivilegeMask{}.with_access_vp_index(true);
+    case msr::Reset:
+      return PrivilegeMask{}.with_access_reset_msr(true);
+    case msr::TimeRefCount:
+      return PrivilegeMask{}.with_access_partition_reference_counter(true);
+    case msr::ReferenceTsc:
+      return PrivilegeMask{}.with_access_partition_reference_tsc(true);
+    case msr::TscFrequency:
+    case msr::ApicFrequency:
+      return PrivilegeMask{}.with_access_frequency_msrs(true);
+    case msr::Eoi:
+    case msr::Icr:
+    case msr::Tpr:
+    case msr::VpAssistPage:
+      return PrivilegeMask{}.with_access_intr_ctrl_regs(true);
+    default:
+      return PrivilegeMask{};
+  }
+}
+
+bool is_crash_msr(uint32_t number) {
+  return number >= msr::CrashP0 && number <= msr::CrashCtl;
+}
+
+bool permitted(uint32_t number, PrivilegeMask privileges) {
+  if (is_crash_msr(number)) return true;  // CPUID 0x40000003 EDX bit 10
+  const uint64_t needed = needed_privilege(number).raw;
+  return needed != 0 && (privileges.raw & needed) == needed;
+}
+
+}  // namespace
+
+bool Hypervisor::intercepts_apic_base(const VpState& vp, Vtl vtl, bool write) const {
+  const abi::hv::CrInterceptControl control = vp.vtls[Vtl::Vtl1].cr_intercepts;
+  return vtl == Vtl::Vtl0 && vp.enabled(Vtl::Vtl1) &&
+         (write ? control.apic_base_write() : control.apic_base_read());
+}
+
+Outcome Hypervisor::handle_msr_read(const Exit& exit, VirtualProcessor& vp, Instant now) {
+  if (vp.cpl() != 0) return Outcome::general_protection();
+  VpState& state = this->state(vp);
+  if (exit.msr == apic::msr_base && intercepts_apic_base(state, vp.active, false)) {
+    return intercept(vp, Vtl::Vtl1,
+                     msr_intercept(vp, partition_, exit, abi::hv::InterceptAccess::Read), now);
+  }
+  const auto value = read_msr(state, vp.active, exit.msr, now);
+  if (!value) return Outcome::general_protection();
+  vp.shared.gpr[Rax] = *value & 0xFFFFFFFF;
+  vp.shared.gpr[Rdx] = *value >> 32;
+  return Outcome::retire(exit.instruction_length != 0 ? exit.instruction_length
+                                                      : msr_instruction_bytes);
+}
+
+Outcome Hypervisor::handle_msr_write(const Exit& exit, VirtualProcessor& vp, Instant now) {
+  if (vp.cpl() != 0) return Outcome::general_protection();
+  VpState& state = this->state(vp);
+  if (exit.msr == apic::msr_base && intercepts_apic_base(state, vp.active, true)) {
+    return intercept(vp, Vtl::Vtl1,
+                     msr_intercept(vp, partition_, exit, abi::hv::InterceptAccess::Write), now);
+  }
+  if (!write_msr(state, vp.active, exit.msr, exit.value, now)) return Outcome::general_protection();
+  if (is_synthetic(exit.msr)) emit(support::EventKind::MsrWrite, vp, now, exit.msr, exit.value);
+  if (reset_requested_) return {.kind = OutcomeKind::Reset};
+  return Outcome::retire(exit.instruction_length != 0 ? exit.instruction_length
+                                                      : msr_instruction_bytes);
+}
+
+std::optional<uint64_t> Hypervisor::read_msr(VpState& vp, Vtl vtl, uint32_t number, Instant now) {
+  if (is_apic_msr(number)) return vp.vtls[vtl].apic.read_msr(number, apic_context(vp, vtl, now));
+  if (launched() && is_synthetic(number)) return read_synthetic_msr(vp, vtl, number, now);
+  return std::nullopt;
+}
+
+bool Hypervisor::write_msr(VpState& vp, Vtl vtl, uint32_t number, uint64_t value, Instant now) {
+  if (is_apic_msr(number)) {
+    if (!vp.vtls[vtl].apic.write_msr(number, value, apic_context(vp, vtl, now))) return false;
+    send_interprocessor_interrupt(vp, vtl);
+    return true;
+  }
+  return launched() && is_synthetic(number) && write_synthetic_msr(vp, vtl, number, value, now);
+}
+
+std::optional<uint64_t> Hypervisor::read_synthetic_msr(VpState& vp, Vtl vtl, uint32_t number,
+                                                       Instant now) {
+  if (!permitted(number, config_.privileges)) return std::nullopt;
+  const VtlState& state = vp.vtls[vtl];
+  const PartitionVtl& shared = partition_.vtls[vtl];
+  if (number >= msr::Sint0 && number <= msr::Sint15) return state.synic.sint[number - msr::Sint0];
+  if (number >= msr::CrashP0 && number <= msr::CrashP4)
+    return partition_.crash_parameters[number - msr::CrashP0];
+  switch (number) {
+    case msr::GuestOsId:
+      return shared.guest_os_id;
+    case msr::Hypercall:
+      return shared.hypercall;
+    case msr::VpIndex:
+      return vp.registers->index;
+    case msr::Reset:
+      return 0;
+    case msr::TimeRefCount:
+      return now.ticks / support::ticks_per_100ns;
+    case msr::ReferenceTsc:
+      return shared.reference_tsc;
+    case msr::TscFrequency:
+      return support::ticks_per_second;
+    case msr::ApicFrequency:
+      return apic_frequency;
+    case msr::Icr:
+      return state.apic.icr();
+    case msr::Tpr:
+      return vp.registers->contexts[vtl].tpr;
+    case msr::VpAssistPage:
+      return state.vp_assist_page;
+    case msr::Scontrol:
+      return state.synic.scontrol;
+    case msr::Sversion:
+      return abi::hv::synic_version;
+    case msr::Siefp:
+      return state.synic.siefp;
+    case msr::Simp:
+      return state.synic.simp;
+    case msr::Eom:
+      return 0;
+    case msr::CrashCtl:
+      return crash_capabilities;
+    default:
+      return std::nullopt;
+  }
+}
+
+bool Hypervisor::write_synthetic_msr(VpState& vp, Vtl vtl, uint32_t number, uint64_t value,
+                                     Instant now) {
+  if (!permitted(number, config_.privileges)) return false;
+  VtlState& state = vp.vtls[vtl];
+  if (number >= msr::Sint0 && number <= msr::Sint15)
+    return write_sint(state, number - msr::Sint0, value);
+  if (is_crash_msr(number)) return write_crash_msr(vp, number, value, now);
+  switch (number) {
+    case msr::GuestOsId:
+      partition_.vtls[vtl].guest_os_id = value;
+      // No system, no hypercall page (TLFS 3.13).
+      if (value == 0)
+        return write_hypercall_msr(vtl, partition_.vtls[vtl].hypercall & ~uint64_t{1});
+      return true;
+    case msr::Hypercall:
+      if ((partition_.vtls[vtl].hypercall & 2) != 0) return false;
+      return write_hypercall_msr(vtl, value);
+    case msr::Reset:
+      reset_requested_ = (value & 1) != 0;
+      return true;
+    case msr::ReferenceTsc:
+      return write_reference_tsc_msr(vp, vtl, value);
+    case msr::Eoi:
+      state.apic.eoi();
+      return true;
+    case msr::Icr:
+      if (!state.apic.write_icr(value)) return false;
+      send_interprocessor_interrupt(vp, vtl);
+      return true;
+    case msr::Tpr:
+      if (value > 0xFF) return false;
+      vp.registers->contexts[vtl].tpr = static_cast<uint8_t>(value);
+      return true;
+    case msr::VpAssistPage:
+      if ((value & 0xFFE) != 0) return false;
+      return write_overlay_register(vtl, state.vp_assist_page, state.assist_page, value);
+    case msr::Scontrol:
+      state.synic.scontrol = value & 1;
+      return true;
+    case msr::Siefp:
+      return write_overlay_register(vtl, state.synic.siefp, state.synic.event_page, value);
+    case msr::Simp:
+      return write_overlay_register(vtl, state.synic.simp, state.synic.message_page, value);
+    case msr::Eom:
+      return true;  // nothing is ever queued behind a slot: a refused access is tried again instead
+    default:
+      return false;  // read-only
+  }
+}
+
+bool Hypervisor::write_sint(VtlState& state, uint32_t index, uint64_t value) {
+  const abi::hv::Sint sint{value & 0x1F00FF};
+  if (sint.polling() || sint.as_intercept() || sint.proxy()) return false;  // not offered by CPUID
+  if (sint.vector() < 16 && !sint.masked()) return false;
+  state.synic.sint[index] = sint.raw;
+  return true;
+}
+
+/// `value` replaces the MSR of a VTL; Locked was checked.
+bool Hypervisor::write_hypercall_msr(Vtl vtl, uint64_t value) {
+  if ((value & 0xFFC) != 0) return false;
+  PartitionVtl& shared = partition_.vtls[vtl];
+  if (shared.guest_os_id == 0) value &= ~uint64_t{1};
+  if (!set_overlay(vtl, partition_.hypercall_page, shared.hypercall, value, code_overlay))
+    return false;
+  shared.hypercall = value;
+  return true;
+}
+
+bool Hypervisor::write_overlay_register(Vtl vtl, uint64_t& stored, Spa& page, uint64_t value) {
+  if ((value & 1) != 0 && page.value() == 0) {
+    page = partition_.memory->allocate_page();
+    if (page.value() == 0) return false;
+  }
+  if (!set_overlay(vtl, page, stored, value, data_overlay)) return false;
+  stored = value;
+  return true;
+}
+
+bool Hypervisor::set_overlay(Vtl vtl, Spa page, uint64_t before, uint64_t after,
+                             mmu::Rights rights) {
+  GuestMemory& memory = *partition_.memory;
+  const Gpa where{after & ~uint64_t{0xFFF}};
+  const bool enable = (after & 1) != 0;
+  if (enable && (!memory.is_ram(where) || !memory.exists(vtl))) return false;
+  if ((before & 1) != 0) memory.remove_overlay(vtl, page);
+  return !enable || memory.add_overlay(vtl, where, page, rights);
+}
+
+/// The page turns a TSC into reference time without an exit: time = ((tsc * scale) >> 64) + offset
+/// (TLFS 12.7.3).
+bool Hypervisor::write_reference_tsc_msr(VpState& vp, Vtl vtl, uint64_t value) {
+  PartitionVtl& shared = partition_.vtls[vtl];
+  if (!write_overlay_register(vtl, shared.reference_tsc, shared.reference_tsc_page, value))
+    return false;
+  if ((value & 1) == 0) return true;
+  // Rounded up, so that the product is exact for every TSC below 2^56.
+  constexpr uint64_t scale = ~uint64_t{0} / support::ticks_per_100ns + 1;
+  const uint64_t tsc_offset = vp.registers->contexts[vtl].tsc_offset;
+  const int64_t offset =
+      -static_cast<int64_t>(tsc_offset) / static_cast<int64_t>(support::ticks_per_100ns);
+  memory_.write(shared.reference_tsc_page,
+                abi::hv::ReferenceTscPage{
+                    .tsc_sequence = 1, .reserved1 = 0, .tsc_scale = scale, .tsc_offset = offset});
+  return true;
+}
+
+bool Hypervisor::write_crash_msr(VpState& vp, uint32_t number, uint64_t value, Instant now) {
+  auto& parameters = partition_.crash_parameters;
+  if (number != msr::CrashCtl) {
+    parameters[number - msr::CrashP0] = value;
+    return true;
+  }
+  if (!abi::hv::CrashControl{value}.crash_notify()) return true;
+  const std::string text =
+      fmt::format("guest crash {:#x} ({:#x}, {:#x}, {:#x}, {:#x})", parameters[0], parameters[1],
+                  parameters[2], parameters[3], parameters[4]);
+  emit(support::EventKind::Milestone, *vp.registers, now, 0, 0, 0, text);
+  return true;
+}
+
+}  // namespace vtl

@@ -1,0 +1,144 @@
+// The VSM registers: what VTLs know and decide about each other (TLFS 15.2.2, 15.11, 15.12.4;
+// sections 3.2 to 3.6).
+#include "vtl/hypercall_page.h"
+#include "vtl/hypervisor.h"
+
+namespace vtl {
+
+using namespace abi::hv;
+
+namespace {
+
+/// VsmVpSecureConfigVtln: n, or nothing for another register.
+std::optional<Vtl> secure_config_of(RegisterName name) {
+  if (name == RegisterName::VsmVpSecureConfigVtl0) return Vtl::Vtl0;
+  if (name == RegisterName::VsmVpSecureConfigVtl1) return Vtl::Vtl1;
+  return std::nullopt;
+}
+
+}  // namespace
+
+HvStatus Hypervisor::get_vsm_register(VpState& vp, Vtl vtl, RegisterName name, uint64_t& value) {
+  if (const auto lower = secure_config_of(name)) {
+    if (*lower >= vtl) return HvStatus::InvalidParameter;
+    value = vp.vtls[vtl].secure_config[*lower].raw;
+    return HvStatus::Success;
+  }
+  switch (name) {
+    case RegisterName::VsmCodePageOffsets:
+      value = code_page_offsets(config_.hypercall_page, true).raw;
+      break;
+    case RegisterName::VsmVpStatus: {
+      const Vtl active = vp.registers->active;
+      value = VsmVpStatus{}
+                  .with_active_vtl(static_cast<uint8_t>(active))
+                  .with_active_mbec_enabled(mbec_active(vp, active))
+                  .with_enabled_vtl_set(vp.enabled_vtls)
+                  .raw;
+      break;
+    }
+    case RegisterName::VsmPartitionStatus:
+      value = VsmPartitionStatus{}
+                  .with_enabled_vtl_set(partition_.enabled_vtls)
+                  .with_maximum_vtl(config_.maximum_vtl)
+                  .with_mbec_enabled_vtl_set(partition_.mbec_enabled_vtls)
+                  .raw;
+      break;
+    case RegisterName::VsmCapabilities:
+      value = VsmCapabilities{}
+                  .with_dr6_shared(true)
+                  .with_mbec_vtl_mask(config_.mbec_vtl_mask)
+                  .with_deny_lower_vtl_startup(true)
+                  .raw;
+      break;
+    case RegisterName::VsmVina:
+      if (vtl == Vtl::Vtl0) return HvStatus::InvalidParameter;
+      value = vp.vtls[vtl].vina.raw;
+      break;
+    case RegisterName::VsmPartitionConfig:
+      if (vtl == Vtl::Vtl0) return HvStatus::InvalidParameter;
+      value = partition_.vtls[vtl].config.raw;
+      break;
+    case RegisterName::VsmVpWaitForTlbLock:
+      value = 0;
+      break;  // a waiting processor cannot ask
+    case RegisterName::CrInterceptControl:
+      if (vtl != Vtl::Vtl1) return HvStatus::InvalidParameter;
+      value = vp.vtls[vtl].cr_intercepts.raw;
+      break;
+    default:
+      return HvStatus::UnknownRegisterName;
+  }
+  return HvStatus::Success;
+}
+
+HvStatus Hypervisor::set_vsm_register(VpState& vp, Vtl vtl, RegisterName name, uint64_t value) {
+  if (const auto lower = secure_config_of(name)) return set_secure_config(vp, vtl, *lower, value);
+  switch (name) {
+    case RegisterName::VsmVina: {
+      if (vtl == Vtl::Vtl0) return HvStatus::InvalidParameter;
+      const VsmVina vina{value & 0x7FF};
+      if (vina.enabled() && vina.vector() < 16) return HvStatus::InvalidRegisterValue;
+      vp.vtls[vtl].vina = vina;
+      return HvStatus::Success;
+    }
+    case RegisterName::VsmPartitionConfig:
+      return set_partition_config(vtl, value);
+    case RegisterName::CrInterceptControl: {
+      if (vtl != Vtl::Vtl1) return HvStatus::InvalidParameter;
+      // Only what this hypervisor can keep: accesses to IA32_APIC_BASE. The 10240 profile asks for
+      // none (S44).
+      const uint64_t kept =
+          CrInterceptControl{}.with_apic_base_read(true).with_apic_base_write(true).raw;
+      if ((value & ~kept) != 0) return HvStatus::InvalidRegisterValue;
+      vp.vtls[vtl].cr_intercepts = CrInterceptControl{value};
+      return HvStatus::Success;
+    }
+    default:
+      return HvStatus::UnknownRegisterName;
+  }
+}
+
+/// Section 3.4: protections once on stay on, and their default mask with them.
+HvStatus Hypervisor::set_partition_config(Vtl vtl, uint64_t value) {
+  if (vtl == Vtl::Vtl0) return HvStatus::InvalidParameter;
+  VsmPartitionConfig& stored = partition_.vtls[vtl].config;
+  const VsmPartitionConfig wanted{value};
+  const uint64_t known = VsmPartitionConfig{}
+                             .with_enable_vtl_protection(true)
+                             .with_default_vtl_protection_mask(0xF)
+                             .with_zero_memory_on_reset(true)
+                             .with_deny_lower_vtl_startup(true)
+                             .raw;
+  if ((value & ~known) != 0) return HvStatus::InvalidRegisterValue;
+  const uint8_t mask = wanted.default_vtl_protection_mask();
+  if (stored.enable_vtl_protection()) {
+    if (!wanted.enable_vtl_protection() || mask != stored.default_vtl_protection_mask()) {
+      return HvStatus::InvalidRegisterValue;
+    }
+  } else if (wanted.enable_vtl_protection()) {
+    constexpr uint32_t needed = map_gpa::readable | map_gpa::writable;
+    if ((mask & needed) != needed || !valid_protection(mask, partition_.mbec_enabled(Vtl::Vtl0))) {
+      return HvStatus::InvalidRegisterValue;
+    }
+    if (!partition_.memory->enable_protection(vtl, mask)) return HvStatus::InsufficientMemory;
+  }
+  stored = wanted;
+  return HvStatus::Success;
+}
+
+HvStatus Hypervisor::set_secure_config(VpState& vp, Vtl vtl, Vtl lower, uint64_t value) {
+  if (lower >= vtl) return HvStatus::InvalidParameter;
+  const VsmVpSecureConfig wanted{value};
+  if ((value & ~uint64_t{3}) != 0) return HvStatus::InvalidRegisterValue;
+  // MBEC is one decision for the partition; a processor only follows it (section 3.5).
+  if (wanted.mbec_enabled() != partition_.mbec_enabled(lower))
+    return HvStatus::InvalidRegisterValue;
+  vp.vtls[vtl].secure_config[lower] = wanted;
+  // Translations are kept with the rights of stage 2 apart, but an engine may hold what the old
+  // mode granted.
+  translator_.invalidate_guest_physical(partition_.id, lower);
+  return HvStatus::Success;
+}
+
+}  // namespace vtl

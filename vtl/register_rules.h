@@ -1,0 +1,37 @@
+#pragma once
+// Which values a register of a virtual processor can hold (SDM vol. 3, 2.5, 11.12; TLFS 7.9,
+// 15.6.2). Used wherever values come from a guest as data.
+#include <cstdint>
+
+#include "abi/hv/structs.h"
+#include "abi/hv/vp_registers.h"
+#include "vtl/virtual_processor.h"
+
+namespace vtl {
+
+/// Each of the eight memory types of IA32_PAT exists.
+[[nodiscard]] bool valid_pat(uint64_t value);
+
+/// `value` may be written to the register, seen alone. `physical_address_bits` limits CR3.
+[[nodiscard]] bool valid_register(abi::hv::RegisterName name, uint64_t value,
+                                  uint8_t physical_address_bits);
+
+/// What is stored for a value that is valid: bits that exist and have a fixed value get it.
+[[nodiscard]] uint64_t stored_register(abi::hv::RegisterName name, uint64_t value);
+
+/// Base canonical where it has 64 bits, reserved attributes clear.
+[[nodiscard]] bool valid_segment(const abi::hv::SegmentRegister& segment);
+
+/// HV_INITIAL_VP_CONTEXT of a VTL above 0, which can only start in 64-bit mode at CPL 0 with paging
+/// (section 3.7).
+[[nodiscard]] bool valid_initial_context(const abi::hv::InitialVpContext& context,
+                                         uint8_t physical_address_bits);
+
+/// The private registers with which such a VTL starts; what the context does not name has its reset
+/// value.
+[[nodiscard]] VtlContext initial_registers(const abi::hv::InitialVpContext& context);
+
+[[nodiscard]] Segment segment_of(const abi::hv::SegmentRegister& segment);
+[[nodiscard]] abi::hv::SegmentRegister segment_register_of(const Segment& segment);
+
+}  // namespace vtl

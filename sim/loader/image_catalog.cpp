@@ -42,6 +42,15 @@ Result<SymbolTable> load_symbols(const std::filesystem::path& path) {
   return SymbolTable::make(image, &pdb);
 }
 
+/// The PDB's name of a source file without what the build puts in front: "C:\\airlock\\airlock\\mmu\\x.h" -> "mmu/x.h".
+std::string source_path(std::string_view file) {
+  std::string path{file};
+  std::replace(path.begin(), path.end(), '\\', '/');
+  constexpr std::string_view root = "airlock/";
+  const size_t at = path.size() > 2 && path[1] == ':' ? path.rfind(root) : std::string::npos;
+  return printable(at == std::string::npos ? path : path.substr(at + root.size()));
+}
+
 }  // namespace
 
 const SymbolTable* ImageCatalog::symbols_of(const std::string& name) {
@@ -101,7 +110,7 @@ std::string ImageCatalog::source_line(uint64_t address, uint64_t cr3) const {
   const LoadedImage* image = find(address, cr3);
   if (image == nullptr || image->symbols == nullptr || address - image->base > 0xffffffff) return {};
   const auto line = image->symbols->line(static_cast<uint32_t>(address - image->base));
-  return line ? fmt::format("{}:{}", line->file, line->line) : std::string{};
+  return line ? fmt::format("{}:{}", source_path(line->file), line->line) : std::string{};
 }
 
 }  // namespace loader

@@ -83,6 +83,9 @@ class PdbReader {
     std::sort(out_.lines.begin(), out_.lines.end(), [](const PdbLine& a, const PdbLine& b) {
       return std::tie(a.rva, a.line, a.file) < std::tie(b.rva, b.line, b.file);
     });
+    // An instruction that belongs to several lines is shown at the first.
+    const auto same = [](const PdbLine& a, const PdbLine& b) { return a.rva == b.rva; };
+    out_.lines.erase(std::unique(out_.lines.begin(), out_.lines.end(), same), out_.lines.end());
     return std::move(out_);
   }
 

@@ -26,7 +26,7 @@ struct PdbFile {
   std::array<uint8_t, 16> guid{};   ///< equals the image's RSDS record when the two belong together
   uint32_t age{};
   std::vector<PdbSymbol> symbols;   ///< ascending by RVA
-  std::vector<PdbLine> lines;       ///< ascending by RVA; each reaches to the next one
+  std::vector<PdbLine> lines;       ///< ascending by RVA, one per RVA; each reaches to the next one
   std::vector<std::string> files;
 };
 

@@ -1,6 +1,7 @@
 #pragma once
 // The kernel proper: processor structures, traps, threads and what they wait for, time.
 #include "nt.h"
+#include "ntoskrnl/exception_record.h"
 
 // ---- Processor ----
 
@@ -42,15 +43,6 @@ struct KTRAP_FRAME {
   uint64_t vector, error_code;
   uint64_t rip, cs, rflags, rsp, ss;
   bool from_user() const { return (cs & 3) != 0; }
-};
-
-/// What went wrong, for whoever recovers from it.
-struct EXCEPTION_RECORD64 {
-  NtStatus status;
-  uint32_t vector;      ///< of the x64 exception
-  uint64_t error_code;
-  uint64_t address;     ///< RIP of the instruction
-  uint64_t fault;       ///< CR2, for #PF only
 };
 
 /// A point to come back to: the non-volatile registers of a KeTryAccess call (ke/try_access.S). Lives on the stack.

@@ -67,7 +67,8 @@ class Translator {
   void invalidate_all(const AddressSpace& space, bool keep_globals);
   void invalidate_guest_physical(uint8_t partition, abi::hv::Vtl vtl);
 
-  /// Moves when engines that run this partition and VTL must flush their own TLB.
+  /// Moves when engines that run this partition and VTL must flush their own TLB. An engine whose TLB has no tags also
+  /// flushes when the AddressSpace that it runs becomes another one: CR0, CR3, CR4, EFER, AC, VP.
   [[nodiscard]] uint64_t epoch(uint8_t partition, abi::hv::Vtl vtl) const {
     return tlb_.epoch(partition, vtl);
   }

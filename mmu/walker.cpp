@@ -191,8 +191,8 @@ bool Walk::update_accessed_and_dirty(WalkEffect effect) {
                            {Stage2::State::Denied, entry.spa, entry.slat_rights},
                            violation::data_write, true);
     }
-    // Read again: in a table that maps itself, one entry serves several levels.
-    if (effect == WalkEffect::Commit) memory_.write(entry.spa, load(entry.spa) | wanted);
+    // One entry may serve several levels of a table that maps itself; the leaf, which asks for most, comes last.
+    if (effect == WalkEffect::Commit) memory_.write(entry.spa, entry.value | wanted);
   }
   if (access_.kind == AccessKind::Write) dirty_ = true;
   return true;

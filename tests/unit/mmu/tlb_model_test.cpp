@@ -14,7 +14,7 @@ using namespace test;
 
 namespace {
 
-constexpr uint64_t pcide = uint64_t{1} << 17;
+constexpr uint64_t pcide = uint64_t{1} << 17, smep = uint64_t{1} << 20;
 
 /// Addresses under test: two runs of 4 KiB pages, one of them global, and parts of one 2 MiB page.
 struct Place {
@@ -35,18 +35,22 @@ struct ModelEntry {
   uint64_t page;
   bool global, large;
   uint64_t gpa;
-  bool writable, dirty, executable;
+  uint64_t flags;  ///< as the leaf had them
 
-  bool permits(AccessKind kind) const {
+  bool permits(AccessKind kind, bool user) const {
+    const bool user_page = (flags & pte::user) != 0;
+    if (user && !user_page) return false;
     if (kind == AccessKind::Read) return true;
-    return kind == AccessKind::Write ? writable && dirty : executable;
+    constexpr uint64_t write = pte::writable | pte::dirty;
+    if (kind == AccessKind::Write) return (flags & write) == write;
+    return (flags & pte::no_execute) == 0 && user == user_page;  // SMEP is on
   }
 };
 
 class History {
  public:
   explicit History(uint64_t seed) : prng_{seed, "tlb model"} {
-    world_.space.stage1.cr4 |= pcide;
+    world_.space.stage1.cr4 |= pcide | smep;
     for (const Place& place : places)
       rewrite(place);
     for (size_t i = 0; i < spaces_.size(); ++i) {
@@ -88,11 +92,11 @@ class History {
   void access(const AddressSpace& space, const Place& place) {
     const auto kind = static_cast<AccessKind>(prng_.below(3));
     const uint64_t page = place.address >> 12;
-    const Access what{Gva{place.address + prng_.below(4096)}, kind, false, false};
+    const Access what{Gva{place.address + prng_.below(4096)}, kind, prng_.one_in(3), false};
     const auto cached = std::find_if(model_.begin(), model_.end(), [&](const ModelEntry& entry) {
       return entry.page == page && visible(entry, pcid());
     });
-    const bool hit = cached != model_.end() && cached->permits(kind);
+    const bool hit = cached != model_.end() && cached->permits(kind, what.user);
     const auto walk = mmu::explain(world_.translator, space, what).result;
     const uint64_t misses = world_.translator.misses();
     const auto result = world_.translator.translate(space, what);
@@ -111,14 +115,13 @@ class History {
             [&](const ModelEntry& entry) { return visible(entry, pcid()) && covers(entry, page); });
       }
     }
-    if (result.ok) copy_to_engine(space, page);
+    if (result.ok) copy_to_engine(space, page, what.user);
   }
 
   void remember(const Place& place, const TranslationResult& result) {
     const uint64_t entry = world_.entry(place.address, place.large ? 2 : 1);
     model_.push_back({processor_, pcid(), place.address >> 12, place.global, place.large,
-                      result.translation.gpa.page_base().value(), (entry & pte::writable) != 0,
-                      (entry & pte::dirty) != 0, (entry & pte::no_execute) == 0});
+                      result.translation.gpa.page_base().value(), entry});
   }
 
   /// Changes a page-table entry and tells nobody.
@@ -127,8 +130,9 @@ class History {
     if (prng_.below(3) != 0) flags |= pte::writable;
     if (prng_.one_in(3)) flags |= pte::no_execute;
     if (prng_.one_in(3)) flags |= pte::dirty;
+    if (prng_.one_in(3)) flags |= pte::user;
     if (place.global) flags |= pte::global;
-    const uint64_t gpa = place.large ? prng_.below(8) * 2 * MiB : 4 * MiB + prng_.below(64) * 4096;
+    const uint64_t gpa = place.large ? prng_.below(2) * 2 * MiB : 4 * MiB + prng_.below(2) * 4096;
     world_.map(place.address & (place.large ? ~(2 * MiB - 1) : ~uint64_t{0}), gpa, flags,
                place.large ? 2 : 1);
   }
@@ -169,10 +173,11 @@ class History {
     model_.erase(std::remove_if(model_.begin(), model_.end(), predicate), model_.end());
   }
 
-  void copy_to_engine(const AddressSpace& space, uint64_t page) {
+  // An engine has entries of its own for each privilege, and a fill replaces only that of its privilege.
+  void copy_to_engine(const AddressSpace& space, uint64_t page, bool user) {
     const auto* entry = world_.translator.tlb().find(space, Gva{page << 12});
     REQUIRE(entry != nullptr);
-    engines_[processor_][page] = {entry->spa().value(), mmu::granted(space, *entry, false)};
+    engines_[processor_][{page, user}] = {entry->spa().value(), mmu::granted(space, *entry, user)};
   }
 
   // What an engine does before it runs.
@@ -185,11 +190,11 @@ class History {
 
   void check_engines() {
     for (size_t i = 0; i < spaces_.size(); ++i) {
-      for (const auto& [page, copy] : engines_[i]) {
-        const auto* entry = world_.translator.tlb().find(spaces_[i], Gva{page << 12});
+      for (const auto& [key, copy] : engines_[i]) {
+        const auto* entry = world_.translator.tlb().find(spaces_[i], Gva{key.first << 12});
         REQUIRE(entry != nullptr);
         REQUIRE(entry->spa().value() == copy.first);
-        REQUIRE((copy.second & ~mmu::granted(spaces_[i], *entry, false)) == 0);
+        REQUIRE((copy.second & ~mmu::granted(spaces_[i], *entry, key.second)) == 0);
       }
     }
   }
@@ -198,7 +203,8 @@ class History {
   World world_;
   std::array<AddressSpace, 4> spaces_;
   std::array<uint64_t, 4> epochs_{};
-  std::array<std::map<uint64_t, std::pair<uint64_t, uint8_t>>, 4> engines_;
+  /// Page number and privilege to SPA and grants.
+  std::array<std::map<std::pair<uint64_t, bool>, std::pair<uint64_t, uint8_t>>, 4> engines_;
   std::vector<ModelEntry> model_;
   size_t processor_{};
 };

@@ -294,6 +294,39 @@ TEST_CASE("a walk that finds another page than the stale entry had moves the epo
   EXPECT(world.epoch() != epoch);
 }
 
+TEST_CASE("a walk for one privilege that takes a right from the other moves the epoch") {
+  for (const uint64_t flags : {rwu | pte::no_execute, rw}) {
+    TlbWorld world;
+    world.map(va, page, rwu);
+    REQUIRE(world.fetch_at(va, true).ok);
+    world.map(va, page, flags);
+    const uint64_t epoch = world.epoch();
+    REQUIRE(world.write_at(va).ok);
+    EXPECT(world.translator.lookup(world.space, Gva{va}, AccessKind::Execute, true) == nullptr);
+    EXPECT(world.epoch() != epoch);
+  }
+}
+
+TEST_CASE(
+    "a page that is global to one PCID and not to another is found by the rule of its own entry") {
+  TlbWorld world;
+  world.space.stage1.cr4 |= pcide;
+  const uint64_t root = world.space.stage1.cr3;
+  world.map(va, page, rw);
+  world.space.stage1.cr3 = root | 1;
+  REQUIRE(world.gpa(va) == page);
+  world.map(va, other_page, rw | pte::global);
+  world.space.stage1.cr3 = root | 2;
+  REQUIRE(world.gpa(va) == other_page);
+  world.space.stage1.cr3 = root | 1;  // two entries apply; either is right, but always the same one
+  const uint64_t found = world.gpa(va);
+  EXPECT(world.gpa(va) == found);
+  world.translator.invalidate_address(world.space, Gva{va});
+  EXPECT(!world.cached(va));
+  world.space.stage1.cr3 = root | 2;
+  EXPECT(!world.cached(va));
+}
+
 TEST_CASE("control bits that need no flush apply to cached entries at once") {
   TlbWorld world;
   world.map(va, page, pte::present | pte::user | pte::dirty);

@@ -1,7 +1,7 @@
 // One exported stub per system call. Arguments stay where the caller put them; SYSCALL takes RCX away, so that the first
 // one moves to R10 (S90).
 #define IUMDLL_IMPLEMENTATION
-#include "ium.h"
+#include "iumdll.h"
 
 #define STUB(name, number)                                                                  \
   extern "C" __attribute__((naked)) void name() {                                           \

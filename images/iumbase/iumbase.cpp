@@ -2,7 +2,7 @@
 #include "iumbase.h"
 
 #include "abi/sk/status.h"
-#include "iumdll/ium.h"
+#include "iumdll/iumdll.h"
 #include "rt/arch.h"
 
 using abi::NtStatus;

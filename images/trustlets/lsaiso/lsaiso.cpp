@@ -6,8 +6,7 @@
 #include "iumbase/iumbase.h"
 #include "rt/print.h"
 #include "rt/startup.h"
-#include "trustlets/policy.h"
-#include "trustlets/trustlet.h"
+#include "trustlets/trustlets.h"
 
 using abi::NtStatus;
 using abi::sk::PolicyId;

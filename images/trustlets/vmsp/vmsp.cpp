@@ -4,8 +4,7 @@
 
 #include "iumbase/iumbase.h"
 #include "rt/startup.h"
-#include "trustlets/policy.h"
-#include "trustlets/trustlet.h"
+#include "trustlets/trustlets.h"
 
 using abi::NtStatus;
 using abi::sk::PolicyId;

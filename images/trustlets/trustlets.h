@@ -1,6 +1,8 @@
 #pragma once
-// s_IumPolicyMetadata: a trustlet's policy in its .tpolicy section (S106..S108). Exported by the image's .def file.
+// What the trustlets of this machine have in common: a policy (S106..S108: s_IumPolicyMetadata in section .tpolicy,
+// exported by the image's .def file), an end like a process's, and waiting to be told of it.
 #include "abi/sk/trustlet_metadata.h"
+#include "iumdll/iumdll.h"
 
 namespace trustlet {
 
@@ -16,6 +18,16 @@ constexpr abi::sk::PolicyMetadata metadata(abi::sk::TrustletId id) {
 
 constexpr abi::sk::PolicyEntry entry(abi::sk::PolicyId id, abi::sk::PolicyType type, uint64_t value) {
   return {static_cast<uint32_t>(type), static_cast<uint32_t>(id), value};
+}
+
+/// NTOS wakes the trustlet when it is no longer needed: normal service 11 goes out, its answer comes back.
+inline void wait_for_alert() {
+  while (NtWaitForAlertByThreadId(nullptr, nullptr) == abi::NtStatus::Timeout) {
+  }
+}
+
+[[noreturn]] inline void exit_process(abi::NtStatus status) {
+  for (;;) NtTerminateProcess(ium::current_process, status);
 }
 
 }  // namespace trustlet

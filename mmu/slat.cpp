@@ -6,7 +6,7 @@
 namespace mmu {
 
 namespace ept = abi::x64::ept;
-using abi::x64::level_index;
+using abi::x64::entry_offset;
 using abi::x64::level_size;
 
 SlatPageAllocator::SlatPageAllocator(PhysicalMemory& memory, Spa first, uint64_t bytes)
@@ -110,7 +110,7 @@ SlatMapping Slat::lookup(Gpa gpa) const {
   if (root_ == Spa{} || (gpa.value() >> slat_entry::address_bits) != 0) return {};
   Spa table = root_;
   for (int level = abi::x64::pml4_level;; --level) {
-    const auto entry = memory_.read<uint64_t>(table + 8 * level_index(gpa.value(), level));
+    const auto entry = memory_.read<uint64_t>(table + entry_offset(gpa.value(), level));
     if (slat_entry::is_table(entry, level)) {
       table = Spa{entry & ept::address_mask};
       continue;
@@ -128,7 +128,7 @@ SlatStatus Slat::descend(Gpa gpa, int leaf_level, Spa& entry_address) {
   if (root_ == Spa{} && !allocator_.allocate(root_)) return SlatStatus::OutOfTables;
   Spa table = root_;
   for (int level = abi::x64::pml4_level;; --level) {
-    entry_address = table + 8 * level_index(gpa.value(), level);
+    entry_address = table + entry_offset(gpa.value(), level);
     if (level == leaf_level) return SlatStatus::Ok;
     auto entry = memory_.read<uint64_t>(entry_address);
     if (!slat_entry::is_table(entry, level)) {
@@ -147,7 +147,7 @@ void Slat::split(uint64_t entry, int level, Spa below) {
   const Rights rights = slat_entry::rights_of(entry);
   Spa spa{entry & ept::address_mask};
   for (uint32_t index = 0; index < abi::x64::entries_per_table; ++index) {
-    memory_.write(below + 8 * index, leaf(spa, rights, level - 1));
+    memory_.write(below + uint64_t{8} * index, leaf(spa, rights, level - 1));
     spa = spa + level_size(level - 1);
   }
 }
@@ -155,7 +155,7 @@ void Slat::split(uint64_t entry, int level, Spa below) {
 void Slat::free_table(Spa table, int level) {
   if (level > abi::x64::page_table_level) {
     for (uint32_t index = 0; index < abi::x64::entries_per_table; ++index) {
-      const auto entry = memory_.read<uint64_t>(table + 8 * index);
+      const auto entry = memory_.read<uint64_t>(table + uint64_t{8} * index);
       if (slat_entry::is_table(entry, level)) free_table(Spa{entry & ept::address_mask}, level - 1);
     }
   }

@@ -27,7 +27,7 @@ bool takes_away(const TlbEntry& old, const TlbEntry& next) {
 
 }  // namespace
 
-SlatTlb::SlatTlb(uint32_t capacity) : capacity_{capacity}, epochs_(256u * 4u) {
+SlatTlb::SlatTlb(uint32_t capacity) : capacity_{capacity}, epochs_(size_t{256} * 4) {
   CHECK(capacity > 0 && capacity <= 1u << 24);
   // At most 3/8 full, so that a look-up ends after a slot or two.
   const uint64_t slots = std::bit_ceil((uint64_t{capacity} * 8 + 2) / 3);

@@ -113,7 +113,7 @@ WalkVerdict Walk::run(WalkEffect effect) {
 bool Walk::walk_tables() {
   uint64_t table = space_.stage1.cr3 & pte::address_mask & ~beyond_physical_;
   for (int level = x64::pml4_level;; --level) {
-    const Gpa gpa{table + 8 * x64::level_index(access_.address.value(), level)};
+    const Gpa gpa{table + x64::entry_offset(access_.address.value(), level)};
     if (!read_entry(level, gpa) || !use_entry(level)) return false;
     if (leaf_level_ != 0) return true;
     table = used_[used_count_ - 1].value & pte::address_mask;
@@ -230,7 +230,7 @@ Stage2 Walk::stage2(Gpa gpa) {
   const uint64_t presence =
       ept::read | ept::write | ept::execute | (space_.mbec ? ept::user_execute : 0);
   for (int level = x64::pml4_level;; --level) {
-    const Spa address = table + 8 * x64::level_index(gpa.value(), level);
+    const Spa address = table + x64::entry_offset(gpa.value(), level);
     CHECK(memory_.contains(address, 8));
     const uint64_t entry = load(address);
     const bool present = (entry & presence) != 0;

@@ -28,6 +28,11 @@ inline constexpr uint32_t entries_per_table = 512;
   return static_cast<uint32_t>(address >> level_shift(level)) & (entries_per_table - 1);
 }
 
+/// The same in bytes from the start of the table.
+[[nodiscard]] constexpr uint64_t entry_offset(uint64_t address, int level) {
+  return uint64_t{8} * level_index(address, level);
+}
+
 /// Bits 47 to 63 are equal (SDM vol. 1, 3.3.7.1); 57-bit addresses do not exist on this machine.
 [[nodiscard]] constexpr bool is_canonical(uint64_t address) {
   return static_cast<uint64_t>(static_cast<int64_t>(address << 16) >> 16) == address;

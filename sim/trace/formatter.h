@@ -16,11 +16,11 @@ namespace trace {
 using LineSink = std::function<void(std::string_view line)>;
 
 struct FormatOptions {
-  std::optional<uint8_t> vtl;      ///< only this level
+  std::optional<uint8_t> vtl{};    ///< only this level
   uint64_t from{};                 ///< first and last instant, both included
   uint64_t to{~uint64_t{0}};
   bool events_only{};
-  std::string image;               ///< only instructions and events inside it, by file or module name
+  std::string image{};             ///< only instructions and events inside it, by file or module name
   bool json{};                     ///< JSON lines instead of text
   bool registers{};                ///< text: the registers that each instruction starts with
   bool colour{};

@@ -27,9 +27,6 @@ std::string kind_text(uint32_t kind) {
 }  // namespace
 
 Result<Reader> Reader::open(const std::string& path) {
-  struct Close {
-    void operator()(std::FILE* file) const { std::fclose(file); }
-  };
   std::shared_ptr<std::FILE> file{std::fopen(path.c_str(), "rb"), [](std::FILE* f) {
                                     if (f != nullptr) std::fclose(f);
                                   }};
@@ -87,10 +84,13 @@ Result<bool> Reader::read_chunk_header(ChunkHeader& header) {
 }
 
 Result<std::vector<uint8_t>> Reader::read_payload(const ChunkHeader& header, uint64_t at) {
-  std::vector<uint8_t> stored(header.stored_size);
-  const size_t got = input_(offset_, stored);
-  if (got < stored.size())
-    return Error{fmt::format("the file ends inside the chunk at offset {}: {} of {} bytes", at, got, stored.size())};
+  std::vector<uint8_t> padded((size_t{header.stored_size} + 7) / 8 * 8);
+  const size_t got = input_(offset_, padded);
+  if (got < padded.size())
+    return Error{fmt::format("the file ends inside the chunk at offset {}: {} of {} bytes", at, got, padded.size())};
+  const auto stored = loader::Bytes{padded}.first(header.stored_size);
+  if (std::any_of(padded.begin() + header.stored_size, padded.end(), [](uint8_t byte) { return byte != 0; }))
+    return Error{fmt::format("the padding of the chunk at offset {} is not zero", at)};
   if (checksum(stored) != header.payload_checksum)
     return Error{fmt::format("the chunk at offset {} is damaged: its checksum does not match", at)};
   std::vector<uint8_t> raw(header.raw_size);
@@ -98,7 +98,7 @@ Result<std::vector<uint8_t>> Reader::read_payload(const ChunkHeader& header, uin
   if (ZSTD_isError(size) != 0 || size != raw.size())
     return Error{fmt::format("the chunk at offset {} does not decompress to {} bytes: {}", at, raw.size(),
                              ZSTD_isError(size) != 0 ? ZSTD_getErrorName(size) : "it is shorter")};
-  offset_ += (uint64_t{header.stored_size} + 7) / 8 * 8;
+  offset_ += padded.size();
   return raw;
 }
 

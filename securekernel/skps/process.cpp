@@ -93,6 +93,17 @@ NtStatus SkpsRegisterSystemDlls(uint64_t iumdll_handle, uint64_t iumbase_handle)
   return NtStatus::Success;
 }
 
+// The name that the image's export directory carries, for observers: no decision depends on it.
+static void read_name(SkProcess& process, const pe::Headers& headers, const uint8_t* mapped) {
+  static constexpr uint32_t name_field = 12;
+  const pe::DataDirectory& exports = headers.directories[pe::ExportDirectory];
+  uint32_t name = 0;
+  if (exports.size >= name_field + 4) memcpy(&name, mapped + exports.rva + name_field, sizeof name);
+  const uint32_t end = headers.image_size - 1;
+  for (size_t i = 0; i + 1 < sizeof process.name && name != 0 && name + i < end && mapped[name + i] != 0; ++i)
+    process.name[i] = static_cast<char>(mapped[name + i]);
+}
+
 // S107, S118, decisions 8: the id must be the launch attribute's; console programs cannot be trustlets.
 static NtStatus read_policy(SkProcess& process, const SecureImage& image, uint64_t trustlet_id) {
   if (image.headers.subsystem == subsystem_windows_console) return NtStatus::InvalidImageFormat;
@@ -109,6 +120,7 @@ static NtStatus read_policy(SkProcess& process, const SecureImage& image, uint64
     SkFreePool(policy);
     return status;
   }
+  read_name(process, image.headers, mapped.data());
   process.policy = policy;
   process.trustlet_id = trustlet_id;
   uint64_t etw = 0;
@@ -128,6 +140,7 @@ static NtStatus map_images(SkProcess& process, SecureImage& image) {
   SK_TRY(SkmmMapSecureImage(process, image, modules, 2, process.image_base));
   process.entry = process.image_base + image.headers.entry_rva;
   process.image_size = image.headers.image_size;
+  DbgImageLoaded(process.image_base, image.headers.image_size, process.name);
   return NtStatus::Success;
 }
 
@@ -146,10 +159,9 @@ NtStatus SkpsInitializeProcess(SkProcess& process, SecureImage& image, uint64_t 
   SK_TRY(map_images(process, image));
   SK_TRY(make_peb(process));
   process.initialized = true;
-  rt::print(process.name, "trustlet {}", trustlet_id);
   DbgProcessCreated(process.process_id, process.root, process.secure_pid, process.name);
-  DbgMilestone("securekernel: trustlet {} in secure process {:#x}: image at {:#x}, entry {:#x}", trustlet_id,
-               process.secure_pid, process.image_base, process.entry);
+  DbgMilestone("securekernel: trustlet {} ({}) in secure process {:#x}: image at {:#x}, entry {:#x}", trustlet_id,
+               process.name, process.secure_pid, process.image_base, process.entry);
   return NtStatus::Success;
 }
 

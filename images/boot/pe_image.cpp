@@ -93,6 +93,7 @@ Status read_headers(const void* file, size_t size, Headers& headers) {
     headers.directories[i] = directory;
   }
   headers.section_count = fh.sections;
+  headers.relocations_stripped = (fh.characteristics & 1) != 0;
   uint64_t end = headers.header_size;
   for (uint32_t i = 0; i < fh.sections; ++i) {
     Section& section = headers.sections[i];
@@ -120,7 +121,7 @@ Status relocate(const Headers& headers, void* image, uint64_t base) {
   const uint64_t delta = base - headers.preferred_base;
   if (delta == 0) return Status::Ok;
   const DataDirectory& directory = headers.directories[RelocationDirectory];
-  if (directory.size == 0) return Status::NoRelocations;
+  if (headers.relocations_stripped) return Status::NoRelocations;
   auto bytes = static_cast<uint8_t*>(image);
   uint64_t at = directory.rva;
   const uint64_t end = at + directory.size;

@@ -52,6 +52,7 @@ struct Headers {
   uint32_t entry_rva{};    ///< 0: none
   uint16_t subsystem{};
   uint16_t section_count{};
+  bool relocations_stripped{};  ///< it can run at its preferred base only; an image without need of any is not that
   DataDirectory directories[16]{};
   Section sections[max_sections]{};
 };

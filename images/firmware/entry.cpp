@@ -72,7 +72,7 @@ efi::LoadedImage* load_boot_application(efi::ImageEntry* entry) {
 }  // namespace
 }  // namespace firmware
 
-extern "C" [[noreturn]] void FirmwareEntry(const abi::boot::FirmwareHandoff* handoff) {
+extern "C" [[noreturn]] void FirmwareEntry(abi::boot::FirmwareHandoff* handoff) {
   using namespace firmware;
   rt::run_static_initializers();
   rt::set_panic_handler(on_panic);
@@ -81,6 +81,7 @@ extern "C" [[noreturn]] void FirmwareEntry(const abi::boot::FirmwareHandoff* han
   tables_initialize();
   random_initialize(handoff->machine_seed);
   variables_initialize(*handoff);
+  memset(handoff->machine_seed, 0, sizeof handoff->machine_seed);  // secrets follow from it
   boot::milestone("firmware: UEFI services ready, {} MiB of RAM", handoff->memory_size >> 20);
   if (!disk_initialize()) stop("disk 0", "no ATA disk with DMA");
   if (!volume_mount()) stop("disk 0", "no FAT16 or FAT32 volume");

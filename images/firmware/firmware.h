@@ -45,6 +45,8 @@ bool volume_mount();
 
 // variables.cpp: filled from the machine's hand-off, kept until power-off
 void variables_initialize(const abi::boot::FirmwareHandoff& handoff);
+/// After ExitBootServices only runtime variables exist; the others leave no copy in memory (UEFI 8.2).
+void variables_drop_boot_services();
 efi::Status get_variable(const char16_t* name, const efi::Guid* vendor, uint32_t* attributes, uint64_t* size,
                          void* data);
 efi::Status set_variable(const char16_t* name, const efi::Guid* vendor, uint32_t attributes, uint64_t size,
@@ -52,6 +54,8 @@ efi::Status set_variable(const char16_t* name, const efi::Guid* vendor, uint32_t
 
 // random.cpp: EFI_RNG_PROTOCOL from the machine's seed
 void random_initialize(std::span<const uint8_t, 32> seed);
+/// The generator forgets its seed: what was drawn from it cannot be drawn again by an operating system.
+void random_wipe();
 
 // tables.cpp
 void tables_initialize();

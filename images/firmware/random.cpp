@@ -38,4 +38,6 @@ efi::RandomProtocol random_generator{get_info, get_rng};
 
 void random_initialize(std::span<const uint8_t, 32> seed) { memcpy(key, seed.data(), sizeof key); }
 
+void random_wipe() { memset(key, 0, sizeof key); }
+
 }  // namespace firmware

@@ -33,7 +33,10 @@ efi::Status locate_protocol(const efi::Guid* protocol, void*, void** interface_)
 
 efi::Status exit_boot_services(efi::Handle, uint64_t key) {
   // A stale key means that the caller's map no longer describes memory (UEFI 7.4).
-  return key == memory_map_key() ? efi::success : efi::invalid_parameter;
+  if (key != memory_map_key()) return efi::invalid_parameter;
+  variables_drop_boot_services();
+  random_wipe();
+  return efi::success;
 }
 
 efi::Status stall(uint64_t microseconds) {

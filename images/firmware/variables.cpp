@@ -71,6 +71,14 @@ efi::Status set_variable(const char16_t* name, const efi::Guid* vendor, uint32_t
   return efi::success;
 }
 
+void variables_drop_boot_services() {
+  uint32_t kept = 0;
+  for (uint32_t i = 0; i < count; ++i)
+    if ((store[i].attributes & efi::RuntimeAccess) != 0) store[kept++] = store[i];
+  memset(store + kept, 0, (max_variables - kept) * sizeof(Variable));
+  count = kept;
+}
+
 void variables_initialize(const abi::boot::FirmwareHandoff& handoff) {
   const bool hvci = (handoff.flags & abi::boot::FirmwareHvci) != 0;
   const bool strict = (handoff.flags & abi::boot::FirmwareHvciStrict) != 0;

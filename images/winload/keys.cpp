@@ -53,6 +53,7 @@ bool open_package() {
   if (memcmp(digest, package.digest, sizeof digest) != 0) return false;
   memcpy(&local_keys, package.data, sizeof local_keys);
   memset(&package, 0, sizeof package);
+  memset(protector, 0, sizeof protector);
   return true;
 }
 
@@ -70,6 +71,7 @@ void make_package() {
   apply_key_stream(protector, package.data, sizeof package.data);
   write_variable(u"VsmLocalKeyProtector", efi::microsoft_policy, protector, sizeof protector);
   write_variable(u"VsmLocalKey2", efi::microsoft_policy, &package, sizeof package);
+  memset(protector, 0, sizeof protector);
 }
 
 }  // namespace

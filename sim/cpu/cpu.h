@@ -34,7 +34,8 @@ class MmioBus {
  public:
   virtual ~MmioBus() = default;
   virtual uint64_t mmio_read(vtl::VirtualProcessor& vp, mmu::Spa address, uint8_t size) = 0;
-  virtual void mmio_write(vtl::VirtualProcessor& vp, mmu::Spa address, uint8_t size, uint64_t value) = 0;
+  virtual void mmio_write(vtl::VirtualProcessor& vp, mmu::Spa address, uint8_t size,
+                          uint64_t value) = 0;
 };
 
 /// One virtual processor's instruction engine. Everything that the architecture defines without a hypervisor happens inside:
@@ -46,12 +47,16 @@ class Cpu {
   virtual ~Cpu() = default;
 
   /// Runs `vp` in its active VTL from `now` until `deadline`, or until something must be decided outside. On return all
-  /// registers of `vp` are current and `now` has advanced by the instructions retired. A deadline is met exactly.
-  virtual vtl::Exit run(vtl::VirtualProcessor& vp, support::Instant& now, support::Instant deadline) = 0;
+  /// registers of `vp` are current and `now` has advanced by the instructions retired. A deadline is never passed.
+  /// Exit::Deadline may come before it: after an instruction that may let an interrupt in (a write to a device or CR8).
+  /// Registers may be changed freely between two calls.
+  virtual vtl::Exit run(vtl::VirtualProcessor& vp, support::Instant& now,
+                        support::Instant deadline) = 0;
 
   /// Delivers an exception in the active VTL through the guest's IDT (error codes, IST, TSS stacks, double fault). Returns
   /// false on a triple fault.
-  virtual bool inject_exception(vtl::VirtualProcessor& vp, const vtl::PendingException& exception) = 0;
+  virtual bool inject_exception(vtl::VirtualProcessor& vp,
+                                const vtl::PendingException& exception) = 0;
 
   /// Offers an external interrupt: the next run() delivers it at the first instruction boundary with IF set and no
   /// interrupt shadow and returns Exit::InterruptAccepted, before the handler's first instruction.
@@ -61,6 +66,15 @@ class Cpu {
   /// Completes an instruction that came back as an Exit: RIP is advanced by `length` and counts as one retired instruction.
   virtual void retire(vtl::VirtualProcessor& vp, support::Instant& now, uint8_t length) = 0;
 
+  /// Completes IN or INS (one element) with what the port gave: registers, memory, RIP, and one retired instruction. `exit`
+  /// is what run() returned. A REP form stays at its instruction while elements remain.
+  virtual void complete_io_read(vtl::VirtualProcessor& vp, support::Instant& now,
+                                const vtl::Exit& exit, uint32_t value) = 0;
+  /// Completes OUT or OUTS (one element) once the port has taken `exit.io.value`.
+  virtual void complete_io_write(vtl::VirtualProcessor& vp, support::Instant& now,
+                                 const vtl::Exit& exit) = 0;
+
+  /// Null ends it. Only in the Exact gear.
   virtual void observe(InstructionObserver* observer) = 0;
 };
 

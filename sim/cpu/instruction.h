@@ -1,0 +1,84 @@
+#pragma once
+// Where an x86 instruction ends and what kind it is: enough to count instructions in a block, to find those that the
+// engine must not run in blocks, and to emulate the few that it must not run at all. Not a disassembler.
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace cpu {
+
+/// Size of code segment: decides default operand and address sizes (SDM vol. 1, 3.6).
+enum class CodeSize : uint8_t { Bits16, Bits32, Bits64 };
+
+enum class OpcodeMap : uint8_t { One, Two0F, Three0F38, Three0F3A };
+
+enum class DecodeStatus : uint8_t {
+  Ok,
+  Truncated,  ///< the bytes given end before the instruction does
+  Invalid,  ///< no such instruction, or longer than 15 bytes: raises #UD or #GP wherever it executes
+};
+
+inline constexpr size_t max_instruction_length = 15;
+inline constexpr uint8_t no_segment = 0xff;
+
+/// A decoded instruction. Prefixes as the engine reads them: a REX prefix stays in force when a legacy prefix follows it,
+/// and 66 shortens the displacement of near branches in 64-bit mode, as AMD's processors do.
+struct Instruction {
+  DecodeStatus status{DecodeStatus::Invalid};
+  uint8_t length{};  ///< bytes, prefixes included
+  OpcodeMap map{OpcodeMap::One};
+  uint8_t opcode{};
+  CodeSize code_size{CodeSize::Bits64};
+  uint8_t operand_size{4};  ///< 2, 4 or 8 bytes; what byte forms do with it is theirs
+  uint8_t address_size{8};
+  bool lock{}, rep{}, repne{}, operand_size_prefix{}, vex{};
+  uint8_t rex{};                ///< 0 or 0x40..0x4f
+  uint8_t segment{no_segment};  ///< override: vtl::SegmentName
+  bool has_modrm{}, has_sib{};
+  uint8_t modrm{}, sib{};
+  int64_t displacement{};  ///< of the memory operand, or moffs
+  uint64_t immediate{};    ///< zero-extended; of branches: the displacement's bits
+  uint8_t immediate_size{};
+
+  [[nodiscard]] uint8_t mod() const { return modrm >> 6; }
+  [[nodiscard]] uint8_t reg() const {
+    return static_cast<uint8_t>(((modrm >> 3) & 7) | ((rex & 4) << 1));
+  }
+  [[nodiscard]] uint8_t rm() const { return static_cast<uint8_t>((modrm & 7) | ((rex & 1) << 3)); }
+  [[nodiscard]] uint8_t reg_field() const { return (modrm >> 3) & 7; }
+  [[nodiscard]] bool is(OpcodeMap in, uint8_t number) const {
+    return map == in && opcode == number;
+  }
+};
+
+/// Decodes the first instruction of `bytes` (15 are always enough).
+[[nodiscard]] Instruction decode(std::span<const uint8_t> bytes, CodeSize code_size);
+
+// --- Kinds. All take a decoded instruction with status Ok.
+
+/// IN, OUT, INS, OUTS.
+[[nodiscard]] bool is_port_io(const Instruction& in);
+/// A string instruction with a REP prefix: counts once for each iteration.
+[[nodiscard]] bool is_repeated_string(const Instruction& in);
+/// BT, BTS, BTR, BTC: the flags that they leave undefined depend on how the engine cuts blocks.
+[[nodiscard]] bool is_bit_test(const Instruction& in);
+/// LOCK with a BT-family instruction on a register: #UD by the SDM, and the engine aborts when it translates it.
+[[nodiscard]] bool is_locked_register_bit_test(const Instruction& in);
+/// CMPXCHG r32, r32: the engine clears the upper half of the destination also when it does not write it.
+[[nodiscard]] bool is_register_compare_exchange_32(const Instruction& in);
+/// May read descriptor tables with supervisor rights at any CPL (SDM vol. 3, 4.6.1): segment loads, far transfers, LAR...
+[[nodiscard]] bool reads_descriptors(const Instruction& in);
+
+/// What an instruction does with OF, SF, AF and PF.
+enum class FlagUse : uint8_t {
+  None,       ///< neither reads nor writes one of them
+  WritesAll,  ///< writes all of them, whatever they were
+  Other,      ///< reads some, or writes some, or not known: it must see canonical values
+};
+[[nodiscard]] FlagUse undefined_flag_use(const Instruction& in);
+
+/// A page must not be translated in blocks if a LOCK BTx on a register may begin at any byte of it, or begin at its end
+/// and go on in whatever page follows.
+[[nodiscard]] bool page_is_dangerous(std::span<const uint8_t, 4096> page);
+
+}  // namespace cpu

@@ -1,0 +1,271 @@
+#include "sim/cpu/instruction.h"
+
+namespace cpu {
+namespace {
+
+/// Conditions of Jcc, SETcc, CMOVcc (SDM vol. 1, appendix B): CF, ZF and both are defined after a bit test.
+FlagUse use_of_condition(uint8_t opcode) {
+  const uint8_t pair = (opcode >> 1) & 7;
+  return pair >= 1 && pair <= 3 ? FlagUse::None : FlagUse::Other;
+}
+
+FlagUse use_of_shift(const Instruction& in) {
+  const bool rotate = in.reg_field() < 4;
+  if (rotate) return FlagUse::Other;
+  if (in.opcode == 0xd0 || in.opcode == 0xd1) return FlagUse::WritesAll;
+  if (in.opcode == 0xd2 || in.opcode == 0xd3)
+    return FlagUse::Other;  // by CL: nothing written if CL is 0
+  const uint64_t mask = in.operand_size == 8 ? 0x3f : 0x1f;
+  return (in.immediate & mask) != 0 ? FlagUse::WritesAll : FlagUse::Other;
+}
+
+FlagUse use_of_group_f6(const Instruction& in) {
+  switch (in.reg_field()) {
+    case 2:
+    case 6:
+    case 7:
+      return FlagUse::None;  // NOT; DIV and IDIV, which the engine lets pass through
+    default:
+      return FlagUse::WritesAll;
+  }
+}
+
+FlagUse use_one(const Instruction& in) {
+  const uint8_t op = in.opcode;
+  if (op < 0x40) return (op & 7) < 6 ? FlagUse::WritesAll : FlagUse::Other;
+  if (op < 0x50) return FlagUse::WritesAll;  // INC, DEC outside 64-bit mode
+  if (op < 0x60) return FlagUse::None;
+  if (op >= 0x70 && op < 0x80) return use_of_condition(op);
+  switch (op) {
+    case 0x63:
+      return in.code_size == CodeSize::Bits64 ? FlagUse::None : FlagUse::Other;  // MOVSXD, or ARPL
+    case 0x68:
+    case 0x6a:
+      return FlagUse::None;
+    case 0x69:
+    case 0x6b:
+      return FlagUse::WritesAll;
+    case 0x80:
+    case 0x81:
+    case 0x82:
+    case 0x83:
+    case 0x84:
+    case 0x85:
+    case 0xa8:
+    case 0xa9:
+      return FlagUse::WritesAll;
+    case 0xa6:
+    case 0xa7:
+    case 0xae:
+    case 0xaf:
+      return in.rep || in.repne ? FlagUse::Other : FlagUse::WritesAll;
+    case 0xc0:
+    case 0xc1:
+    case 0xd0:
+    case 0xd1:
+    case 0xd2:
+    case 0xd3:
+      return use_of_shift(in);
+    case 0xf6:
+    case 0xf7:
+      return use_of_group_f6(in);
+    case 0xfe:
+      return FlagUse::WritesAll;
+    case 0xff:
+      return in.reg_field() < 2 ? FlagUse::WritesAll : FlagUse::None;
+    case 0x9c:
+    case 0x9d:
+    case 0x9e:
+    case 0x9f:
+    case 0xcf:
+    case 0xce:
+      return FlagUse::Other;
+    case 0xda:
+    case 0xdb:
+    case 0xdf:
+      return FlagUse::Other;  // FCMOVcc, FCOMI
+    case 0xd4:
+    case 0xd5:
+      return FlagUse::Other;
+    default:
+      break;
+  }
+  if (op >= 0x86 && op < 0xa6) return FlagUse::None;
+  if (op >= 0xaa && op < 0xc0) return FlagUse::None;
+  if (op >= 0xc2) return FlagUse::None;
+  return FlagUse::Other;
+}
+
+FlagUse use_0f(const Instruction& in) {
+  const uint8_t op = in.opcode;
+  if ((op >= 0x40 && op < 0x50) || (op >= 0x80 && op < 0xa0)) return use_of_condition(op);
+  switch (op) {
+    case 0xaf:
+    case 0xb0:
+    case 0xb1:
+    case 0xc0:
+    case 0xc1:
+      return FlagUse::WritesAll;
+    case 0x05:
+    case 0x0b:
+    case 0x0d:
+    case 0x28:
+    case 0x29:
+    case 0x2a:
+    case 0x2b:
+    case 0x2c:
+    case 0x2d:
+    case 0xa2:
+    case 0xae:
+    case 0xb6:
+    case 0xb7:
+    case 0xbe:
+    case 0xbf:
+    case 0xc3:
+      return FlagUse::None;
+    default:
+      break;
+  }
+  if (op >= 0x10 && op < 0x20) return FlagUse::None;
+  if (op >= 0x30 && op < 0x34) return FlagUse::None;
+  if (op >= 0x50 && op < 0x78) return FlagUse::None;
+  if (op >= 0xc8) return FlagUse::None;  // BSWAP, MMX and SSE arithmetic
+  return FlagUse::Other;
+}
+
+bool is_prefix(uint8_t byte) {
+  switch (byte) {
+    case 0x26:
+    case 0x2e:
+    case 0x36:
+    case 0x3e:
+    case 0x64:
+    case 0x65:
+    case 0x66:
+    case 0x67:
+    case 0xf0:
+    case 0xf2:
+    case 0xf3:
+      return true;
+    default:
+      return byte >= 0x40 && byte <= 0x4f;
+  }
+}
+
+/// A bit test on a register begins at page[at], or may begin there and end in the next page.
+bool may_be_register_bit_test(std::span<const uint8_t, 4096> page, size_t at) {
+  const auto byte = [&](size_t i) { return i < page.size() ? int{page[i]} : -1; };
+  if (byte(at) == -1) return true;
+  if (byte(at) != 0x0f) return false;
+  switch (byte(at + 1)) {
+    case -1:
+      return true;
+    case 0xa3:
+    case 0xab:
+    case 0xb3:
+    case 0xbb:
+      return byte(at + 2) == -1 || byte(at + 2) >= 0xc0;
+    case 0xba:
+      return byte(at + 2) == -1 || byte(at + 2) >= 0xe0;
+    default:
+      return false;
+  }
+}
+
+}  // namespace
+
+bool is_port_io(const Instruction& in) {
+  if (in.map != OpcodeMap::One) return false;
+  return (in.opcode >= 0x6c && in.opcode <= 0x6f) || (in.opcode >= 0xe4 && in.opcode <= 0xe7) ||
+         (in.opcode >= 0xec && in.opcode <= 0xef);
+}
+
+bool is_repeated_string(const Instruction& in) {
+  if (in.map != OpcodeMap::One || !(in.rep || in.repne)) return false;
+  const uint8_t op = in.opcode;
+  return (op >= 0x6c && op <= 0x6f) || (op >= 0xa4 && op <= 0xa7) || (op >= 0xaa && op <= 0xaf);
+}
+
+bool is_bit_test(const Instruction& in) {
+  if (in.map != OpcodeMap::Two0F || in.vex) return false;
+  switch (in.opcode) {
+    case 0xa3:
+    case 0xab:
+    case 0xb3:
+    case 0xbb:
+      return true;
+    case 0xba:
+      return in.reg_field() >= 4;
+    default:
+      return false;
+  }
+}
+
+bool is_locked_register_bit_test(const Instruction& in) {
+  return in.lock && is_bit_test(in) && in.mod() == 3;
+}
+
+bool is_register_compare_exchange_32(const Instruction& in) {
+  return in.is(OpcodeMap::Two0F, 0xb1) && in.mod() == 3 && in.operand_size == 4 && !in.lock &&
+         !in.vex;
+}
+
+bool reads_descriptors(const Instruction& in) {
+  const uint8_t op = in.opcode;
+  if (in.map == OpcodeMap::Two0F) {
+    switch (op) {
+      case 0x00:
+        return in.reg_field() >= 2 && in.reg_field() <= 5;  // LLDT, LTR, VERR, VERW
+      case 0x02:
+      case 0x03:
+      case 0xa1:
+      case 0xa9:
+      case 0xb2:
+      case 0xb4:
+      case 0xb5:
+        return true;
+      default:
+        return false;
+    }
+  }
+  if (in.map != OpcodeMap::One) return false;
+  switch (op) {
+    case 0x07:
+    case 0x17:
+    case 0x1f:
+    case 0x8e:
+    case 0x9a:
+    case 0xea:
+    case 0xc4:
+    case 0xc5:
+    case 0xca:
+    case 0xcb:
+    case 0xcf:
+      return true;
+    case 0xff:
+      return in.reg_field() == 3 || in.reg_field() == 5;
+    default:
+      return false;
+  }
+}
+
+FlagUse undefined_flag_use(const Instruction& in) {
+  if (in.vex) return FlagUse::Other;
+  if (in.map == OpcodeMap::One) return use_one(in);
+  if (in.map == OpcodeMap::Two0F) return use_0f(in);
+  return FlagUse::Other;
+}
+
+bool page_is_dangerous(std::span<const uint8_t, 4096> page) {
+  for (size_t start = 0; start < page.size(); ++start) {
+    if (page[start] != 0xf0) continue;
+    // Whatever prefixes stand between LOCK and the opcode, 14 of them at most.
+    for (size_t at = start + 1; at <= start + max_instruction_length; ++at) {
+      if (may_be_register_bit_test(page, at)) return true;
+      if (at >= page.size() || !is_prefix(page[at])) break;
+    }
+  }
+  return false;
+}
+
+}  // namespace cpu

@@ -1,0 +1,110 @@
+#pragma once
+// UnicornCpu: the loop around the engines. Files: unicorn_run (loop, interrupts), unicorn_step (single steps),
+// unicorn_refusals (refused fills), unicorn_exits (instructions and exceptions that come out).
+#include <memory>
+#include <optional>
+
+#include "sim/cpu/code_pages.h"
+#include "sim/cpu/exceptions.h"
+#include "sim/cpu/system_instructions.h"
+#include "sim/cpu/unicorn_cpu.h"
+#include "sim/cpu/unicorn_engine.h"
+#include "sim/cpu/unicorn_loaded.h"
+
+namespace cpu {
+
+class UnicornCpu final : public Cpu {
+ public:
+  UnicornCpu(const CpuConfig& config, mmu::PhysicalMemory& memory, mmu::Translator& translator,
+             MmioBus& bus, const AddressSpaceProvider& spaces, support::EventSink* events);
+
+  vtl::Exit run(vtl::VirtualProcessor& vp, support::Instant& now,
+                support::Instant deadline) override;
+  bool inject_exception(vtl::VirtualProcessor& vp, const vtl::PendingException& exception) override;
+  void offer_interrupt(vtl::VirtualProcessor& vp, uint8_t vector) override;
+  void withdraw_interrupt(vtl::VirtualProcessor& vp) override;
+  void retire(vtl::VirtualProcessor& vp, support::Instant& now, uint8_t length) override;
+  void complete_io_read(vtl::VirtualProcessor& vp, support::Instant& now, const vtl::Exit& exit,
+                        uint32_t value) override;
+  void complete_io_write(vtl::VirtualProcessor& vp, support::Instant& now,
+                         const vtl::Exit& exit) override;
+  void observe(InstructionObserver* observer) override { observer_ = observer; }
+
+ private:
+  using MaybeExit = std::optional<vtl::Exit>;
+
+  // Run.
+  [[nodiscard]] UnicornEngine* engine_of(vtl::Vtl vtl);
+  MaybeExit begin();
+  MaybeExit turn();
+  MaybeExit after(Stop stop);
+  void publish();  ///< engine -> vp
+  void reload();   ///< vp -> engine
+  [[nodiscard]] bool can_take_interrupt() const;
+  vtl::Exit accept_interrupt();
+
+  // Single steps.
+  [[nodiscard]] bool stepping() const;
+  void step_out_of_page();
+  MaybeExit step();
+  MaybeExit after_step(const Instruction& in, Stop stop, uint64_t trap_before);
+  MaybeExit without_engine(const Instruction& in, bool& handled);
+  void repair_pushed_flags(const Instruction& in);
+
+  // Refused fills.
+  MaybeExit after_refusal();
+  MaybeExit after_fault();
+  MaybeExit touch_device(mmu::Spa page);
+  MaybeExit write_to_code(mmu::Spa page);
+  std::optional<MemoryFault> prepare_operands(const Instruction& in);
+  [[nodiscard]] bool is_stack_access(const Instruction& in, uint64_t address) const;
+
+  // Instructions and exceptions.
+  MaybeExit after_exit();
+  MaybeExit after_system_call();
+  MaybeExit apply(const Emulation& emulation, const Instruction& in);
+  MaybeExit raise_exception(const vtl::PendingException& exception, EventSource source);
+  MaybeExit deliver(const EventDelivery& event, bool& replaced);
+  [[nodiscard]] vtl::Exit refused_exit(const MemoryFault& fault);
+  [[nodiscard]] vtl::Exit failure(const char* detail) const;
+  void describe_instruction(vtl::Exit& exit);
+  void count_retired(uint8_t length);
+  void report(support::EventKind kind, uint64_t a, uint64_t b, uint64_t c);
+
+  /// Bytes at RIP as far as the TLB, or a probe, knows them: what was just executed or attempted.
+  struct Code {
+    uint8_t bytes[max_instruction_length];
+    uint8_t count{};
+    [[nodiscard]] std::span<const uint8_t> span() const { return {bytes, count}; }
+  };
+  [[nodiscard]] Code code_at_rip();
+  /// The same by a genuine fetch: A bits, TLB. The fault is the instruction's.
+  [[nodiscard]] std::optional<MemoryFault> fetch(Code& code, Instruction& in);
+
+  CpuConfig config_;
+  mmu::PhysicalMemory& memory_;
+  mmu::Translator& translator_;
+  MmioBus& bus_;
+  const AddressSpaceProvider& spaces_;
+  support::EventSink* events_;
+  InstructionObserver* observer_{};
+  support::Prng random_;
+  CodePages pages_;
+  RegisterTransfer transfer_;
+  vtl::VtlArray<std::unique_ptr<UnicornEngine>> engines_;
+  const char* engine_failure_{""};
+
+  std::optional<uint8_t> offered_;
+  bool trap_pending_{};  ///< an instruction that was completed outside had TF set
+
+  // While run() is active.
+  UnicornEngine* engine_{};
+  vtl::VirtualProcessor* vp_{};
+  bool published_{};            ///< vp is current, and what it says holds
+  uint32_t step_budget_{};      ///< instructions to single-step
+  uint64_t step_page_{};        ///< or until RIP leaves this page,
+  uint32_t page_steps_left_{};  ///< but not longer than this
+  StepGrant next_grant_;
+};
+
+}  // namespace cpu

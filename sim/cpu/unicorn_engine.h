@@ -1,0 +1,186 @@
+#pragma once
+// One engine: one VTL of one virtual processor. It runs until something must be decided outside and says what; it decides
+// nothing. Callbacks of the library only answer and record (engine.md: no exceptions, no register writes in a fill).
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "mmu/translator.h"
+#include "sim/cpu/block_cache.h"
+#include "sim/cpu/code_pages.h"
+#include "sim/cpu/cpu.h"
+#include "sim/cpu/unicorn_guest_mode.h"
+#include "sim/cpu/unicorn_layout.h"
+
+namespace cpu {
+
+/// Why an engine came back.
+enum class Stop : uint8_t {
+  None,
+  Deadline,  ///< the next instruction is past the deadline
+  Step,      ///< the block at RIP must be run in single steps, or ends past the deadline
+  Window,    ///< an interrupt is offered and can be taken here
+  Exit,      ///< exit_code: an intercepted instruction or an exception; not executed, RIP at it
+  Syscall,   ///< SYSCALL: RIP behind it
+  Overrun,   ///< a single step ended without its trap (SYSRET clears TF)
+  Refused,   ///< a fill was refused: see refusal
+  Failure,   ///< the library failed: `error`
+};
+
+/// Why a fill was refused.
+enum class RefusalKind : uint8_t {
+  Fault,     ///< no translation: fault says why
+  Prefetch,  ///< a fetch for an instruction that may never be reached
+  Retry,     ///< translated, but something must be flushed first
+  Device,    ///< not RAM
+  NeedCode,  ///< the page must become code first
+  NeedData,  ///< the page is code and must become data first
+  Danger,    ///< the page may only be run in single steps
+};
+
+struct Refusal {
+  RefusalKind kind{};
+  mmu::AccessKind access{};
+  uint64_t page_address{};  ///< linear, page-aligned
+  mmu::Spa page;            ///< except Fault and Prefetch
+  mmu::Fault fault;
+};
+
+/// Exceptions for one single step.
+struct StepGrant {
+  bool active{};       ///< a single step is under way
+  bool device{};       ///< `device_page` may be touched
+  bool descriptors{};  ///< accesses within descriptor tables are the processor's own
+  bool
+      copy{};  ///< fetches from copied_page[0..1] come from private copies; writes there are allowed
+  mmu::Spa device_page;
+  uint64_t copied_address[2]{~uint64_t{0}, ~uint64_t{0}};  ///< linear page addresses
+  mmu::Spa copied_page[2];
+};
+
+class UnicornEngine {
+ public:
+  /// Null if the library fails; `failure` says at what.
+  [[nodiscard]] static std::unique_ptr<UnicornEngine> open(Gear gear, mmu::PhysicalMemory& memory,
+                                                           mmu::Translator& translator,
+                                                           CodePages& pages, const char*& failure);
+  ~UnicornEngine();
+  UnicornEngine(const UnicornEngine&) = delete;
+  UnicornEngine& operator=(const UnicornEngine&) = delete;
+
+  /// Runs from RIP on. Afterwards the arithmetic flags are canonical and `now` counts what was executed.
+  Stop run();
+  /// Executes one instruction under the trap flag; counts nothing. Exit with code 0x41, or Overrun: it was executed.
+  Stop single_step();
+
+  /// Sets the flags that a bit test leaves undefined to zero.
+  void make_flags_canonical();
+  /// The next synchronise() discards what the engine remembers of translations.
+  void request_flush() { flush_needed_ = true; }
+  /// Brings the engine up to date with page states, TLB epochs and the address space. Called before each run().
+  void synchronise();
+  void set_space(const mmu::AddressSpace& space);
+  [[nodiscard]] const mmu::AddressSpace& space();
+  /// Copies a page that holds the instruction at RIP (`index` 0 or 1) and grants, for the next single step, that it is
+  /// fetched from the copy, so that the instruction may write to the page itself.
+  void copy_code(unsigned index, uint64_t linear_page, mmu::Spa page);
+
+  [[nodiscard]] uint64_t rflags() const;
+  void set_rflags(uint64_t value);
+  [[nodiscard]] CodeSize code_size() const;
+  /// Linear address of the instruction at RIP.
+  [[nodiscard]] uint64_t linear_rip() const;
+  [[nodiscard]] uint8_t cpl() const { return registers->hidden_flags & hidden::cpl; }
+  [[nodiscard]] uint32_t error_code() const {
+    return field_at<uint32_t>(registers, layout.error_code);
+  }
+  [[nodiscard]] uint64_t fault_address() const;
+  template <class T>
+  [[nodiscard]] T& field(size_t offset) const {
+    return field_at<T>(registers, offset);
+  }
+
+  const EngineLayout& layout;
+  uc_engine* engine{};
+  EngineRegisters* registers{};
+
+  // What the callbacks work with; set before run().
+  uint64_t now{}, deadline{};
+  bool interrupt_offered{};
+  StepGrant grant;
+  vtl::VirtualProcessor* processor{};
+  MmioBus* bus{};
+  InstructionObserver* observer{};
+  void (*publish)(void*){};  ///< brings `processor` up to date for the observer
+  void* publish_context{};
+
+  // What happened.
+  Stop stop{};
+  uint32_t exit_code{};
+  uint32_t step_count{};  ///< Stop::Step: instructions in the block
+  bool device_written{};  ///< set by a write to a device; the owner clears it
+  Refusal refusal;
+  uc_err error{};
+
+  // Kept by RegisterTransfer: what this engine's registers are known to be equal to.
+  struct Loaded;
+  std::unique_ptr<Loaded> loaded;
+
+ private:
+  UnicornEngine(const EngineLayout& engine_layout, Gear gear, mmu::PhysicalMemory& memory,
+                mmu::Translator& translator, CodePages& pages);
+  const char* open_engine();
+  Stop execute();
+  void flush();
+  void settle();
+  void settle_unexecuted();
+  [[nodiscard]] BlockPoint point_at_rip();
+  void observe_instruction();
+  const Block* examine(uint64_t address, uint32_t size);
+  bool block_bytes(uint64_t address, uint32_t size, uint8_t* buffer, const uint8_t*& in_ram,
+                   uint64_t& spa);
+  void enter_block(uint64_t address, uint32_t size);
+  void enter_instruction(uint64_t address);
+  bool fill(uint64_t address, uc_mem_type type, uc_tlb_entry* entry);
+  bool fill_private(uint64_t address, uc_mem_type type, uc_tlb_entry* entry) const;
+  bool refuse(RefusalKind kind, mmu::AccessKind access, uint64_t address,
+              mmu::Spa page = mmu::Spa{});
+  bool answer(mmu::AccessKind access, uint64_t address, mmu::Spa page, bool ram, uint8_t rights,
+              uc_tlb_entry* entry);
+  [[nodiscard]] bool in_descriptor_tables(uint64_t page_address) const;
+  [[nodiscard]] uint64_t repeat_count(const Block& block) const;
+  void discard_page(uint64_t page);
+  void stop_with(Stop reason);
+
+  static bool on_fill(uc_engine*, uint64_t address, uc_mem_type type, uc_tlb_entry* entry,
+                      void* user);
+  static void on_block(uc_engine*, uint64_t address, uint32_t size, void* user);
+  static void on_code(uc_engine*, uint64_t address, uint32_t size, void* user);
+  static void on_exit(uc_engine*, uint32_t number, void* user);
+  static void on_syscall(uc_engine*, void* user);
+  static uint64_t on_device_read(uc_engine*, uint64_t offset, unsigned size, void* user);
+  static void on_device_write(uc_engine*, uint64_t offset, unsigned size, uint64_t value,
+                              void* user);
+
+  Gear gear_;
+  mmu::PhysicalMemory& memory_;
+  mmu::Translator& translator_;
+  CodePages& pages_;
+  mmu::ZeroedMemory private_memory_;
+  BlockCache blocks_;
+  mmu::AddressSpace space_;
+  mmu::PhysicalMemory::CodeConsumer consumer_;
+  std::vector<mmu::PageStateChange> changes_;
+  uint64_t tlb_epoch_{}, code_epoch_{}, dirty_epoch_{};
+  bool flush_needed_{true};
+  bool discarding_{};  ///< fills answer for the discard window
+  uint32_t step_blocks_{};
+
+  // Counting.
+  const Block*
+      block_{};  ///< the one that was entered last; null once what happened in it is settled
+  bool tail_{};  ///< the block is the re-entry of a finished REP instruction: it counts nothing
+  uint64_t last_address_{~uint64_t{0}};  ///< of the last instruction that was counted
+};
+
+}  // namespace cpu

@@ -1,0 +1,190 @@
+// Instructions and exceptions that leave the engine.
+#include <algorithm>
+#include <cstring>
+
+#include "abi/x64/exceptions.h"
+#include "abi/x64/registers.h"
+#include "sim/cpu/unicorn_core.h"
+
+namespace cpu {
+namespace {
+
+namespace x64 = abi::x64;
+using x64::Vector;
+
+/// Exit codes of exceptions: 0x40 + vector.
+constexpr uint32_t exit_exception = 0x40, exit_instruction = 0x60;
+
+/// Instructions that the engine's processor model does not have, and this machine does.
+bool is_missing_in_engine(const Instruction& in) {
+  if (in.status != DecodeStatus::Ok || in.lock) return false;
+  if (in.is(OpcodeMap::One, 0xf1) || in.is(OpcodeMap::Three0F38, 0x82)) return true;
+  if (in.map != OpcodeMap::Two0F || in.mod() != 3) return false;
+  if (in.opcode == 0x01)
+    return in.modrm == 0xc1 || in.modrm == 0xca || in.modrm == 0xcb || in.modrm == 0xd9;
+  if (in.opcode == 0xc7) return in.reg_field() >= 6;
+  return in.opcode == 0xae && in.rep && in.reg_field() < 4;
+}
+
+}  // namespace
+
+UnicornCpu::Code UnicornCpu::code_at_rip() {
+  Code code;
+  const uint64_t rip = engine_->linear_rip();
+  const bool user = engine_->cpl() == 3;
+  while (code.count < max_instruction_length) {
+    const mmu::Gva at{rip + code.count};
+    mmu::Spa spa;
+    if (const mmu::TlbEntry* entry =
+            translator_.lookup(engine_->space(), at, mmu::AccessKind::Execute, user)) {
+      spa = entry->spa() + at.page_offset();
+    } else {
+      const auto result =
+          translator_.probe(engine_->space(), {at, mmu::AccessKind::Execute, user, false});
+      if (!result.ok) break;
+      spa = result.translation.spa;
+    }
+    const uint64_t left =
+        std::min<uint64_t>(max_instruction_length - code.count, abi::page_size - at.page_offset());
+    if (!memory_.contains(spa, left)) break;
+    std::memcpy(code.bytes + code.count, memory_.data() + spa.value(), left);
+    code.count = static_cast<uint8_t>(code.count + left);
+  }
+  return code;
+}
+
+void UnicornCpu::describe_instruction(vtl::Exit& exit) {
+  const Code code = code_at_rip();
+  const Instruction in = decode(code.span(), engine_->code_size());
+  exit.instruction_length = in.status == DecodeStatus::Ok ? in.length : uint8_t{0};
+  exit.instruction_byte_count = code.count;
+  std::memcpy(exit.instruction_bytes, code.bytes, code.count);
+}
+
+UnicornCpu::MaybeExit UnicornCpu::after_exit() {
+  const uint32_t exit_code = engine_->exit_code;
+  publish();
+  const bool is_exception = exit_code >= exit_exception && exit_code < exit_instruction;
+  const auto vector = static_cast<uint8_t>(exit_code - exit_exception);
+  if (is_exception &&
+      vector == static_cast<uint8_t>(Vector::Debug)) {  // TF of the guest: RIP is behind
+    vp_->shared.dr6 |= x64::dr6::bs;
+    return raise_exception({vector, false, 0, 0}, EventSource::Trap);
+  }
+  const Code code = code_at_rip();
+  const Instruction in = decode(code.span(), engine_->code_size());
+  const bool undefined = is_exception && vector == static_cast<uint8_t>(Vector::InvalidOpcode);
+  if (!is_exception || (undefined && is_missing_in_engine(in))) {
+    const ProcessorMemory memory{translator_, engine_->space()};
+    return apply(emulate(in, *vp_, {memory, random_, engine_->now}), in);
+  }
+  const bool has_code = x64::pushes_error_code(vector);
+  return raise_exception({vector, has_code, has_code ? engine_->error_code() & 0xffff : 0, 0},
+                         EventSource::Fault);
+}
+
+UnicornCpu::MaybeExit UnicornCpu::after_system_call() {
+  publish();
+  if (enter_system_call(*vp_)) {
+    report(support::EventKind::SystemCall, vp_->shared.gpr[vtl::Rax], 0, 0);
+    reload();
+    return std::nullopt;
+  }
+  --engine_->now;
+  vp_->context().rip -= 2;
+  return raise_exception({static_cast<uint8_t>(Vector::InvalidOpcode), false, 0, 0},
+                         EventSource::Fault);
+}
+
+void UnicornCpu::count_retired(uint8_t length) {
+  vtl::VtlContext& context = vp_->context();
+  context.rip += length;
+  if (engine_->code_size() != CodeSize::Bits64) context.rip &= 0xffffffff;
+  context.interrupt_shadow = false;
+  ++engine_->now;
+  if (step_budget_ != 0) --step_budget_;
+}
+
+/// The registers of `vp` are current before and hold afterwards.
+UnicornCpu::MaybeExit UnicornCpu::apply(const Emulation& emulation, const Instruction& in) {
+  switch (emulation.kind) {
+    case Emulation::Kind::Unknown:
+      return raise_exception({static_cast<uint8_t>(Vector::InvalidOpcode), false, 0, 0},
+                             EventSource::Fault);
+    case Emulation::Kind::Exception:
+      return raise_exception(emulation.exception, EventSource::Fault);
+    case Emulation::Kind::Refused:
+      return refused_exit(emulation.refused);
+    case Emulation::Kind::Exit: {
+      vtl::Exit exit = emulation.exit;
+      describe_instruction(exit);
+      return exit;
+    }
+    case Emulation::Kind::Interrupt: {
+      bool replaced = false;
+      const EventDelivery event{emulation.exception, EventSource::SoftwareInterrupt,
+                                vp_->context().rip + in.length};
+      if (MaybeExit exit = deliver(event, replaced)) return exit;
+      if (!replaced) ++engine_->now;
+      return std::nullopt;
+    }
+    case Emulation::Kind::Retire:
+      count_retired(in.length);
+      break;
+    case Emulation::Kind::Jump:
+      count_retired(0);
+      break;
+  }
+  const bool trap = (vp_->context().rflags & x64::rflags::tf) != 0;
+  reload();
+  if (trap) {
+    publish();
+    vp_->shared.dr6 |= x64::dr6::bs;
+    return raise_exception({static_cast<uint8_t>(Vector::Debug), false, 0, 0}, EventSource::Trap);
+  }
+  if (emulation.ends_slice) return vtl::Exit{};
+  return std::nullopt;
+}
+
+UnicornCpu::MaybeExit UnicornCpu::raise_exception(const vtl::PendingException& exception,
+                                                  EventSource source) {
+  step_budget_ = 0;
+  page_steps_left_ = 0;
+  bool replaced = false;
+  return deliver({exception, source, vp_->context().rip}, replaced);
+}
+
+/// Through the IDT; `vp` is current before, engine and `vp` afterwards.
+UnicornCpu::MaybeExit UnicornCpu::deliver(const EventDelivery& event, bool& replaced) {
+  const ProcessorMemory memory{translator_, engine_->space()};
+  const uint64_t rip = vp_->context().rip;
+  const DeliveryResult result = deliver_event(*vp_, memory, event, rip);
+  replaced = result.replaced;
+  if (result.status == DeliveryStatus::Intercepted) return refused_exit(result.refused);
+  if (result.status == DeliveryStatus::TripleFault) {
+    vtl::Exit exit;
+    exit.reason = vtl::ExitReason::TripleFault;
+    return exit;
+  }
+  const bool external = event.source == EventSource::External && !replaced;
+  report(external ? support::EventKind::Interrupt : support::EventKind::Exception,
+         result.delivered.vector, result.delivered.error_code,
+         result.delivered.vector == static_cast<uint8_t>(Vector::PageFault) ? vp_->shared.cr2 : 0);
+  reload();
+  return std::nullopt;
+}
+
+vtl::Exit UnicornCpu::refused_exit(const MemoryFault& fault) {
+  if (fault.fault.kind == mmu::FaultKind::SlatMisconfigured)
+    return failure("a second-stage entry is malformed");
+  if (fault.fault.kind == mmu::FaultKind::UnsupportedPaging)
+    return failure("the guest turned on 32-bit or PAE paging, which is not implemented");
+  vtl::Exit exit;
+  exit.reason = vtl::ExitReason::SlatViolation;
+  exit.fault = fault.fault;
+  exit.access = fault.access;
+  if (fault.access != mmu::AccessKind::Execute) describe_instruction(exit);
+  return exit;
+}
+
+}  // namespace cpu

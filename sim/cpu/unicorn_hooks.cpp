@@ -1,0 +1,248 @@
+// What runs inside the library's callbacks: answer, count, record. Nothing here decides for the machine.
+#include <cstring>
+
+#include "abi/x64/registers.h"
+#include "sim/cpu/unicorn_engine.h"
+
+namespace cpu {
+
+void UnicornEngine::stop_with(Stop reason) {
+  if (stop != Stop::None) return;
+  stop = reason;
+  uc_emu_stop(engine);
+}
+
+// --- Blocks and instructions.
+
+void UnicornEngine::on_block(uc_engine*, uint64_t address, uint32_t size, void* user) {
+  static_cast<UnicornEngine*>(user)->enter_block(address, size);
+}
+void UnicornEngine::on_code(uc_engine*, uint64_t address, uint32_t, void* user) {
+  static_cast<UnicornEngine*>(user)->enter_instruction(address);
+}
+
+uint64_t UnicornEngine::repeat_count(const Block& block) const {
+  const uint64_t rcx = registers->gpr[vtl::Rcx];
+  if (block.facts.repeat_address_size == 8) return rcx;
+  return block.facts.repeat_address_size == 4 ? rcx & 0xffffffff : rcx & 0xffff;
+}
+
+void UnicornEngine::enter_block(uint64_t address, uint32_t size) {
+  if (grant.active) {  // one instruction only: a second block means that its trap did not come
+    if (step_blocks_++ != 0) stop_with(Stop::Overrun);
+    return;
+  }
+  if (stop != Stop::None) return;
+  if (block_ != nullptr && block_->facts.leaves_undefined) make_flags_canonical();
+  const uint64_t previous = last_address_;
+  const Block* block = blocks_.find(address, size, code_size());
+  if (block == nullptr) block = examine(address, size);
+  block_ = nullptr;
+  tail_ = false;
+  step_count = block != nullptr ? block->facts.count : 1;
+  if (block == nullptr) return stop_with(Stop::Step);
+  const BlockFacts& facts = block->facts;
+  // A finished REP instruction is entered once more with a count of zero: no event.
+  if (facts.ends_repeated && facts.count == 1 && previous == address && repeat_count(*block) == 0) {
+    tail_ = true;
+    block_ = block;
+    return;
+  }
+  if (now >= deadline) return stop_with(Stop::Deadline);
+  if (interrupt_offered && (registers->rflags & abi::x64::rflags::if_) != 0 &&
+      (registers->hidden_flags & hidden::interrupt_shadow) == 0)
+    return stop_with(Stop::Window);
+  if (facts.must_step) return stop_with(Stop::Step);
+  if (gear_ == Gear::Fast) {
+    if (facts.count > deadline - now) return stop_with(Stop::Step);
+    now += facts.count;
+    last_address_ = address + facts.last_offset;
+  }
+  block_ = block;
+}
+
+void UnicornEngine::enter_instruction(uint64_t address) {
+  if (grant.active || tail_ || stop != Stop::None) return;
+  if (now >= deadline) return stop_with(Stop::Deadline);
+  if (observer != nullptr) observe_instruction();
+  ++now;
+  last_address_ = address;
+}
+
+void UnicornEngine::observe_instruction() {
+  namespace fl = abi::x64::rflags;
+  publish(publish_context);
+  if (block_ != nullptr && block_->facts.has_bit_test && point_at_rip().flags_undefined)
+    processor->context().rflags &= ~(fl::of | fl::sf | fl::af | fl::pf);
+  observer->before_instruction(support::Instant{now}, *processor);
+}
+
+/// Collects the bytes of a block by the engine's own look-ups; false if a page of it is not known to the TLB.
+bool UnicornEngine::block_bytes(uint64_t address, uint32_t size, uint8_t* buffer,
+                                const uint8_t*& in_ram, uint64_t& spa) {
+  const bool user = cpl() == 3;
+  in_ram = nullptr;
+  for (uint32_t done = 0; done < size;) {
+    const mmu::Gva at{address + done};
+    const mmu::TlbEntry* entry = translator_.lookup(space(), at, mmu::AccessKind::Execute, user);
+    if (entry == nullptr || !entry->has(mmu::TlbEntry::Ram)) return false;
+    const uint64_t here = entry->spa().value() + at.page_offset();
+    const uint32_t part =
+        static_cast<uint32_t>(std::min<uint64_t>(size - done, abi::page_size - at.page_offset()));
+    if (part == size) {
+      in_ram = memory_.data() + here;
+      spa = here;
+    }
+    std::memcpy(buffer + done, memory_.data() + here, part);
+    done += part;
+  }
+  return true;
+}
+
+const Block* UnicornEngine::examine(uint64_t address, uint32_t size) {
+  uint8_t buffer[2 * abi::page_size];
+  if (size > sizeof buffer || size == 0) return nullptr;
+  const uint8_t* in_ram = nullptr;
+  uint64_t spa = 0;
+  if (!block_bytes(address, size, buffer, in_ram, spa)) return nullptr;
+  return &blocks_.insert(address, {buffer, size}, code_size(), in_ram, spa);
+}
+
+// --- Fills.
+
+bool UnicornEngine::on_fill(uc_engine*, uint64_t address, uc_mem_type type, uc_tlb_entry* entry,
+                            void* user) {
+  return static_cast<UnicornEngine*>(user)->fill(address, type, entry);
+}
+
+bool UnicornEngine::refuse(RefusalKind kind, mmu::AccessKind access, uint64_t address,
+                           mmu::Spa page) {
+  refusal.kind = kind;
+  refusal.access = access;
+  refusal.page_address = address;
+  refusal.page = page;
+  return false;
+}
+
+bool UnicornEngine::fill(uint64_t address, uc_mem_type type, uc_tlb_entry* entry) {
+  if (registers == nullptr || discarding_) return fill_private(address, type, entry);
+  const mmu::AccessKind access = type == UC_MEM_FETCH   ? mmu::AccessKind::Execute
+                                 : type == UC_MEM_WRITE ? mmu::AccessKind::Write
+                                                        : mmu::AccessKind::Read;
+  bool user = cpl() == 3;
+  bool implicit = false;
+  if (grant.descriptors && access != mmu::AccessKind::Execute && in_descriptor_tables(address)) {
+    user = false;
+    implicit = true;
+  }
+  const mmu::AddressSpace& in = space();
+  if (const mmu::TlbEntry* known =
+          translator_.lookup(in, mmu::Gva{address}, access, user, implicit);
+      known != nullptr)
+    return answer(access, address, known->spa(), known->has(mmu::TlbEntry::Ram),
+                  mmu::granted(in, *known, user, implicit), entry);
+  // Blocks are translated ahead of what executes: such a fetch must not change the TLB (engine.md section 11).
+  if (access == mmu::AccessKind::Execute && !grant.active &&
+      mmu::Gva{address}.page_base() != mmu::Gva{linear_rip()}.page_base())
+    return refuse(RefusalKind::Prefetch, access, address);
+  const mmu::TranslationResult result =
+      translator_.translate(in, {mmu::Gva{address}, access, user, implicit});
+  if (!result.ok) {
+    refusal.fault = result.fault;
+    return refuse(RefusalKind::Fault, access, address);
+  }
+  if (translator_.epoch(in.partition, in.vtl) != tlb_epoch_ || memory_.code_epoch() != code_epoch_)
+    return refuse(RefusalKind::Retry, access, address);
+  const mmu::Translation& to = result.translation;
+  const auto rights =
+      static_cast<uint8_t>((to.readable ? mmu::grant::read : 0) | mmu::grant::of(access));
+  return answer(access, address, to.spa.page_base(), to.ram, rights, entry);
+}
+
+bool UnicornEngine::answer(mmu::AccessKind access, uint64_t address, mmu::Spa page, bool ram,
+                           uint8_t rights, uc_tlb_entry* entry) {
+  entry->paddr = page.value();
+  if (!ram) {
+    if (!grant.device || page != grant.device_page || page.value() >= private_base ||
+        access == mmu::AccessKind::Execute)
+      return refuse(RefusalKind::Device, access, address, page);
+    entry->perms = static_cast<uc_prot>(UC_PROT_READ | UC_PROT_WRITE);
+    return true;
+  }
+  const uint64_t number = page.page_number();
+  const int read = (rights & mmu::grant::read) != 0 ? UC_PROT_READ : 0;
+  if (access == mmu::AccessKind::Execute) {
+    for (unsigned i = 0; grant.copy && i < 2; ++i) {
+      if (grant.copied_address[i] != address) continue;
+      entry->paddr = private_copy + i * abi::page_size;
+      entry->perms = UC_PROT_EXEC;
+      return true;
+    }
+    if (!pages_.ready(number)) return refuse(RefusalKind::NeedCode, access, address, page);
+    if (pages_.dangerous(number) && !grant.active)
+      return refuse(RefusalKind::Danger, access, address, page);
+    entry->perms = static_cast<uc_prot>(UC_PROT_EXEC | read);
+    return true;
+  }
+  if (access == mmu::AccessKind::Read) {
+    entry->perms = UC_PROT_READ;
+    return true;
+  }
+  const bool copied = grant.copy && (page == grant.copied_page[0] || page == grant.copied_page[1]);
+  if (memory_.state(number) == mmu::PageState::Code && !copied)
+    return refuse(RefusalKind::NeedData, access, address, page);
+  memory_.mark_dirty(number);
+  entry->perms = static_cast<uc_prot>(UC_PROT_WRITE | read);
+  return true;
+}
+
+/// Before the engine is set up, and while code is discarded.
+bool UnicornEngine::fill_private(uint64_t address, uc_mem_type, uc_tlb_entry* entry) const {
+  entry->paddr = discarding_ ? address & ((uint64_t{1} << 56) - 1) : address;
+  entry->perms = UC_PROT_ALL;
+  const bool is_private =
+      entry->paddr >= private_base && entry->paddr < private_base + private_size;
+  return is_private || (discarding_ && entry->paddr < memory_.size());
+}
+
+bool UnicornEngine::in_descriptor_tables(uint64_t page_address) const {
+  const auto overlaps = [&](const EngineSegment& table) {
+    return page_address + abi::page_size > table.base && page_address <= table.base + table.limit;
+  };
+  return overlaps(registers->gdt) || overlaps(registers->ldt) || overlaps(registers->tr);
+}
+
+// --- Exits.
+
+void UnicornEngine::on_exit(uc_engine* uc, uint32_t number, void* user) {
+  auto& self = *static_cast<UnicornEngine*>(user);
+  if (self.registers == nullptr) {  // the first exit, in open_engine()
+    uc_emu_stop(uc);
+    return;
+  }
+  if (self.stop != Stop::None) return;  // stopping looks like HLT
+  self.exit_code = number - 0x100;
+  self.stop_with(Stop::Exit);
+}
+
+void UnicornEngine::on_syscall(uc_engine*, void* user) {
+  static_cast<UnicornEngine*>(user)->stop_with(Stop::Syscall);
+}
+
+uint64_t UnicornEngine::on_device_read(uc_engine*, uint64_t offset, unsigned size, void* user) {
+  auto& self = *static_cast<UnicornEngine*>(user);
+  if (self.bus == nullptr || self.processor == nullptr) return ~uint64_t{0};
+  return self.bus->mmio_read(*self.processor, mmu::Spa{self.memory_.size() + offset},
+                             static_cast<uint8_t>(size));
+}
+
+void UnicornEngine::on_device_write(uc_engine*, uint64_t offset, unsigned size, uint64_t value,
+                                    void* user) {
+  auto& self = *static_cast<UnicornEngine*>(user);
+  if (self.bus == nullptr || self.processor == nullptr) return;
+  self.device_written = true;
+  self.bus->mmio_write(*self.processor, mmu::Spa{self.memory_.size() + offset},
+                       static_cast<uint8_t>(size), value);
+}
+
+}  // namespace cpu

@@ -1,0 +1,215 @@
+#include "abi/x64/exceptions.h"
+#include "abi/x64/registers.h"
+#include "sim/cpu/unicorn_core.h"
+
+namespace cpu {
+
+namespace x64 = abi::x64;
+
+UnicornCpu::UnicornCpu(const CpuConfig& config, mmu::PhysicalMemory& memory,
+                       mmu::Translator& translator, MmioBus& bus,
+                       const AddressSpaceProvider& spaces, support::EventSink* events)
+    : config_{config},
+      memory_{memory},
+      translator_{translator},
+      bus_{bus},
+      spaces_{spaces},
+      events_{events},
+      random_{config.seed + config.vp_index * 0x9e3779b97f4a7c15, "cpu.rdrand"},
+      pages_{memory} {}
+
+UnicornEngine* UnicornCpu::engine_of(vtl::Vtl vtl) {
+  auto& engine = engines_[vtl];
+  if (engine == nullptr)
+    engine = UnicornEngine::open(config_.gear, memory_, translator_, pages_, engine_failure_);
+  return engine.get();
+}
+
+void UnicornCpu::publish() {
+  if (published_) return;
+  transfer_.store(*engine_, *vp_);
+  published_ = true;
+}
+
+void UnicornCpu::reload() {
+  if (transfer_.load(*vp_, *engine_)) engine_->set_space(spaces_.address_space(*vp_));
+  published_ = false;
+}
+
+vtl::Exit UnicornCpu::run(vtl::VirtualProcessor& vp, support::Instant& now,
+                          support::Instant deadline) {
+  engine_ = engine_of(vp.active);
+  if (engine_ == nullptr) return failure(engine_failure_);
+  vp_ = &vp;
+  engine_->processor = &vp;
+  engine_->bus = &bus_;
+  engine_->now = now.ticks;
+  engine_->deadline = deadline.ticks;
+  engine_->interrupt_offered = offered_.has_value();
+  engine_->observer = observer_;
+  engine_->publish_context = this;
+  engine_->publish = [](void* self) {
+    auto& cpu = *static_cast<UnicornCpu*>(self);
+    cpu.transfer_.store(*cpu.engine_, *cpu.vp_);
+  };
+  step_budget_ = 0;
+  page_steps_left_ = 0;
+  MaybeExit exit = begin();
+  while (!exit)
+    exit = turn();
+  publish();
+  now.ticks = engine_->now;
+  return *exit;
+}
+
+/// Loads the engine; delivers what was left pending.
+UnicornCpu::MaybeExit UnicornCpu::begin() {
+  (void)transfer_.load(*vp_, *engine_);
+  engine_->set_space(spaces_.address_space(*vp_));
+  published_ = false;
+  vtl::VtlContext& context = vp_->context();
+  if (context.exception_pending) {
+    context.exception_pending = false;
+    trap_pending_ = false;
+    const vtl::PendingException pending = context.pending;
+    publish();
+    MaybeExit exit = raise_exception(pending, EventSource::Fault);
+    if (exit && exit->reason == vtl::ExitReason::SlatViolation) context.exception_pending = true;
+    return exit;
+  }
+  if (trap_pending_) {
+    trap_pending_ = false;
+    publish();
+    return raise_exception({static_cast<uint8_t>(x64::Vector::Debug), false, 0, 0},
+                           EventSource::Trap);
+  }
+  return std::nullopt;
+}
+
+bool UnicornCpu::can_take_interrupt() const {
+  return offered_ && (engine_->registers->rflags & x64::rflags::if_) != 0 &&
+         (engine_->registers->hidden_flags & hidden::interrupt_shadow) == 0;
+}
+
+UnicornCpu::MaybeExit UnicornCpu::turn() {
+  if (engine_->now >= engine_->deadline) return vtl::Exit{};
+  if (can_take_interrupt()) return accept_interrupt();
+  published_ = false;
+  if (stepping()) return step();
+  engine_->synchronise();
+  return after(engine_->run());
+}
+
+UnicornCpu::MaybeExit UnicornCpu::after(Stop stop) {
+  switch (stop) {
+    case Stop::Step:
+      step_budget_ = engine_->step_count;
+      return std::nullopt;
+    case Stop::Deadline:
+    case Stop::Window:
+      return std::nullopt;
+    case Stop::Exit:
+      return after_exit();
+    case Stop::Syscall:
+      return after_system_call();
+    case Stop::Refused:
+      return after_refusal();
+    default:
+      return failure("the instruction engine stopped without a reason that this program knows");
+  }
+}
+
+vtl::Exit UnicornCpu::accept_interrupt() {
+  const uint8_t vector = *offered_;
+  publish();
+  bool replaced = false;
+  const EventDelivery event{{vector, false, 0, 0}, EventSource::External, vp_->context().rip};
+  if (MaybeExit exit = deliver(event, replaced)) return *exit;
+  offered_.reset();
+  vtl::Exit exit;
+  exit.reason = vtl::ExitReason::InterruptAccepted;
+  exit.vector = vector;
+  return exit;
+}
+
+void UnicornCpu::offer_interrupt(vtl::VirtualProcessor&, uint8_t vector) {
+  offered_ = vector;
+}
+void UnicornCpu::withdraw_interrupt(vtl::VirtualProcessor&) {
+  offered_.reset();
+}
+
+bool UnicornCpu::inject_exception(vtl::VirtualProcessor& vp,
+                                  const vtl::PendingException& exception) {
+  const mmu::AddressSpace space = spaces_.address_space(vp);
+  const ProcessorMemory memory{translator_, space};
+  vtl::VtlContext& context = vp.context();
+  const DeliveryResult result =
+      deliver_event(vp, memory, {exception, EventSource::Fault, context.rip}, context.rip);
+  if (result.status ==
+      DeliveryStatus::Intercepted) {  // run() will meet the same refusal and report it
+    context.exception_pending = true;
+    context.pending = exception;
+  }
+  return result.status != DeliveryStatus::TripleFault;
+}
+
+void UnicornCpu::retire(vtl::VirtualProcessor& vp, support::Instant& now, uint8_t length) {
+  vtl::VtlContext& context = vp.context();
+  context.rip += length;
+  if ((context.segments[vtl::Cs].attributes & x64::segment::long_mode) == 0)
+    context.rip &= 0xffffffff;
+  context.interrupt_shadow = false;
+  trap_pending_ = (context.rflags & x64::rflags::tf) != 0;
+  now.ticks += 1;
+}
+
+void UnicornCpu::complete_io_read(vtl::VirtualProcessor& vp, support::Instant& now,
+                                  const vtl::Exit& exit, uint32_t value) {
+  const mmu::AddressSpace space = spaces_.address_space(vp);
+  const ProcessorMemory memory{translator_, space};
+  const bool code_64 = (vp.context().segments[vtl::Cs].attributes & x64::segment::long_mode) != 0;
+  const bool code_32 = (vp.context().segments[vtl::Cs].attributes & x64::segment::default_big) != 0;
+  const CodeSize size = code_64 ? CodeSize::Bits64 : code_32 ? CodeSize::Bits32 : CodeSize::Bits16;
+  const Instruction in = decode({exit.instruction_bytes, exit.instruction_byte_count}, size);
+  bool repeats = false;
+  // The memory side was translated before the exit; if it is gone since, the instruction faults when it is tried again.
+  if (finish_port_access(in, exit, value, vp, memory, repeats)) return;
+  retire(vp, now, repeats ? uint8_t{0} : exit.instruction_length);
+}
+
+void UnicornCpu::complete_io_write(vtl::VirtualProcessor& vp, support::Instant& now,
+                                   const vtl::Exit& exit) {
+  complete_io_read(vp, now, exit, 0);
+}
+
+void UnicornCpu::report(support::EventKind kind, uint64_t a, uint64_t b, uint64_t c) {
+  if (events_ == nullptr) return;
+  events_->on({.at = {engine_->now},
+               .vp = vp_->index,
+               .vtl = vp_->active,
+               .kind = kind,
+               .a = a,
+               .b = b,
+               .c = c,
+               .rip = vp_->context().rip});
+}
+
+vtl::Exit UnicornCpu::failure(const char* detail) const {
+  vtl::Exit exit;
+  exit.reason = vtl::ExitReason::MachineFailure;
+  exit.detail = detail;
+  return exit;
+}
+
+support::Result<std::unique_ptr<Cpu>> make_unicorn_cpu(const CpuConfig& config,
+                                                       mmu::PhysicalMemory& memory,
+                                                       mmu::Translator& translator, MmioBus& bus,
+                                                       const AddressSpaceProvider& spaces,
+                                                       support::EventSink* events) {
+  const auto& layout = engine_layout();
+  if (!layout.ok()) return layout.error();
+  return std::unique_ptr<Cpu>{new UnicornCpu{config, memory, translator, bus, spaces, events}};
+}
+
+}  // namespace cpu

@@ -1,0 +1,138 @@
+// One instruction at a time: decoded first, then executed by the engine under the trap flag, or without the engine where it
+// must not see the instruction.
+#include <cstring>
+
+#include "abi/x64/exceptions.h"
+#include "abi/x64/registers.h"
+#include "sim/cpu/unicorn_core.h"
+
+namespace cpu {
+namespace {
+
+namespace x64 = abi::x64;
+
+/// POPF, IRET, SYSRET: TF afterwards is what they loaded.
+bool loads_trap_flag(const Instruction& in) {
+  return in.is(OpcodeMap::One, 0x9d) || in.is(OpcodeMap::One, 0xcf) ||
+         in.is(OpcodeMap::Two0F, 0x07);
+}
+
+constexpr uint32_t exit_single_step = 0x41;
+/// A block that reaches into the next page does so after few instructions; a loop that never does must not be stepped on.
+constexpr uint32_t longest_stay_in_a_page = 64;
+
+}  // namespace
+
+bool UnicornCpu::stepping() const {
+  if (step_budget_ != 0 || (engine_->registers->rflags & x64::rflags::tf) != 0) return true;
+  return page_steps_left_ != 0 && mmu::Gva{engine_->linear_rip()}.page_number() == step_page_;
+}
+
+void UnicornCpu::step_out_of_page() {
+  step_page_ = mmu::Gva{engine_->linear_rip()}.page_number();
+  page_steps_left_ = longest_stay_in_a_page;
+}
+
+std::optional<MemoryFault> UnicornCpu::fetch(Code& code, Instruction& in) {
+  code.count = 0;
+  const uint64_t rip = engine_->linear_rip();
+  const bool user = engine_->cpl() == 3;
+  while (code.count < max_instruction_length) {
+    const mmu::Gva at{rip + code.count};
+    const mmu::Access access{at, mmu::AccessKind::Execute, user, false};
+    const mmu::TranslationResult result = translator_.translate(engine_->space(), access);
+    if (!result.ok) return MemoryFault{result.fault, mmu::AccessKind::Execute};
+    const uint64_t left =
+        std::min<uint64_t>(max_instruction_length - code.count, abi::page_size - at.page_offset());
+    const std::span<uint8_t> to{code.bytes + code.count, left};
+    if (!result.translation.ram || !memory_.read(result.translation.spa, to))
+      std::memset(to.data(), 0xff, left);
+    code.count = static_cast<uint8_t>(code.count + left);
+    in = decode(code.span(), engine_->code_size());
+    if (in.status != DecodeStatus::Truncated) return std::nullopt;
+  }
+  return std::nullopt;
+}
+
+UnicornCpu::MaybeExit UnicornCpu::step() {
+  Code code;
+  Instruction in;
+  if (auto fault = fetch(code, in)) {
+    next_grant_ = {};
+    publish();
+    if (auto exception = exception_of(fault->fault))
+      return raise_exception(*exception, EventSource::Fault);
+    return refused_exit(*fault);
+  }
+  bool handled = false;
+  if (MaybeExit exit = without_engine(in, handled); handled) return exit;
+  engine_->synchronise();
+  engine_->grant = next_grant_;
+  next_grant_ = {};
+  const uint64_t trap_before = engine_->registers->rflags & x64::rflags::tf;
+  engine_->device_written = false;
+  const Stop stop = engine_->single_step();
+  return after_step(in, stop, trap_before);
+}
+
+/// Port access, and what the engine does wrong.
+UnicornCpu::MaybeExit UnicornCpu::without_engine(const Instruction& in, bool& handled) {
+  if (in.status != DecodeStatus::Ok) return std::nullopt;
+  if (is_port_io(in)) {
+    handled = true;
+    publish();
+    const ProcessorMemory memory{translator_, engine_->space()};
+    return apply(port_access(in, *vp_, memory), in);
+  }
+  if (is_locked_register_bit_test(in) || (is_register_compare_exchange_32(in) && in.lock)) {
+    handled = true;
+    publish();
+    return raise_exception({static_cast<uint8_t>(x64::Vector::InvalidOpcode), false, 0, 0},
+                           EventSource::Fault);
+  }
+  if (is_register_compare_exchange_32(in)) {
+    handled = true;
+    publish();
+    compare_exchange_registers_32(in, *vp_);
+    return apply(cpu::retire(), in);
+  }
+  return std::nullopt;
+}
+
+UnicornCpu::MaybeExit UnicornCpu::after_step(const Instruction& in, Stop stop,
+                                             uint64_t trap_before) {
+  uint64_t& flags = engine_->registers->rflags;
+  const bool trapped = stop == Stop::Exit && engine_->exit_code == exit_single_step;
+  const bool executed = trapped || stop == Stop::Overrun;
+  if (!executed || !loads_trap_flag(in)) flags = (flags & ~x64::rflags::tf) | trap_before;
+  if (!executed && stop != Stop::Syscall) return after(stop);
+  ++engine_->now;
+  if (step_budget_ != 0) --step_budget_;
+  if (page_steps_left_ != 0) --page_steps_left_;
+  if (stop == Stop::Syscall) return after_system_call();
+  if (in.status == DecodeStatus::Ok && is_bit_test(in)) engine_->make_flags_canonical();
+  if (in.is(OpcodeMap::One, 0x9c) && trap_before == 0) repair_pushed_flags(in);
+  if (trap_before != 0) {
+    publish();
+    vp_->shared.dr6 |= x64::dr6::bs;
+    return raise_exception({static_cast<uint8_t>(x64::Vector::Debug), false, 0, 0},
+                           EventSource::Trap);
+  }
+  if (engine_->device_written) return vtl::Exit{};
+  return std::nullopt;
+}
+
+/// PUSHF under the trap flag pushed it.
+void UnicornCpu::repair_pushed_flags(const Instruction& in) {
+  const bool code_64 = in.code_size == CodeSize::Bits64;
+  const EngineRegisters& registers = *engine_->registers;
+  uint64_t address = registers.gpr[vtl::Rsp] + 1;
+  if (!code_64) address = static_cast<uint32_t>(address + registers.segments[vtl::Ss].base);
+  const mmu::TlbEntry* entry = translator_.lookup(engine_->space(), mmu::Gva{address},
+                                                  mmu::AccessKind::Write, engine_->cpl() == 3);
+  if (entry == nullptr || !entry->has(mmu::TlbEntry::Ram)) return;
+  memory_.data()[entry->spa().value() + mmu::Gva{address}.page_offset()] &=
+      static_cast<uint8_t>(~1u);
+}
+
+}  // namespace cpu

@@ -132,7 +132,7 @@ TEST_CASE("48-bit commands take the second half of the address from the register
   const DiskImage image{numbered_disk(4)};
   AtaDisk disk{&image, memory};
   disk.io_write(bench.context, 0x1f6, 1, 0x40);
-  for (const uint8_t high : {0, 0}) disk.io_write(bench.context, 0x1f2, 1, high);
+  for (int i = 0; i < 2; ++i) disk.io_write(bench.context, 0x1f2, 1, 0);
   disk.io_write(bench.context, 0x1f2, 1, 1);
   disk.io_write(bench.context, 0x1f3, 1, 1), disk.io_write(bench.context, 0x1f3, 1, 2);  // LBA 31:24 = 1
   disk.io_write(bench.context, 0x1f7, 1, 0x24);
@@ -176,12 +176,12 @@ TEST_CASE("what the disk cannot do fails as an ATA device fails") {
   EXPECT((disk.io_read(bench.context, 0x1f7, 1) & error_bit) != 0);
 }
 
-TEST_CASE("a channel without a disk answers as an empty one") {
+TEST_CASE("a channel without a disk shows no status, whatever it is told") {
   Bench bench;
   FlatMemory memory;
   AtaDisk disk{nullptr, memory};
   disk.io_write(bench.context, 0x1f7, 1, 0xec);
-  EXPECT((disk.io_read(bench.context, 0x1f7, 1) & error_bit) != 0);
+  EXPECT(disk.io_read(bench.context, 0x1f7, 1) == 0);
 }
 
 TEST_CASE("a line sent to the serial port is announced when it is complete") {

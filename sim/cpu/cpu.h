@@ -6,6 +6,7 @@
 #include "mmu/translator.h"
 #include "sim/support/instant.h"
 #include "vtl/exit.h"
+#include "vtl/instruction_observer.h"
 #include "vtl/virtual_processor.h"
 
 namespace cpu {
@@ -13,14 +14,6 @@ namespace cpu {
 /// Exact counts each instruction (tracing, debugging); Fast counts blocks and single-steps the remainder.
 /// Both give the same results, instruction for instruction.
 enum class Gear : uint8_t { Exact, Fast };
-
-/// Sees each instruction before it executes (Exact gear only). Observation may not influence the run.
-class InstructionObserver {
- public:
-  virtual ~InstructionObserver() = default;
-  /// `now` is the instant before the instruction; registers of `vp` are current, RIP is the instruction's.
-  virtual void before_instruction(support::Instant now, const vtl::VirtualProcessor& vp) = 0;
-};
 
 /// Builds the translation tag and roots of a VP's active VTL. Asked again whenever a register changed that it depends on.
 class AddressSpaceProvider {
@@ -75,7 +68,7 @@ class Cpu {
                                  const vtl::Exit& exit) = 0;
 
   /// Null ends it. Only in the Exact gear.
-  virtual void observe(InstructionObserver* observer) = 0;
+  virtual void observe(vtl::InstructionObserver* observer) = 0;
 };
 
 }  // namespace cpu

@@ -28,7 +28,7 @@ class UnicornCpu final : public Cpu {
                         uint32_t value) override;
   void complete_io_write(vtl::VirtualProcessor& vp, support::Instant& now,
                          const vtl::Exit& exit) override;
-  void observe(InstructionObserver* observer) override { observer_ = observer; }
+  void observe(vtl::InstructionObserver* observer) override { observer_ = observer; }
 
  private:
   using MaybeExit = std::optional<vtl::Exit>;
@@ -87,7 +87,7 @@ class UnicornCpu final : public Cpu {
   MmioBus& bus_;
   const AddressSpaceProvider& spaces_;
   support::EventSink* events_;
-  InstructionObserver* observer_{};
+  vtl::InstructionObserver* observer_{};
   support::Prng random_;
   CodePages pages_;
   RegisterTransfer transfer_;

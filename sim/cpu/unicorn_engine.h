@@ -110,7 +110,7 @@ class UnicornEngine {
   StepGrant grant;
   vtl::VirtualProcessor* processor{};
   MmioBus* bus{};
-  InstructionObserver* observer{};
+  vtl::InstructionObserver* observer{};
   void (*publish)(void*){};  ///< brings `processor` up to date for the observer
   void* publish_context{};
 

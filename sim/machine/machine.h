@@ -51,7 +51,7 @@ class Machine final : private cpu::MmioBus, private cpu::AddressSpaceProvider, p
   /// A listener asks run() to return after the current exit. It changes nothing else.
   void request_stop() { stop_requested_ = true; }
   /// Sees each instruction; the machine must have been created with GearSetting::Exact. Null ends it.
-  void observe(cpu::InstructionObserver* observer) { cpu_->observe(observer); }
+  void observe(vtl::InstructionObserver* observer) { cpu_->observe(observer); }
 
   [[nodiscard]] support::Instant now() const { return now_; }
   [[nodiscard]] const char* detail() const { return detail_; }

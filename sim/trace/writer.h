@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "sim/cpu/cpu.h"
+#include "vtl/instruction_observer.h"
 #include "sim/support/events.h"
 #include "sim/support/result.h"
 #include "sim/trace/record_codec.h"
@@ -32,7 +32,7 @@ struct WriterOptions {
 
 /// After a write error it records nothing more, and the file is as OutputFile leaves it; the run goes on. Ask status()
 /// now and then, and close() at the end.
-class Writer final : public cpu::InstructionObserver, public support::EventSink {
+class Writer final : public vtl::InstructionObserver, public support::EventSink {
  public:
   [[nodiscard]] static support::Result<std::unique_ptr<Writer>> create(const std::string& path, const Meta& meta,
                                                                        CodeReader* code, WriterOptions options = {});

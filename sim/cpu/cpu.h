@@ -22,12 +22,13 @@ class AddressSpaceProvider {
   [[nodiscard]] virtual mmu::AddressSpace address_space(const vtl::VirtualProcessor& vp) const = 0;
 };
 
-/// Device memory, reached by single steps with exact state. `size` is 1, 2, 4 or 8 bytes.
+/// Device memory, reached by single steps with exact state. `now`: the instant of the instruction. `size` is 1, 2, 4 or 8 bytes.
 class MmioBus {
  public:
   virtual ~MmioBus() = default;
-  virtual uint64_t mmio_read(vtl::VirtualProcessor& vp, mmu::Spa address, uint8_t size) = 0;
-  virtual void mmio_write(vtl::VirtualProcessor& vp, mmu::Spa address, uint8_t size,
+  virtual uint64_t mmio_read(vtl::VirtualProcessor& vp, support::Instant now, mmu::Spa address,
+                             uint8_t size) = 0;
+  virtual void mmio_write(vtl::VirtualProcessor& vp, support::Instant now, mmu::Spa address, uint8_t size,
                           uint64_t value) = 0;
 };
 

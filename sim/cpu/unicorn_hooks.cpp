@@ -232,7 +232,7 @@ void UnicornEngine::on_syscall(uc_engine*, void* user) {
 uint64_t UnicornEngine::on_device_read(uc_engine*, uint64_t offset, unsigned size, void* user) {
   auto& self = *static_cast<UnicornEngine*>(user);
   if (self.bus == nullptr || self.processor == nullptr) return ~uint64_t{0};
-  return self.bus->mmio_read(*self.processor, mmu::Spa{self.memory_.size() + offset},
+  return self.bus->mmio_read(*self.processor, {self.now}, mmu::Spa{self.memory_.size() + offset},
                              static_cast<uint8_t>(size));
 }
 
@@ -241,7 +241,7 @@ void UnicornEngine::on_device_write(uc_engine*, uint64_t offset, unsigned size, 
   auto& self = *static_cast<UnicornEngine*>(user);
   if (self.bus == nullptr || self.processor == nullptr) return;
   self.device_written = true;
-  self.bus->mmio_write(*self.processor, mmu::Spa{self.memory_.size() + offset},
+  self.bus->mmio_write(*self.processor, {self.now}, mmu::Spa{self.memory_.size() + offset},
                        static_cast<uint8_t>(size), value);
 }
 

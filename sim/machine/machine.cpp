@@ -160,14 +160,15 @@ mmu::AddressSpace Machine::view(abi::hv::Vtl vtl, std::optional<uint64_t> cr3) c
   return space;
 }
 
-uint64_t Machine::mmio_read(vtl::VirtualProcessor& vp, mmu::Spa address, uint8_t size) {
+uint64_t Machine::mmio_read(vtl::VirtualProcessor& vp, support::Instant now, mmu::Spa address, uint8_t size) {
   if (address.page_base().value() != vtl::apic::mmio_base) return ~uint64_t{0};
-  return hypervisor_.apic_mmio_read(vp, static_cast<uint16_t>(address.page_offset()), size, now_);
+  return hypervisor_.apic_mmio_read(vp, static_cast<uint16_t>(address.page_offset()), size, now);
 }
 
-void Machine::mmio_write(vtl::VirtualProcessor& vp, mmu::Spa address, uint8_t size, uint64_t value) {
+void Machine::mmio_write(vtl::VirtualProcessor& vp, support::Instant now, mmu::Spa address, uint8_t size,
+                         uint64_t value) {
   if (address.page_base().value() != vtl::apic::mmio_base) return;
-  hypervisor_.apic_mmio_write(vp, static_cast<uint16_t>(address.page_offset()), size, value, now_);
+  hypervisor_.apic_mmio_write(vp, static_cast<uint16_t>(address.page_offset()), size, value, now);
 }
 
 bool Machine::dma_read(mmu::Gpa from, std::span<uint8_t> to) {

@@ -78,8 +78,9 @@ class Machine final : private cpu::MmioBus, private cpu::AddressSpaceProvider, p
   void emit(support::EventKind kind);
 
   mmu::AddressSpace address_space(const vtl::VirtualProcessor& vp) const override;
-  uint64_t mmio_read(vtl::VirtualProcessor& vp, mmu::Spa address, uint8_t size) override;
-  void mmio_write(vtl::VirtualProcessor& vp, mmu::Spa address, uint8_t size, uint64_t value) override;
+  uint64_t mmio_read(vtl::VirtualProcessor& vp, support::Instant now, mmu::Spa address, uint8_t size) override;
+  void mmio_write(vtl::VirtualProcessor& vp, support::Instant now, mmu::Spa address, uint8_t size,
+                  uint64_t value) override;
   bool dma_read(mmu::Gpa from, std::span<uint8_t> to) override;
   bool dma_write(mmu::Gpa to, std::span<const uint8_t> from) override;
 

@@ -110,7 +110,9 @@ Stop UnicornEngine::execute() {
   block_ = nullptr;
   tail_ = false;
   last_address_ = ~uint64_t{0};
+  executing_ = true;
   error = uc_emu_start(engine, registers->rip, 0, 0, 0);
+  executing_ = false;
   if (error == UC_ERR_EXCEPTION) {
     stop = Stop::Refused;
   } else if (error != UC_ERR_OK || stop == Stop::None) {
@@ -163,8 +165,12 @@ void UnicornEngine::settle() {
 
 void UnicornEngine::make_flags_canonical() {
   namespace fl = abi::x64::rflags;
-  registers->cc_source = rflags() & (fl::cf | fl::zf);
-  registers->cc_operation = flags_are_in_source;
+  if (executing_) {
+    registers->cc_source = rflags() & (fl::cf | fl::zf);
+    registers->cc_operation = flags_are_in_source;
+  } else {
+    registers->rflags &= ~(fl::of | fl::sf | fl::af | fl::pf);
+  }
 }
 
 void UnicornEngine::flush() {
@@ -234,24 +240,18 @@ void UnicornEngine::copy_code(unsigned index, uint64_t linear_page, mmu::Spa pag
   grant.copied_page[index] = page;
 }
 
+// While the library executes, arithmetic flags and DF are apart from RFLAGS; when it returns it puts them together.
+// RF: the engine clears it at the end of a block, the processor after one instruction. Nothing here depends on it.
+
 uint64_t UnicornEngine::rflags() const {
-  namespace fl = abi::x64::rflags;
-  // RF: the engine clears it at the end of a block, the processor after one instruction. Nothing here depends on it.
-  const uint64_t control = registers->rflags & ~(fl::arithmetic | fl::df | fl::rf);
-  if (registers->cc_operation == flags_are_in_source)
-    return control | (registers->cc_source & fl::arithmetic) |
-           (registers->direction < 0 ? fl::df : 0);
+  if (!executing_) return registers->rflags & ~abi::x64::rflags::rf;
   uint64_t value = 0;
   uc_reg_read(engine, UC_X86_REG_RFLAGS, &value);
-  return value & ~fl::rf;
+  return value & ~abi::x64::rflags::rf;
 }
 
 void UnicornEngine::set_rflags(uint64_t value) {
-  namespace fl = abi::x64::rflags;
-  registers->rflags = (value & ~(fl::arithmetic | fl::df | fl::rf)) | fl::always_one;
-  registers->cc_source = value & fl::arithmetic;
-  registers->cc_operation = flags_are_in_source;
-  registers->direction = (value & fl::df) != 0 ? -1 : 1;
+  registers->rflags = (value & ~abi::x64::rflags::rf) | abi::x64::rflags::always_one;
 }
 
 CodeSize UnicornEngine::code_size() const {

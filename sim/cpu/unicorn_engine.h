@@ -173,6 +173,7 @@ class UnicornEngine {
   std::vector<mmu::PageStateChange> changes_;
   uint64_t tlb_epoch_{}, code_epoch_{}, dirty_epoch_{};
   bool flush_needed_{true};
+  bool executing_{};        ///< inside uc_emu_start
   bool discarding_{};  ///< fills answer for the discard window
   uint32_t step_blocks_{};
 

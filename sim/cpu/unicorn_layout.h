@@ -22,7 +22,7 @@ struct EngineSegment {
 struct EngineRegisters {
   uint64_t gpr[16];
   uint64_t rip;
-  uint64_t rflags;  ///< without the arithmetic flags and DF
+  uint64_t rflags;  ///< while the library executes, without the arithmetic flags and DF
   uint64_t cc_destination, cc_source, cc_source2;
   uint32_t cc_operation;
   int32_t direction;  ///< DF: -1 or 1
@@ -53,7 +53,7 @@ inline constexpr uint32_t pe = 1u << 7, mp = 1u << 9, em = 1u << 10, ts = 1u << 
 inline constexpr uint32_t svme = 1u << 20, guest = 1u << 21, osfxsr = 1u << 22, smap = 1u << 23;
 }  // namespace hidden
 
-/// cc_operation: the arithmetic flags are in cc_source as RFLAGS has them.
+/// cc_operation while executing: the arithmetic flags are in cc_source as RFLAGS has them.
 inline constexpr uint32_t flags_are_in_source = 1;
 
 /// Offsets in bytes. Those without "engine" are from the start of EngineRegisters.

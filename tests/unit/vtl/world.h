@@ -1,5 +1,6 @@
 #pragma once
-// A partition without any engine: memory, hypervisor, two processors, and hypercalls made by filling in registers.
+// A partition without any engine: memory, hypervisor, two processors, and hypercalls made by
+// filling in registers.
 #include <cstring>
 #include <optional>
 #include <span>
@@ -185,7 +186,8 @@ class World {
     REQUIRE(enable_partition_vtl(partition_self, 1, mbec ? 1 : 0) == HvStatus::Success);
     REQUIRE(enable_vp_vtl() == HvStatus::Success);
   }
-  /// VTL 1 is active, has its assist page, message page, SINT0 and APIC on, and restricts VTL 0 (nothing yet).
+  /// VTL 1 is active, has its assist page, message page, SINT0 and APIC on, and restricts VTL 0
+  /// (nothing yet).
   void enter_vtl1_ready(bool mbec = false) {
     enable_vtl1(mbec);
     REQUIRE(vtl_call().vtl_changed);

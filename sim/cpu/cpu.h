@@ -28,8 +28,8 @@ class MmioBus {
   virtual ~MmioBus() = default;
   virtual uint64_t mmio_read(vtl::VirtualProcessor& vp, support::Instant now, mmu::Spa address,
                              uint8_t size) = 0;
-  virtual void mmio_write(vtl::VirtualProcessor& vp, support::Instant now, mmu::Spa address, uint8_t size,
-                          uint64_t value) = 0;
+  virtual void mmio_write(vtl::VirtualProcessor& vp, support::Instant now, mmu::Spa address,
+                          uint8_t size, uint64_t value) = 0;
 };
 
 /// One virtual processor's instruction engine. Everything that the architecture defines without a hypervisor happens inside:

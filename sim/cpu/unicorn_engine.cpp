@@ -109,6 +109,7 @@ Stop UnicornEngine::single_step() {
 Stop UnicornEngine::execute() {
   block_ = nullptr;
   tail_ = false;
+  refused_block_ = Stop::None;
   last_address_ = ~uint64_t{0};
   executing_ = true;
   error = uc_emu_start(engine, registers->rip, 0, 0, 0);

@@ -140,6 +140,7 @@ class UnicornEngine {
   bool block_bytes(uint64_t address, uint32_t size, uint8_t* buffer, const uint8_t*& in_ram,
                    uint64_t& spa);
   void enter_block(uint64_t address, uint32_t size);
+  [[nodiscard]] Stop reason_to_stop_before(const Block* block) const;
   void enter_instruction(uint64_t address);
   bool fill(uint64_t address, uc_mem_type type, uc_tlb_entry* entry);
   bool fill_private(uint64_t address, uc_mem_type type, uc_tlb_entry* entry) const;
@@ -173,7 +174,7 @@ class UnicornEngine {
   std::vector<mmu::PageStateChange> changes_;
   uint64_t tlb_epoch_{}, code_epoch_{}, dirty_epoch_{};
   bool flush_needed_{true};
-  bool executing_{};        ///< inside uc_emu_start
+  bool executing_{};   ///< inside uc_emu_start
   bool discarding_{};  ///< fills answer for the discard window
   uint32_t step_blocks_{};
 
@@ -181,6 +182,7 @@ class UnicornEngine {
   const Block*
       block_{};  ///< the one that was entered last; null once what happened in it is settled
   bool tail_{};  ///< the block is the re-entry of a finished REP instruction: it counts nothing
+  Stop refused_block_{};  ///< Exact gear: the block's first instruction stops for this
   uint64_t last_address_{~uint64_t{0}};  ///< of the last instruction that was counted
 };
 

@@ -39,30 +39,41 @@ void UnicornEngine::enter_block(uint64_t address, uint32_t size) {
   if (block == nullptr) block = examine(address, size);
   block_ = nullptr;
   tail_ = false;
+  refused_block_ = Stop::None;
   step_count = block != nullptr ? block->facts.count : 1;
-  if (block == nullptr) return stop_with(Stop::Step);
-  const BlockFacts& facts = block->facts;
   // A finished REP instruction is entered once more with a count of zero: no event.
-  if (facts.ends_repeated && facts.count == 1 && previous == address && repeat_count(*block) == 0) {
+  if (block != nullptr && block->facts.ends_repeated && block->facts.count == 1 &&
+      previous == address && repeat_count(*block) == 0) {
     tail_ = true;
     block_ = block;
     return;
   }
-  if (now >= deadline) return stop_with(Stop::Deadline);
-  if (interrupt_offered && (registers->rflags & abi::x64::rflags::if_) != 0 &&
-      (registers->hidden_flags & hidden::interrupt_shadow) == 0)
-    return stop_with(Stop::Window);
-  if (facts.must_step) return stop_with(Stop::Step);
-  if (gear_ == Gear::Fast) {
-    if (facts.count > deadline - now) return stop_with(Stop::Step);
-    now += facts.count;
-    last_address_ = address + facts.last_offset;
+  if (const Stop reason = reason_to_stop_before(block); reason != Stop::None) {
+    // With instruction hooks the library does not update RIP for a stop in a block hook.
+    if (gear_ == Gear::Fast) return stop_with(reason);
+    refused_block_ = reason;
+    return;
   }
   block_ = block;
+  if (gear_ == Gear::Fast) {
+    now += block->facts.count;
+    last_address_ = address + block->facts.last_offset;
+  }
+}
+
+Stop UnicornEngine::reason_to_stop_before(const Block* block) const {
+  if (block == nullptr) return Stop::Step;
+  if (now >= deadline) return Stop::Deadline;
+  if (interrupt_offered && (registers->rflags & abi::x64::rflags::if_) != 0 &&
+      (registers->hidden_flags & hidden::interrupt_shadow) == 0)
+    return Stop::Window;
+  if (block->facts.must_step) return Stop::Step;
+  return gear_ == Gear::Fast && block->facts.count > deadline - now ? Stop::Step : Stop::None;
 }
 
 void UnicornEngine::enter_instruction(uint64_t address) {
   if (grant.active || tail_ || stop != Stop::None) return;
+  if (refused_block_ != Stop::None) return stop_with(refused_block_);
   if (now >= deadline) return stop_with(Stop::Deadline);
   if (observer != nullptr) observe_instruction();
   ++now;

@@ -8,23 +8,31 @@ namespace cpu_test {
 inline bool serve(World& world, const vtl::Exit& exit) {
   switch (exit.reason) {
     case vtl::ExitReason::Deadline:
-    case vtl::ExitReason::InterruptAccepted: return true;
+    case vtl::ExitReason::InterruptAccepted:
+      return true;
     case vtl::ExitReason::Cpuid:
       world.gpr(vtl::Rax) = 0x1234 + world.now.ticks;
       world.gpr(vtl::Rbx) = 0x756e6547;
       world.gpr(vtl::Rcx) = 0x6c65746e;
       world.gpr(vtl::Rdx) = 0x49656e69;
       break;
-    case vtl::ExitReason::Hypercall: world.gpr(vtl::R10) ^= world.gpr(vtl::R9) * 3; break;
-    case vtl::ExitReason::MsrRead: world.gpr(vtl::Rax) = exit.msr; world.gpr(vtl::Rdx) = 0; break;
-    case vtl::ExitReason::MsrWrite: break;
+    case vtl::ExitReason::Hypercall:
+      world.gpr(vtl::R10) ^= world.gpr(vtl::R9) * 3;
+      break;
+    case vtl::ExitReason::MsrRead:
+      world.gpr(vtl::Rax) = exit.msr;
+      world.gpr(vtl::Rdx) = 0;
+      break;
+    case vtl::ExitReason::MsrWrite:
+      break;
     case vtl::ExitReason::IoRead:
       world.processor->complete_io_read(world.vp, world.now, exit, exit.io.port * 0x01010101u);
       return true;
     case vtl::ExitReason::IoWrite:
       world.processor->complete_io_write(world.vp, world.now, exit);
       return true;
-    default: return false;
+    default:
+      return false;
   }
   world.processor->retire(world.vp, world.now, exit.instruction_length);
   return true;

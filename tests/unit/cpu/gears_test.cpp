@@ -157,7 +157,8 @@ std::unique_ptr<World> everything_world(cpu::Gear gear) {
   world->gate(0, handlers + 0x100);
   world->gate(0x80, handlers + 0x200);
   world->gate(0x31, handlers + 0x200);
-  for (const uint64_t page : {0x151000ull, 0x152000ull, 0x153000ull, 0x142000ull}) world->map(page, 0, 0);
+  for (const uint64_t page : {0x151000ull, 0x152000ull, 0x153000ull, 0x142000ull})
+    world->map(page, 0, 0);
   return world;
 }
 
@@ -173,7 +174,6 @@ uint64_t total_instructions() {
 
 }  // namespace
 
-
 TEST_CASE("both gears have the same state at every instant they are stopped at") {
   const uint64_t total = total_instructions();
   auto exact = everything_world(cpu::Gear::Exact);
@@ -181,13 +181,15 @@ TEST_CASE("both gears have the same state at every instant they are stopped at")
   support::Prng random{7};
   REQUIRE(total > 1000);
   std::set<uint64_t> stops{total};
-  while (stops.size() < 400) stops.insert(1 + random.below(total));
+  while (stops.size() < 400)
+    stops.insert(1 + random.below(total));
   for (const uint64_t stop : stops) {
     drive(*exact, stop);
     drive(*fast, stop);
-    INFO("instant " << stop << " rip " << exact->context().rip - kernel_code << " and " << fast->context().rip - kernel_code
-                    << " flags " << exact->context().rflags << " and " << fast->context().rflags << " misses "
-                    << exact->translator.misses() << " and " << fast->translator.misses());
+    INFO("instant " << stop << " rip " << exact->context().rip - kernel_code << " and "
+                    << fast->context().rip - kernel_code << " flags " << exact->context().rflags
+                    << " and " << fast->context().rflags << " misses " << exact->translator.misses()
+                    << " and " << fast->translator.misses());
     REQUIRE(exact->now.ticks == stop);
     REQUIRE(fast->now.ticks == stop);
     REQUIRE(exact->context().rip == fast->context().rip);
@@ -201,7 +203,8 @@ TEST_CASE("stops leave no trace: a run with stops ends as a run without") {
   drive(*plain, 1'000'000);
   auto stopped = everything_world(gear);
   const uint64_t total = plain->now.ticks;
-  for (uint64_t stop = 1; stop <= total; stop += 3) drive(*stopped, stop);
+  for (uint64_t stop = 1; stop <= total; stop += 3)
+    drive(*stopped, stop);
   drive(*stopped, 1'000'000);
   EXPECT(plain->now.ticks == stopped->now.ticks);
   EXPECT(plain->state() == stopped->state());

@@ -55,11 +55,13 @@ enum Selector : uint16_t {
 
 class RecordingBus final : public cpu::MmioBus {
  public:
-  uint64_t mmio_read(vtl::VirtualProcessor&, support::Instant, mmu::Spa address, uint8_t size) override {
+  uint64_t mmio_read(vtl::VirtualProcessor&, support::Instant, mmu::Spa address,
+                     uint8_t size) override {
     log.push_back({false, address.value(), size, 0});
     return values[address.value()];
   }
-  void mmio_write(vtl::VirtualProcessor&, support::Instant, mmu::Spa address, uint8_t size, uint64_t value) override {
+  void mmio_write(vtl::VirtualProcessor&, support::Instant, mmu::Spa address, uint8_t size,
+                  uint64_t value) override {
     log.push_back({true, address.value(), size, value});
     values[address.value()] = value;
   }

@@ -10,8 +10,7 @@
 
 #include "sim/loader/pe_image.h"
 
-#define TOML_EXCEPTIONS 0
-#include <toml++/toml.h>
+#include "sim/loader/toml.h"
 
 namespace loader {
 namespace {
@@ -221,13 +220,40 @@ Status settle(const toml::table& root, const std::string& path, MachineConfig& c
   return Unit{};
 }
 
+bool gives_up(std::string_view text) {
+  try {
+    static_cast<void>(toml::parse(text));
+  } catch (const TomlGaveUp&) {
+    return true;
+  } catch (const toml::parse_error&) {
+  }
+  return false;
+}
+
+/// The first line with which the parser gives up: it reads forwards, so whatever follows does not matter.
+size_t line_of_giving_up(std::string_view text) {
+  std::vector<size_t> ends;
+  for (size_t at = 0; at < text.size(); ++at)
+    if (text[at] == '\n' || at + 1 == text.size()) ends.push_back(at + 1);
+  const auto first = std::partition_point(ends.begin(), ends.end(),
+                                          [&](size_t end) { return !gives_up(text.substr(0, end)); });
+  return static_cast<size_t>(first - ends.begin()) + 1;
+}
+
+Result<toml::table> parse_toml(std::string_view text, const std::string& path) {
+  try {
+    return toml::parse(text);
+  } catch (const toml::parse_error& error) {
+    return Error{fmt::format("{}: {}", place(path, error.source()), printable(error.description()))};
+  } catch (const TomlGaveUp&) {
+    return Error{fmt::format("{}:{}:1: this line is not TOML", path, line_of_giving_up(text))};
+  }
+}
+
 }  // namespace
 
 Result<MachineConfig> parse_machine_text(std::string_view text, const std::string& path) {
-  const toml::parse_result parsed = toml::parse(text);
-  if (!parsed)
-    return Error{fmt::format("{}: {}", place(path, parsed.error().source()), printable(parsed.error().description()))};
-  const toml::table& root = parsed.table();
+  const toml::table root = TRY(parse_toml(text, path));
   MachineConfig config;
   for (const auto& [name, value] : root) {
     const auto* const section = find(sections, name.str());

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "sim/trace/event_text.h"
 
 namespace trace {
@@ -10,7 +12,9 @@ namespace {
 using support::Event;
 using support::EventKind;
 
-constexpr size_t maximum_parked = 4096;  // cookies come from guests
+// Cookies and the nesting come from guests: neither memory nor the width of a line may grow with them.
+constexpr size_t maximum_parked = 4096;
+constexpr unsigned maximum_depth = 20;
 
 std::string call_text(const std::string& name, const Arguments& arguments) {
   return fmt::format("{}({})", name, to_text(arguments));
@@ -55,7 +59,8 @@ void CallTreePrinter::complete(const Event& event, unsigned depth, const std::st
 unsigned CallTreePrinter::nested_depth(const Processor& vp) const {
   if (!vp.last_parked) return 0;
   const auto parked = vp.parked.find(*vp.last_parked);
-  return parked != vp.parked.end() && parked->second.request.visible ? parked->second.activity.depth + 2 : 0;
+  if (parked == vp.parked.end() || !parked->second.request.visible) return 0;
+  return std::min(parked->second.activity.depth + 2, maximum_depth);
 }
 
 void CallTreePrinter::on(const Event& event) {

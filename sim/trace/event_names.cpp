@@ -28,6 +28,7 @@ constexpr Row rows[] = {
     {EventKind::ImageLoaded, "ImageLoaded"},
     {EventKind::ImageUnloaded, "ImageUnloaded"},
     {EventKind::ProcessCreated, "ProcessCreated"},
+    {EventKind::ProcessExited, "ProcessExited"},
     {EventKind::DebugPrint, "DebugPrint"},
     {EventKind::Milestone, "Milestone"},
     {EventKind::HypervisorLaunched, "HypervisorLaunched"},

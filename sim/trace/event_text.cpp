@@ -104,7 +104,8 @@ EventDescription describe(const Event& event, const loader::ImageCatalog* images
       return {{}, {{"cr3", event.a == ~uint64_t{0} ? "all" : fmt::format("{:#x}", event.a)}}, {}};
     case EventKind::ImageLoaded:
     case EventKind::ImageUnloaded: return describe_image(event);
-    case EventKind::ProcessCreated: return describe_process(event);
+    case EventKind::ProcessCreated:
+    case EventKind::ProcessExited: return describe_process(event);
     case EventKind::DebugPrint:
     case EventKind::Milestone: return {loader::printable(event.text), {}, {}};
     case EventKind::HypervisorLaunched:

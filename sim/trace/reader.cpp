@@ -85,7 +85,7 @@ Result<bool> Reader::read_chunk_header(ChunkHeader& header) {
 
 Result<std::vector<uint8_t>> Reader::read_payload(const ChunkHeader& header, uint64_t at) {
   std::vector<uint8_t> padded((size_t{header.stored_size} + 7) / 8 * 8);
-  const size_t got = input_(offset_, padded);
+  const size_t got = padded.empty() ? 0 : input_(offset_, padded);
   if (got < padded.size())
     return Error{fmt::format("the file ends inside the chunk at offset {}: {} of {} bytes", at, got, padded.size())};
   const auto stored = loader::Bytes{padded}.first(header.stored_size);

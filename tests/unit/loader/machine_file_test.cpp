@@ -91,6 +91,7 @@ TEST_CASE("Each wrong machine file is refused with line, column and what is allo
       {"[limits]\ninstructions = \"many\"", "m.toml:2:16:", "instructions is a string; allowed: a count"},
       {"[machine\n", "m.toml:1:9:", ""},
       {"[machine]\nseed = 1\nseed = 2", "m.toml:3:", ""},
+      {"# a\n[=]\n[machine]\n", "m.toml:2:1:", "this line is not TOML"},
   };
   for (const Row& row : rows) {
     const std::string message = refused(row.text);

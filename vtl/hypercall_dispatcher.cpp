@@ -36,6 +36,7 @@ constexpr uint32_t align16(uint32_t value) {
 DispatchResult HypercallDispatcher::dispatch(Hypervisor& hypervisor, const CallContext& context) {
   VirtualProcessor& vp = context.registers;
   const VtlContext& registers = vp.context();
+  captured_ = 0;
   // TLFS 3.3: only CPL 0 of protected mode may call; this hypervisor has only the 64-bit register
   // convention.
   const bool long_mode = (registers.efer & abi::x64::efer::lma) != 0 &&
@@ -148,6 +149,7 @@ void HypercallDispatcher::copy_in(const CallContext& context, const Layout& layo
                                   Gpa page) {
   const uint32_t first = layout.header + layout.start * layout.element;
   const uint32_t bytes = chunk * layout.element;
+  captured_ = layout.header + bytes;
   if (layout.fast) {
     load_registers(context.registers);
     std::memcpy(input_.data(), registers_.data(), layout.header);

@@ -89,6 +89,10 @@ class HypercallDispatcher {
   /// unfinished rep call), output to the caller's memory or XMM registers.
   DispatchResult dispatch(Hypervisor& hypervisor, const CallContext& context);
 
+  /// The parameters that the last dispatch() captured: header and the elements of that entry; empty
+  /// if it read none.
+  [[nodiscard]] std::span<const uint8_t> captured() const { return {input_.data(), captured_}; }
+
  private:
   /// Where the parameters of a call are; sizes in bytes.
   struct Layout {
@@ -117,6 +121,7 @@ class HypercallDispatcher {
 
   mmu::Translator& translator_;
   uint16_t reps_per_entry_;
+  uint32_t captured_{};  ///< bytes of input_
   alignas(16) std::array<uint8_t, abi::page_size> input_;
   alignas(16) std::array<uint8_t, abi::page_size> output_;
   alignas(16) std::array<uint8_t, abi::hv::xmm_fast_bytes> registers_;

@@ -117,7 +117,11 @@ Outcome Hypervisor::handle_hypercall(VirtualProcessor& vp, Instant now) {
       return Outcome::resume(1);
     case Kind::Completed:
       ++statistics_.hypercalls;
-      emit(support::EventKind::Hypercall, vp, now, control, vp.shared.gpr[Rax]);
+      if (events_ != nullptr) {
+        const auto input = dispatcher_.captured();
+        emit(support::EventKind::Hypercall, vp, now, control, vp.shared.gpr[Rax], 0,
+             {reinterpret_cast<const char*>(input.data()), input.size()});
+      }
       return Outcome::retire(abi::hv::hypercall_instruction_bytes);
     case Kind::InputDenied:
     case Kind::OutputDenied:

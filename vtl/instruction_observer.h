@@ -8,7 +8,8 @@ namespace vtl {
 class InstructionObserver {
  public:
   virtual ~InstructionObserver() = default;
-  /// `now` is the instant before the instruction; registers of `vp` are current, RIP is the instruction's.
+  /// `now` is the instant before the instruction; registers of `vp` are current, RIP is the
+  /// instruction's.
   virtual void before_instruction(support::Instant now, const VirtualProcessor& vp) = 0;
 };
 

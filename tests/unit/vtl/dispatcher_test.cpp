@@ -208,6 +208,11 @@ TEST_CASE("hypercalls preserve every register but RAX, and announce themselves")
   REQUIRE(world.events.count(support::EventKind::Hypercall) == 1);
   EXPECT(world.events.entries.back().a == (get_registers | one_rep));
   EXPECT(world.events.entries.back().b == uint64_t{1} << 32);
+  // The captured parameters travel along, for the decoder.
+  const std::string& input = world.events.entries.back().text;
+  REQUIRE(input.size() == sizeof(GetVpRegisters) + sizeof(RegisterNameElement));
+  EXPECT(static_cast<uint8_t>(input[0]) == 0xFF);
+  EXPECT(static_cast<uint8_t>(input[18]) == 0x09);
 }
 
 TEST_CASE("every call that is listed as not implemented answers InvalidHypercallCode") {

@@ -39,7 +39,9 @@ std::string trophy_json(const Trophy& trophy) {
       .number("pid", trophy.pid)
       .hex("cr3", trophy.cr3)
       .hex("address", secret_address.value())
+      .number("instant", trophy.at.ticks)
       .text("bytes", bytes)
+      .text("rule", mmu::describe(trophy.rule))
       .number("readable_bytes", trophy.readable())
       .line();
 }
@@ -47,6 +49,7 @@ std::string trophy_json(const Trophy& trophy) {
 std::string totals_json(const RunReport& report) {
   return trace::JsonLine{}
       .number("instructions", report.instructions)
+      .number("idle_ticks", report.idle_ticks)
       .number("vtl_switches", report.totals.vtl_switches())
       .number("vtl_calls", report.totals.vtl_calls)
       .number("vtl_returns", report.totals.vtl_returns)
@@ -71,8 +74,9 @@ RunReport report_of(Session& session, machine::StopReason stop, double wall_seco
                                        trace::grouped(session.config().instruction_limit))
                          : sentence(stop, machine);
   report.world = world_of(machine);
-  report.trophy = look_at_secret(session, machine);
-  report.instructions = machine.now().ticks;
+  report.trophy = session.trophy();
+  report.instructions = machine.now().ticks - machine.idle_ticks();
+  report.idle_ticks = machine.idle_ticks();
   report.totals = session.totals();
   report.tlb_misses = machine.translator().misses();
   report.wall_seconds = wall_seconds;
@@ -84,11 +88,13 @@ std::string to_text(const RunReport& report, bool colour) {
   std::string text;
   if (report.trophy) {
     const Trophy& trophy = *report.trophy;
-    text += fmt::format("\n{}\n", bold(fmt::format("VTL 0's view of {} (process {}, CR3 {:#x}):", trophy.process,
-                                                   trophy.pid, trophy.cr3),
+    text += fmt::format("\n{}\n", bold(fmt::format("VTL 0's view of {} (process {}, CR3 {:#x}) at instruction {}:",
+                                                   trophy.process, trophy.pid, trophy.cr3,
+                                                   trace::grouped(trophy.at.ticks)),
                                        colour));
     text += fmt::format("0: kd> dc {:x} L{:x}\n{}", secret_address.value(), secret_view_bytes / 4,
                         dump_text(trophy, colour));
+    text += fmt::format("The walk decided: {}.\n", mmu::describe(trophy.rule));
   }
   const machine::Totals& totals = report.totals;
   text += fmt::format("\n{}\n\n", bold(verdict(report.world, report.trophy), colour));

@@ -16,7 +16,7 @@ struct RunReport {
   std::string stop_text;
   World world{};
   std::optional<Trophy> trophy;
-  uint64_t instructions{};
+  uint64_t instructions{}, idle_ticks{};
   machine::Totals totals;
   uint64_t tlb_misses{};
   double wall_seconds{};

@@ -39,7 +39,7 @@ support::Status fill_in_paths(loader::MachineConfig& config) {
 }  // namespace
 
 void ProcessList::on(const support::Event& event) {
-  if (event.kind != support::EventKind::ProcessCreated) return;
+  if (event.kind != support::EventKind::ProcessCreated || event.vtl != abi::hv::Vtl::Vtl0) return;
   processes_.push_back({std::string{event.text}, event.a, event.b, event.c});
 }
 
@@ -65,6 +65,7 @@ Session::Session(loader::MachineConfig config, machine::MachineParts parts,
       stop_{std::move(stop)} {
   events_.add(totals_);
   events_.add(processes_);
+  events_.add(hunter_);
 }
 
 support::Result<std::unique_ptr<Session>> Session::open(const SessionOptions& options) {
@@ -89,6 +90,7 @@ support::Status Session::start() {
     events_.add(*stop_listener_);
   }
   machine_ = TRY(machine::Machine::create(config_, std::move(parts_), &events_));
+  hunter_.attach(*machine_);
   return support::Unit{};
 }
 

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "sim/cli/trophy.h"
 #include "sim/cli/until.h"
 #include "sim/loader/image_catalog.h"
 #include "sim/loader/machine_config.h"
@@ -21,7 +22,7 @@ struct SessionOptions {
   std::optional<loader::GearSetting> gear;
 };
 
-/// Remembers the processes that guests announce.
+/// Remembers the processes that NTOS announces.
 class ProcessList : public support::EventSink {
  public:
   struct Process {
@@ -53,6 +54,8 @@ class Session {
   [[nodiscard]] const loader::MachineConfig& config() const { return config_; }
   [[nodiscard]] loader::ImageCatalog& images() { return images_; }
   [[nodiscard]] const ProcessList& processes() const { return processes_; }
+  /// What VTL 0 sees of the secret; nothing if the run did not come so far.
+  [[nodiscard]] std::optional<Trophy> trophy() const { return hunter_.result(); }
   [[nodiscard]] const machine::Totals& totals() const { return totals_.totals(); }
   /// The stop condition was met (rather than the end of the machine).
   [[nodiscard]] bool stopped_as_asked() const { return stopped_as_asked_; }
@@ -68,6 +71,7 @@ class Session {
   machine::EventFanout events_;
   machine::TotalsCounter totals_;
   ProcessList processes_;
+  TrophyHunter hunter_;
   loader::ImageCatalog images_;
   StopCondition stop_;
   std::optional<StopListener> stop_listener_;

@@ -4,7 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "sim/cli/session.h"
+#include "mmu/explain.h"
+#include "sim/machine/machine.h"
 
 namespace cli {
 
@@ -19,15 +20,33 @@ enum class World : uint8_t { Bare, HypervisorOnly, Vsm };
 
 /// VTL 0's view of the secret's page: of the trustlet with VSM, of the ordinary process without.
 struct Trophy {
+  support::Instant at;
   std::string process;
   uint64_t pid{}, cr3{};
+  mmu::WalkRule rule{};  ///< what decided about the first byte
   std::vector<std::optional<uint8_t>> bytes;
 
   [[nodiscard]] size_t readable() const;
 };
 
-/// Nothing if the process that keeps the secret was not reached.
-[[nodiscard]] std::optional<Trophy> look_at_secret(const Session& session, const machine::Machine& machine);
+/// Looks at the page when the process that keeps the secret ends, while it is still there, or at the end of a run that stops
+/// earlier. Looking changes nothing.
+class TrophyHunter : public support::EventSink {
+ public:
+  void on(const support::Event& event) override;
+  /// The machine to look into; nothing is heard before it exists.
+  void attach(const machine::Machine& machine) { machine_ = &machine; }
+  /// Nothing if the process that keeps the secret was not reached.
+  [[nodiscard]] std::optional<Trophy> result() const;
+
+ private:
+  [[nodiscard]] Trophy look(support::Instant at) const;
+
+  const machine::Machine* machine_{};
+  std::string process_;
+  uint64_t pid_{}, cr3_{};
+  std::optional<Trophy> seen_;
+};
 
 /// One or two sentences that say what was shown, from what was seen.
 [[nodiscard]] std::string verdict(World world, const std::optional<Trophy>& trophy);

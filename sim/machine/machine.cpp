@@ -89,7 +89,9 @@ StopReason Machine::run(support::Instant deadline) {
 std::optional<StopReason> Machine::idle(support::Instant deadline) {
   const support::Instant next = hypervisor_.next_event(vp_);
   if (next == support::never) return StopReason::Hung;
-  now_ = std::max(now_, std::min(next, deadline));
+  const support::Instant wake = std::max(now_, std::min(next, deadline));
+  idle_ticks_ += wake - now_;
+  now_ = wake;
   return std::nullopt;
 }
 
@@ -181,7 +183,7 @@ bool Machine::dma_write(mmu::Gpa to, std::span<const uint8_t> from) {
 
 support::StateHash Machine::fingerprint() {
   support::StateHasher hasher;
-  hasher.add(now_.ticks).add(memory_.hash()).add(translator_.tlb().hash());
+  hasher.add(now_.ticks).add(idle_ticks_).add(memory_.hash()).add(translator_.tlb().hash()).add(translator_.misses());
   add_processor(hasher, vp_);
   hypervisor_.add_to(hasher);
   add_fields(hasher, serial_, console_, ata_, power_, cmos_, pic_, launch_port_);

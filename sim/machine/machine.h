@@ -54,6 +54,8 @@ class Machine final : private cpu::MmioBus, private cpu::AddressSpaceProvider, p
   void observe(vtl::InstructionObserver* observer) { cpu_->observe(observer); }
 
   [[nodiscard]] support::Instant now() const { return now_; }
+  /// Ticks that passed while the processor waited in HLT; the rest of now() are instructions.
+  [[nodiscard]] uint64_t idle_ticks() const { return idle_ticks_; }
   [[nodiscard]] const char* detail() const { return detail_; }
   [[nodiscard]] const loader::MachineConfig& config() const { return config_; }
   [[nodiscard]] const vtl::VirtualProcessor& processor() const { return vp_; }
@@ -92,6 +94,7 @@ class Machine final : private cpu::MmioBus, private cpu::AddressSpaceProvider, p
   std::unique_ptr<cpu::Cpu> cpu_;
   vtl::VirtualProcessor vp_;
   support::Instant now_;
+  uint64_t idle_ticks_{};
   bool stop_requested_{};
   const char* detail_{""};
 

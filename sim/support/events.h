@@ -24,6 +24,7 @@ enum class EventKind : uint8_t {
   ImageLoaded,       ///< text: name; a: base GVA, b: size, c: CR3
   ImageUnloaded,     ///< as ImageLoaded
   ProcessCreated,    ///< text: image name; a: process id, b: CR3, c: secure handle or 0
+  ProcessExited,     ///< as ProcessCreated, while its address space still stands
   DebugPrint,        ///< text
   Milestone,         ///< text
   HypervisorLaunched,

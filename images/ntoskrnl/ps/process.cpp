@@ -164,6 +164,7 @@ void PspExitThread(NtStatus status) {
   if (last) {
     if (!process->terminating) process->exit_status = status;
     process->terminating = true;
+    PsAnnounceProcessExit(process);
     KiSignal(&process->header, 1);
   }
   KiTerminateCurrentThread();
@@ -221,7 +222,7 @@ bool PsIsProcess(const EPROCESS* candidate) {
   return false;
 }
 
-void PsAnnounceProcess(const EPROCESS* process) {
+static void announce(const EPROCESS* process, abi::boot::DebugEvent event) {
   abi::boot::DebugProcess record{};
   record.pid = process->pid;
   record.cr3 = process->directory_table_base;
@@ -230,5 +231,9 @@ void PsAnnounceProcess(const EPROCESS* process) {
     record.name[record.name_length] = process->name[record.name_length];
     ++record.name_length;
   }
-  boot::announce(abi::boot::DebugEvent::ProcessCreated, &record);
+  boot::announce(event, &record);
 }
+
+void PsAnnounceProcess(const EPROCESS* process) { announce(process, abi::boot::DebugEvent::ProcessCreated); }
+
+void PsAnnounceProcessExit(const EPROCESS* process) { announce(process, abi::boot::DebugEvent::ProcessExited); }

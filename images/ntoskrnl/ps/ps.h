@@ -48,6 +48,7 @@ extern "C" NtStatus PsLookupProcessByProcessId(uint64_t pid, EPROCESS** process)
 extern "C" const char* PsGetProcessImageFileName(const EPROCESS* process);
 KTHREAD* PsLookupThreadByThreadId(uint64_t tid);
 void PsAnnounceProcess(const EPROCESS* process);
+void PsAnnounceProcessExit(const EPROCESS* process);
 
 /// True for the address of a live process.
 bool PsIsProcess(const EPROCESS* candidate);

@@ -54,11 +54,11 @@ void ObservationPort::image_record(const IoContext& context, support::EventKind 
   report(context, kind, name, record.base, record.size, context.vp.context().cr3);
 }
 
-void ObservationPort::process_record(const IoContext& context) {
+void ObservationPort::process_record(const IoContext& context, support::EventKind kind) {
   abi::boot::DebugProcess record;
   if (!fetch(context, record)) return;
   const std::string name = clean(record.name, record.name_length, sizeof(record.name));
-  report(context, support::EventKind::ProcessCreated, name, record.pid, record.cr3, record.secure_handle);
+  report(context, kind, name, record.pid, record.cr3, record.secure_handle);
 }
 
 void ObservationPort::io_write(const IoContext& context, uint16_t, uint8_t size, uint32_t value) {
@@ -69,7 +69,8 @@ void ObservationPort::io_write(const IoContext& context, uint16_t, uint8_t size,
     case DebugEvent::ImageUnloaded: return image_record(context, support::EventKind::ImageUnloaded);
     case DebugEvent::Print: return text_record(context, support::EventKind::DebugPrint);
     case DebugEvent::Milestone: return text_record(context, support::EventKind::Milestone);
-    case DebugEvent::ProcessCreated: return process_record(context);
+    case DebugEvent::ProcessCreated: return process_record(context, support::EventKind::ProcessCreated);
+    case DebugEvent::ProcessExited: return process_record(context, support::EventKind::ProcessExited);
   }
   report(context, support::EventKind::DebugPrint, "[debug port: unknown kind of record]");
 }

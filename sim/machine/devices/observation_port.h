@@ -28,7 +28,7 @@ class ObservationPort : public IoDevice {
               uint64_t b = 0, uint64_t c = 0);
   void text_record(const IoContext& context, support::EventKind kind);
   void image_record(const IoContext& context, support::EventKind kind);
-  void process_record(const IoContext& context);
+  void process_record(const IoContext& context, support::EventKind kind);
 
   GuestReader reader_;
   support::EventSink* events_;

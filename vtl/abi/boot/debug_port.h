@@ -13,6 +13,7 @@ enum class DebugEvent : uint32_t {
   Milestone = 3,       ///< DebugText
   ProcessCreated = 4,  ///< DebugProcess
   ImageUnloaded = 5,   ///< DebugImage
+  ProcessExited = 6,   ///< DebugProcess: its last thread ends; its pages and tables are still as they were
 };
 
 struct DebugImage {

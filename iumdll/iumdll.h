@@ -23,6 +23,7 @@ IUMDLL_API ium::NtStatus NtProtectVirtualMemory(ium::Handle process, uint64_t* b
                                                 uint32_t protect, uint32_t* old_protect);
 IUMDLL_API ium::NtStatus NtQueryPerformanceCounter(uint64_t* counter, uint64_t* frequency);
 IUMDLL_API ium::NtStatus NtOpenKey(ium::Handle* key, uint32_t access, const void* object_attributes);
+IUMDLL_API ium::NtStatus NtClose(ium::Handle handle);
 IUMDLL_API ium::NtStatus NtWaitForAlertByThreadId(const void* address, const int64_t* timeout);
 IUMDLL_API ium::NtStatus NtTerminateProcess(ium::Handle process, ium::NtStatus status);
 IUMDLL_API ium::NtStatus NtTerminateThread(ium::Handle thread, ium::NtStatus status);

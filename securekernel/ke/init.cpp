@@ -96,6 +96,7 @@ static void wipe_loader_secrets() {
 
 static NtStatus SkInitSystem() {
   SkmiInitPfnDatabase(SkBootBlock.memory_pages, SkBootBlock.vsm_base, SkBootBlock.vsm_end);
+  SkmmReserveTransferPages(SkBootBlock.shared_physical / page_size, SkBootBlock.shared_pages);
   DbgMilestone("securekernel: secure PFN database: {} pages of RAM, {} free in VTL 1", SkmmMemoryPages(),
                SkmmFreePageCount());
   SK_TRY(SeInitKeys());

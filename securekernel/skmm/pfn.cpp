@@ -78,6 +78,14 @@ void SkmmFreePages(uint64_t physical) {
 
 void SkmmFreePage(uint64_t physical) { SkmmFreePages(physical); }
 
+void SkmmReserveTransferPages(uint64_t first_pfn, uint64_t count) {
+  for (uint64_t i = 0; i < count; ++i) {
+    Pfn* page = SkmmPfn(first_pfn + i);
+    if (page == nullptr || page->state != PfnState::Shared) SkeBugCheck("the shared buffer is not VTL 0's memory");
+    page->state = PfnState::Transfer;
+  }
+}
+
 static void set_states(const uint64_t* pfns, uint64_t count, PfnState state) {
   for (uint64_t i = 0; i < count; ++i) database[pfns[i]].state = state;
 }

@@ -11,7 +11,7 @@ enum class PfnState : uint8_t {
   Free,     ///< VTL 1's, unused
   Secured,  ///< VTL 1's, or claimed from VTL 0 for a trustlet: no access from VTL 0
   Image,    ///< VTL 0's code page whose contents were verified: not writable from VTL 0
-  Invalid,  ///< not RAM
+  Transfer, ///< VTL 0's, but ours to write to: the shared buffer; never claimed, never executable
 };
 
 struct Pfn {
@@ -43,6 +43,9 @@ uint64_t SkmmFreePageCount();
 NtStatus SkmmClaimPages(const uint64_t* pfns, uint64_t count);
 /// Wipes claimed pages and gives them back with VTL 0's default access.
 void SkmmReleasePages(const uint64_t* pfns, uint64_t count);
+
+/// Keeps a run of VTL 0's pages from being claimed or made executable: data leaves through them.
+void SkmmReserveTransferPages(uint64_t first_pfn, uint64_t count);
 
 /// VTL 0's access to a page that nobody restricted: All, or without kernel execution under HVCI (S35, S36).
 PageAccess SkmmDefaultAccess();

@@ -48,7 +48,7 @@ NtStatus SkmmFillSecureAllocation(SecureAllocation& allocation, uint64_t page_in
 
 NtStatus SkmmCreateSecureImage(SecureAllocation& allocation, ImageKind kind, uint64_t& handle, uint64_t& image_size,
                                uint64_t& preferred_base) {
-  if (kind != ImageKind::Driver && kind != ImageKind::User) return NtStatus::InvalidParameter;
+  if (kind > ImageKind::User) return NtStatus::InvalidParameter;
   if (allocation.data == nullptr || allocation.pages_filled != pages_for(allocation.size))
     return NtStatus::InvalidParameter;
   auto* image = static_cast<SecureImage*>(SkobCreateObject(ObjectType::Image, sizeof(SecureImage), destroy_image));
@@ -70,12 +70,12 @@ NtStatus SkmmCreateSecureImage(SecureAllocation& allocation, ImageKind kind, uin
   return handle != 0 ? NtStatus::Success : NtStatus::InsufficientResources;
 }
 
-// S104: drivers need the system component's EKU, user images of VTL 1 the IUM one too.
+// S104: every image needs the system component's usage, those of isolated user mode the IUM one too.
 static NtStatus judge(const SecureImage& image) {
   if (image.verdict.status != NtStatus::Success) return image.verdict.status;
   if (image.verdict.signing_level < signing_level_windows) return NtStatus::AccessDisabledByPolicy;
   const bool ium = (image.verdict.ekus & eku_ium) != 0;
-  if (image.kind == ImageKind::User && !ium) return NtStatus::AccessDisabledByPolicy;
+  if (image.kind == ImageKind::Trustlet && !ium) return NtStatus::AccessDisabledByPolicy;
   return NtStatus::Success;
 }
 
@@ -141,6 +141,7 @@ static NtStatus publish_page(const SecureImage& image, uint64_t rva, uint64_t pf
 
 NtStatus SkmmValidateImagePages(SecureImage& image, uint64_t first_page, const TransferList& pages,
                                 uint64_t& executable_pages) {
+  if (image.kind == ImageKind::Trustlet) return NtStatus::InvalidParameter;
   if (!image.relocated) return NtStatus::InvalidImageHash;
   const uint64_t total = image.headers.image_size / page_size;
   if (first_page >= total || pages.count > total - first_page) return NtStatus::InvalidParameter;
@@ -157,7 +158,7 @@ NtStatus SkmmValidateImagePages(SecureImage& image, uint64_t first_page, const T
 
 NtStatus SkmmMakePageExecutable(SecureImage& image, uint64_t rva, uint64_t pfn) {
   Pfn* page = SkmmPfn(pfn);
-  const bool good = image.relocated && rva % page_size == 0 && rva < image.headers.image_size && page != nullptr &&
+  const bool good = image.kind != ImageKind::Trustlet && image.relocated && rva % page_size == 0 && rva < image.headers.image_size && page != nullptr &&
                     page->state == PfnState::Shared;
   if (!good) return NtStatus::InvalidParameter;
   if (!SkmmIsExecutablePage(image.headers, rva)) return NtStatus::InvalidImageHash;

@@ -17,7 +17,7 @@ struct SecureAllocation {
 };
 inline constexpr uint64_t maximum_allocation_pages = 512;
 
-enum class ImageKind : uint64_t { Driver = 0, User = 1 };
+enum class ImageKind : uint64_t { Driver = 0, Trustlet = 1, User = 2 };
 
 struct SecureImage {
   uint8_t* file;

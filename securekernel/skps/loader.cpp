@@ -61,7 +61,7 @@ NtStatus protect(SkProcess& process, const SecureImage& image, uint64_t base) {
 
 NtStatus SkmmMapSecureImage(SkProcess& process, SecureImage& image, const LoadedUserImage* modules, size_t count,
                             uint64_t& base) {
-  if (!image.accepted || image.kind != ImageKind::User) return NtStatus::InvalidImageHash;
+  if (!image.accepted || image.kind != ImageKind::Trustlet) return NtStatus::InvalidImageHash;
   base = image.headers.preferred_base;
   SK_TRY(SkmmAllocateUserMemory(process, base, image.headers.image_size / page_size));
   SystemDlls provider{modules, count};

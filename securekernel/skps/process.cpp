@@ -86,7 +86,7 @@ NtStatus SkpsRegisterSystemDlls(uint64_t iumdll_handle, uint64_t iumbase_handle)
   ImageReference iumdll{iumdll_handle}, iumbase{iumbase_handle};
   if (!iumdll || !iumbase) return NtStatus::InvalidHandle;
   if (!iumdll->accepted || !iumbase->accepted) return NtStatus::InvalidImageHash;
-  if (iumdll->kind != ImageKind::User || iumbase->kind != ImageKind::User) return NtStatus::InvalidParameter;
+  if (iumdll->kind != ImageKind::Trustlet || iumbase->kind != ImageKind::Trustlet) return NtStatus::InvalidParameter;
   system_dlls[0] = &*iumdll;
   system_dlls[1] = &*iumbase;
   for (SecureImage* dll : system_dlls) SkobReference(dll);  // for good
@@ -154,7 +154,7 @@ static NtStatus make_peb(SkProcess& process) {
 NtStatus SkpsInitializeProcess(SkProcess& process, SecureImage& image, uint64_t trustlet_id) {
   if (process.system_process || process.initialized || process.policy != nullptr) return NtStatus::InvalidParameter;
   if (!image.accepted) return NtStatus::InvalidImageHash;
-  if (image.kind != ImageKind::User || image.headers.entry_rva == 0) return NtStatus::InvalidImageFormat;
+  if (image.kind != ImageKind::Trustlet || image.headers.entry_rva == 0) return NtStatus::InvalidImageFormat;
   SK_TRY(read_policy(process, image, trustlet_id));
   SK_TRY(map_images(process, image));
   SK_TRY(make_peb(process));

@@ -62,26 +62,17 @@ static void init_protection() {
     SkeBugCheck("MBEC cannot be enabled for VTL 0");
 }
 
-static bool holds_image_page(uint64_t physical) {
-  for (uint32_t i = 0; i < SkBootBlock.secure_image_count; ++i) {
-    const BootImage& image = SkBootBlock.secure_images[i];
-    if (physical >= image.physical_base && physical < image.physical_base + image.size) return true;
-  }
-  return false;
-}
-
-// Step 8: our pages become read-only to VTL 0. The images stay executable there until service 208, because the function
-// that called us is still on its way back to winload.
+// Step 8: the secure kernel's own image becomes read-only to VTL 0. It stays executable there until service 208, because
+// the function that called us is still on its way back to winload. Whatever may hold a secret - pool, stacks, CNG's
+// generator - is closed at once (decisions 4: no key in memory that VTL 0 can read).
 static NtStatus protect_own_pages() {
-  for (uint64_t at = SkBootBlock.vsm_base; at < SkBootBlock.vsm_end;) {
-    const bool image = holds_image_page(at);
-    uint64_t end = at;
-    while (end < SkBootBlock.vsm_end && holds_image_page(end) == image) end += page_size;
-    SK_TRY(ShvlProtectContiguousPages(at / page_size, (end - at) / page_size,
-                                      image ? PageAccess::ReadExecute : PageAccess::ReadOnly));
-    at = end;
-  }
-  return NtStatus::Success;
+  const BootImage& kernel = SkBootBlock.secure_images[0];
+  const uint64_t first = SkBootBlock.vsm_base / page_size, end = SkBootBlock.vsm_end / page_size;
+  const uint64_t image = kernel.physical_base / page_size, image_end = image + kernel.size / page_size;
+  if (image < first || image_end > end) return NtStatus::InvalidParameter;
+  SK_TRY(ShvlProtectContiguousPages(first, image - first, PageAccess::None));
+  SK_TRY(ShvlProtectContiguousPages(image, image_end - image, PageAccess::ReadExecute));
+  return ShvlProtectContiguousPages(image_end, end - image_end, PageAccess::None);
 }
 
 // Decisions 4: the copy of the keys that VTL 0 could read is gone before VTL 0 runs again.
@@ -103,7 +94,6 @@ static NtStatus SkInitSystem() {
   SK_TRY(SkciInitialize({.test_signing = SkBootBlock.has(abi::boot::VsmTestSigning)}));
   SK_TRY(SkeInitThreads());
   IumInitSystemCalls();
-  wipe_loader_secrets();
   return protect_own_pages();
 }
 
@@ -118,7 +108,9 @@ extern "C" void SkiStartInVtl1() {
   }
   init_protection();
   SkiStartStatus = SkInitSystem();
-  DbgMilestone("securekernel: SkInitSystem complete ({:#x}), own pages read-only to VTL 0",
+  wipe_loader_secrets();
+  if (!succeeded(SkiStartStatus)) SeWipeKeys();
+  DbgMilestone("securekernel: SkInitSystem complete ({:#x}): image read-only to VTL 0, memory closed",
                static_cast<uint32_t>(SkiStartStatus));
   SkeProcessorLoop();
 }

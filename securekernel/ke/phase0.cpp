@@ -25,11 +25,13 @@ static PageAccess default_access_under_hvci() {
   return PageAccess::ReadWriteUserExecute;
 }
 
-static NtStatus make_page_executable(uint64_t pfn) {
-  Pfn* page = SkmmPfn(pfn);
-  if (page == nullptr || page->state != PfnState::Shared) return NtStatus::InvalidParameter;
-  SK_TRY(ShvlProtectContiguousPages(pfn, 1, PageAccess::ReadExecute));
-  page->state = PfnState::Image;
+static NtStatus make_executable(uint64_t first_pfn, uint64_t count) {
+  for (uint64_t i = 0; i < count; ++i) {
+    const Pfn* page = SkmmPfn(first_pfn + i);
+    if (page == nullptr || page->state != PfnState::Shared) return NtStatus::InvalidParameter;
+  }
+  SK_TRY(ShvlProtectContiguousPages(first_pfn, count, PageAccess::ReadExecute));
+  for (uint64_t i = 0; i < count; ++i) SkmmPfn(first_pfn + i)->state = PfnState::Image;
   return NtStatus::Success;
 }
 
@@ -42,9 +44,9 @@ static NtStatus protect_boot_image(const BootImage& image) {
   for (uint32_t i = 0; i < headers.section_count; ++i) {
     const pe::Section& section = headers.sections[i];
     if ((section.characteristics & pe::SectionExecute) == 0) continue;
-    const uint64_t end = section.rva + round_up(section.virtual_size, page_size);
-    for (uint64_t rva = section.rva; rva < end; rva += page_size, ++count)
-      SK_TRY(make_page_executable((image.physical_base + rva) / page_size));
+    const uint64_t pages = pages_for(section.virtual_size);
+    SK_TRY(make_executable((image.physical_base + section.rva) / page_size, pages));
+    count += pages;
   }
   DbgMilestone("securekernel: {}: {} code pages executable, not writable", image.text(), count);
   return NtStatus::Success;

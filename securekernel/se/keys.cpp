@@ -6,13 +6,19 @@
 #include "ke/boot_block.h"
 #include "rt/arch.h"
 #include "rtl/wipe.h"
+#include "skmm/pool.h"
 
 namespace sk {
 
 using abi::sk::KeySelector;
 
-static abi::sk::LocalKeyArray local_keys;
-static uint8_t boot_key[32];
+// In pool memory, which is closed to VTL 0 from the first VTL return on; the image's own data stays readable there until
+// service 208 (7.14, steps 8 and 9).
+struct Secrets {
+  abi::sk::LocalKeyArray local_keys;
+  uint8_t boot_key[32];
+};
+static Secrets* secrets;
 
 // The manual's advice: ten tries, then give up (SDM vol. 1, 7.3.17).
 static bool processor_random(uint64_t& value) {
@@ -22,6 +28,8 @@ static bool processor_random(uint64_t& value) {
 }
 
 NtStatus SeInitKeys() {
+  secrets = static_cast<Secrets*>(SkAllocatePool(0, sizeof(Secrets), pool_tag("SeKy")));
+  if (secrets == nullptr) return NtStatus::NoMemory;
   uint8_t seed[sizeof SkBootBlock.entropy + 32];
   memcpy(seed, SkBootBlock.entropy, sizeof SkBootBlock.entropy);
   for (size_t at = sizeof SkBootBlock.entropy; at < sizeof seed; at += 8) {
@@ -32,8 +40,8 @@ NtStatus SeInitKeys() {
   const bool seeded = CngSeedRandom(seed, sizeof seed) == 0;
   RtlSecureZero(seed, sizeof seed);
   if (!seeded) return NtStatus::InternalError;
-  memcpy(&local_keys, &SkBootBlock.local_keys, sizeof local_keys);
-  return SeRandom(boot_key, sizeof boot_key);
+  memcpy(&secrets->local_keys, &SkBootBlock.local_keys, sizeof secrets->local_keys);
+  return SeRandom(secrets->boot_key, sizeof secrets->boot_key);
 }
 
 NtStatus SeRandom(void* data, size_t bytes) {
@@ -50,9 +58,9 @@ NtStatus SeMixEntropy(const void* data, size_t bytes) {
 NtStatus SeDeriveBlobKey(KeySelector selector, uint32_t index, uint64_t trustlet_id, uint8_t (&key)[32]) {
   const uint8_t* master = nullptr;
   if (selector == KeySelector::BootKey) {
-    master = boot_key;
-  } else if (selector == KeySelector::LocalKey && index < local_keys.count) {
-    master = local_keys.keys[index].key;
+    master = secrets->boot_key;
+  } else if (selector == KeySelector::LocalKey && index < secrets->local_keys.count) {
+    master = secrets->local_keys.keys[index].key;
   }
   if (master == nullptr) return NtStatus::NotFound;
   static constexpr uint8_t salt[] = {'A', 'i', 'r', 'l', 'o', 'c', 'k', ' ', '1', '0', '2', '4', '0'};
@@ -64,13 +72,13 @@ NtStatus SeDeriveBlobKey(KeySelector selector, uint32_t index, uint64_t trustlet
                                                                                         : NtStatus::InternalError;
 }
 
-uint32_t SeCurrentLocalKey() { return local_keys.current; }
+uint32_t SeCurrentLocalKey() { return secrets->local_keys.current; }
 uint32_t SeBootCount() { return SkBootBlock.boot_count; }
 bool SeFipsMode() { return SkBootBlock.has(abi::boot::VsmFips); }
 
 void SeWipeKeys() {
-  RtlSecureZero(&local_keys, sizeof local_keys);
-  RtlSecureZero(boot_key, sizeof boot_key);
+  if (secrets == nullptr) return;  // the start-up did not get that far
+  RtlSecureZero(secrets, sizeof *secrets);
   CngWipeRandom();
 }
 

@@ -21,7 +21,7 @@ NtStatus allocate_secret_page(char** page) {
   return status;
 }
 
-// A credential as lsass keeps one: who, where, and an NTLM hash. The hash comes from the kernel's generator.
+// A credential as lsass keeps one: who, where, an NTLM hash and the machine's Kerberos key, both from the kernel's generator.
 NtStatus fill(char* page) {
   uint8_t random[64];
   const NtStatus status = NtQuerySystemInformation(SystemBootEntropyInformation, random, sizeof random, nullptr);
@@ -29,8 +29,8 @@ NtStatus fill(char* page) {
   std::span<char> text{page, 512};
   size_t used = rt::print(text, "UserName=Administrator Domain=CONTOSO NtlmHash=").size();
   for (int i = 0; i < 16; ++i) used += rt::print(text.subspan(used), "{:02x}", random[i]).size();
-  rt::print(text.subspan(used), " MachineKey=");
-  memcpy(page + 128, random + 16, 48);
+  used += rt::print(text.subspan(used), " MachineKey=").size();
+  for (int i = 16; i < 32; ++i) used += rt::print(text.subspan(used), "{:02x}", random[i]).size();
   // The last bytes are RET instructions: whoever may execute this page comes back alive.
   memset(page + secret_size - 16, 0xC3, 16);
   memset(random, 0, sizeof random);

@@ -109,18 +109,17 @@ void force_driver(const char* name) {
 }  // namespace
 
 void SmRunSession() {
-  RunningProcess first{}, second{};
+  RunningProcess second{};
   if (HvlVsmActive()) {
-    first = start("lsaiso.exe", 1);
+    start("lsaiso.exe", 1);
     second = start("vmsp.exe", 2);
     if (second.process != nullptr) retrieve_mailbox();
   } else {
-    first = start("lsass.exe", 0);
+    start("lsass.exe", 0);
   }
   KeDelayExecutionThread(one_second + one_second / 10);  // let the balance set manager come round once
   run_driver("thief.sys");
   run_driver("unsigned.sys");
   if (HvlHvciInForce()) force_driver("unsigned.sys");
-  finish(second);
-  finish(first);
+  finish(second);  // one rundown is enough: the holder of the secret lives until the power goes, as LsaIso does
 }

@@ -8,6 +8,10 @@ namespace loader {
 struct TomlGaveUp {};
 }  // namespace loader
 
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wterminate"  // assertions of noexcept accessors: our misuse, not the file's content
+#endif
 #undef NDEBUG
 #define TOML_ASSERT(condition) (static_cast<bool>(condition) ? void(0) : throw ::loader::TomlGaveUp{})
 #define TOML_EXCEPTIONS 1
@@ -19,3 +23,6 @@ struct TomlGaveUp {};
 #undef TOML_UNREACHABLE
 #define TOML_UNREACHABLE throw ::loader::TomlGaveUp{}
 #include <toml++/toml.h>
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic pop
+#endif

@@ -91,7 +91,8 @@ Writer::~Writer() {
 
 Result<std::unique_ptr<Writer>> Writer::create(const std::string& path, const Meta& meta, CodeReader* code,
                                                WriterOptions options) {
-  std::unique_ptr<Writer> writer{new Writer{std::make_unique<Impl>(TRY(OutputFile::create(path)), code, options)}};
+  OutputFile file = TRY(OutputFile::create(path));
+  std::unique_ptr<Writer> writer{new Writer{std::make_unique<Impl>(std::move(file), code, options)}};
   const std::string text = meta_text(meta);
   const loader::Bytes payload{reinterpret_cast<const uint8_t*>(text.data()), text.size()};
   if (payload.size() > maximum_raw_size) return Error{"the facts about the run do not fit a chunk"};

@@ -76,27 +76,26 @@ BlockCache::BlockCache(uint64_t ram_pages)
       physical_{std::make_unique<Physical[]>(slots)},
       versions_(ram_pages) {}
 
-const BlockFacts& BlockCache::facts_of(uint64_t spa, std::span<const uint8_t> bytes,
-                                       CodeSize code_size) {
+const BlockFacts& BlockCache::facts_of(uint64_t spa, std::span<const uint8_t> bytes, CodeSize code_size) {
   const auto size = static_cast<uint32_t>(bytes.size());
-  Physical& entry = physical_[slot(spa, size)];
+  Physical& entry = physical_[index(spa)];
   const uint32_t version = versions_[spa / abi::page_size];
-  if (entry.spa != spa || entry.size != size || entry.version != version ||
-      entry.code_size != code_size)
+  if (entry.spa != spa || entry.size != size || entry.version != version || entry.code_size != code_size)
     entry = {spa, size, version, code_size, examine_block(bytes, code_size)};
   return entry.facts;
 }
 
-const Block& BlockCache::insert(uint64_t address, std::span<const uint8_t> bytes,
-                                CodeSize code_size, const uint8_t* in_ram, uint64_t spa) {
+const Block& BlockCache::insert(uint64_t address, std::span<const uint8_t> bytes, CodeSize code_size,
+                                uint32_t mode, const uint8_t* in_ram, uint64_t spa) {
   const auto size = static_cast<uint32_t>(bytes.size());
-  Block& block = linear_[slot(address, size)];
-  block = {address,
-           size,
-           code_size,
-           generation_,
-           in_ram,
-           in_ram != nullptr ? facts_of(spa, bytes, code_size) : examine_block(bytes, code_size)};
+  Block& block = linear_[index(address)];
+  block.address = address;
+  block.facts = in_ram != nullptr ? facts_of(spa, bytes, code_size) : examine_block(bytes, code_size);
+  const bool plain = !block.facts.must_step && !block.facts.ends_repeated && !block.facts.leaves_undefined;
+  block.tag = tag(size, mode) | (plain ? 0 : second_look);
+  block.size = size;
+  block.code_size = code_size;
+  block.bytes = in_ram;
   return block;
 }
 

@@ -35,11 +35,11 @@ struct BlockPoint {
 /// A block as the engine runs it now.
 struct Block {
   uint64_t address{};
+  uint64_t tag{};  ///< generation, size and mode; another value if the block needs a second look at each entry
+  BlockFacts facts;
   uint32_t size{};
   CodeSize code_size{};
-  uint32_t generation{};   ///< of linear addresses; 0 in an empty slot
   const uint8_t* bytes{};  ///< in RAM; null if the block crosses a page
-  BlockFacts facts;
 };
 
 /// Two direct-mapped levels. Content never influences results, only the time that they take.
@@ -47,26 +47,29 @@ class BlockCache {
  public:
   explicit BlockCache(uint64_t ram_pages);
 
-  [[nodiscard]] const Block* find(uint64_t address, uint32_t size, CodeSize code_size) const {
-    const Block& block = linear_[slot(address, size)];
-    return block.address == address && block.size == size && block.generation == generation_ &&
-                   block.code_size == code_size
-               ? &block
-               : nullptr;
+  /// For the hot path: where a block of this address would be, and the tag that it has if it is there, is `size` bytes
+  /// long, and needs nothing but counting.
+  [[nodiscard]] const Block& slot(uint64_t address) const { return linear_[index(address)]; }
+  /// `mode`: 16 bits that tell code sizes apart, none of them in the place of another's.
+  [[nodiscard]] uint64_t tag(uint32_t size, uint32_t mode) const { return generation_ | size << 16 | mode; }
+
+  [[nodiscard]] const Block* find(uint64_t address, uint32_t size, uint32_t mode) const {
+    const Block& block = slot(address);
+    const uint64_t wanted = tag(size, mode);
+    return block.address == address && (block.tag | second_look) == (wanted | second_look) ? &block : nullptr;
   }
   /// `bytes` is the block, contiguous; `in_ram` where it lies if inside one page of RAM (then `spa` is its address).
-  const Block& insert(uint64_t address, std::span<const uint8_t> bytes, CodeSize code_size,
+  const Block& insert(uint64_t address, std::span<const uint8_t> bytes, CodeSize code_size, uint32_t mode,
                       const uint8_t* in_ram, uint64_t spa);
   /// Linear addresses may mean something else from now on.
-  void forget_linear() { ++generation_; }
+  void forget_linear() { generation_ = (generation_ + one_generation) & ~second_look; }
   /// The code of a RAM page changed.
   void forget_page(uint64_t page) { ++versions_[page]; }
 
  private:
   static constexpr uint32_t slots = 8192;
-  static uint32_t slot(uint64_t address, uint32_t size) {
-    return static_cast<uint32_t>((address * 0x9e3779b97f4a7c15) >> 40 ^ size) & (slots - 1);
-  }
+  static constexpr uint64_t second_look = uint64_t{1} << 63, one_generation = uint64_t{1} << 32;
+  static uint32_t index(uint64_t address) { return static_cast<uint32_t>(address ^ address >> 12) & (slots - 1); }
   struct Physical {
     uint64_t spa{~uint64_t{0}};
     uint32_t size{}, version{};
@@ -75,7 +78,7 @@ class BlockCache {
   };
   const BlockFacts& facts_of(uint64_t spa, std::span<const uint8_t> bytes, CodeSize code_size);
 
-  uint32_t generation_{1};
+  uint64_t generation_{one_generation};
   std::unique_ptr<Block[]> linear_;
   std::unique_ptr<Physical[]> physical_;
   std::vector<uint32_t> versions_;  ///< per RAM page

@@ -157,13 +157,13 @@ Emulation emulate_0f(const Instruction& in, VirtualProcessor& vp, const Surround
 
 Emulation emulate(const Instruction& in, VirtualProcessor& vp, const Surroundings& with) {
   if (in.status != DecodeStatus::Ok) return {};
-  if (Emulation result = emulate_control(in, vp, with); result.kind != Emulation::Kind::Unknown)
-    return result;
-  if (Emulation result = emulate_descriptor_tables(in, vp, with);
-      result.kind != Emulation::Kind::Unknown)
-    return result;
   if (in.map == OpcodeMap::One) return emulate_one_byte(in, vp);
-  return in.map == OpcodeMap::Two0F ? emulate_0f(in, vp, with) : Emulation{};
+  if (in.map == OpcodeMap::Two0F) {
+    if (Emulation result = emulate_0f(in, vp, with); result.kind != Emulation::Kind::Unknown) return result;
+    if (Emulation result = emulate_descriptor_tables(in, vp, with); result.kind != Emulation::Kind::Unknown)
+      return result;
+  }
+  return emulate_control(in, vp, with);
 }
 
 bool enter_system_call(VirtualProcessor& vp) {

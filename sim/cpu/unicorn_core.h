@@ -67,19 +67,19 @@ class UnicornCpu final : public Cpu {
   MaybeExit deliver(const EventDelivery& event, bool& replaced);
   [[nodiscard]] vtl::Exit refused_exit(const MemoryFault& fault);
   [[nodiscard]] vtl::Exit failure(const char* detail) const;
-  void describe_instruction(vtl::Exit& exit);
+  void describe_instruction(vtl::Exit& exit, const Instruction& in) const;
   void count_retired(uint8_t length);
   void report(support::EventKind kind, uint64_t a, uint64_t b, uint64_t c);
 
   /// Bytes at RIP as far as the TLB, or a probe, knows them: what was just executed or attempted.
   struct Code {
-    uint8_t bytes[max_instruction_length];
+    uint8_t bytes[max_instruction_length]{};
     uint8_t count{};
     [[nodiscard]] std::span<const uint8_t> span() const { return {bytes, count}; }
   };
-  [[nodiscard]] Code code_at_rip();
+  const Code& code_at_rip();
   /// The same by a genuine fetch: A bits, TLB. The fault is the instruction's.
-  [[nodiscard]] std::optional<MemoryFault> fetch(Code& code, Instruction& in);
+  [[nodiscard]] std::optional<MemoryFault> fetch(Instruction& in);
 
   CpuConfig config_;
   mmu::PhysicalMemory& memory_;
@@ -105,6 +105,7 @@ class UnicornCpu final : public Cpu {
   uint64_t step_page_{};        ///< or until RIP leaves this page,
   uint32_t page_steps_left_{};  ///< but not longer than this
   StepGrant next_grant_;
+  Code code_;  ///< of the last code_at_rip() or fetch()
 };
 
 }  // namespace cpu

@@ -110,6 +110,7 @@ Stop UnicornEngine::execute() {
   block_ = nullptr;
   tail_ = false;
   refused_block_ = Stop::None;
+  unwatched_until_ = unwatched_limit();
   last_address_ = ~uint64_t{0};
   executing_ = true;
   error = uc_emu_start(engine, registers->rip, 0, 0, 0);
@@ -135,7 +136,6 @@ BlockPoint UnicornEngine::point_at_rip() {
 
 /// The instruction at RIP was counted with its block, or by itself, but did not execute.
 void UnicornEngine::settle_unexecuted() {
-  if (tail_) return;
   if (linear_rip() - block_->address >= block_->size) {  // it had ended
     if (block_->facts.leaves_undefined) make_flags_canonical();
     return;

@@ -140,7 +140,13 @@ class UnicornEngine {
   bool block_bytes(uint64_t address, uint32_t size, uint8_t* buffer, const uint8_t*& in_ram,
                    uint64_t& spa);
   void enter_block(uint64_t address, uint32_t size);
+  /// What distinguishes code sizes in the block cache.
+  [[nodiscard]] uint32_t mode() const { return registers->hidden_flags & (hidden::code64 | hidden::code32); }
   [[nodiscard]] Stop reason_to_stop_before(const Block* block) const;
+  /// Instants up to which blocks need no look before they run.
+  [[nodiscard]] uint64_t unwatched_limit() const {
+    return gear_ == Gear::Exact || grant.active || interrupt_offered ? 0 : deadline;
+  }
   void enter_instruction(uint64_t address);
   bool fill(uint64_t address, uc_mem_type type, uc_tlb_entry* entry);
   bool fill_private(uint64_t address, uc_mem_type type, uc_tlb_entry* entry) const;
@@ -179,11 +185,11 @@ class UnicornEngine {
   uint32_t step_blocks_{};
 
   // Counting.
-  const Block*
-      block_{};  ///< the one that was entered last; null once what happened in it is settled
-  bool tail_{};  ///< the block is the re-entry of a finished REP instruction: it counts nothing
-  Stop refused_block_{};  ///< Exact gear: the block's first instruction stops for this
-  uint64_t last_address_{~uint64_t{0}};  ///< of the last instruction that was counted
+  uint64_t unwatched_until_{};  ///< blocks that end no later than this instant need no look before they run
+  const Block* block_{};        ///< entered last and counted; null once what happened in it is settled
+  bool tail_{};                 ///< this is the re-entry of a finished REP instruction: it counts nothing
+  Stop refused_block_{};        ///< Exact gear: the block's first instruction stops for this
+  uint64_t last_address_{~uint64_t{0}};  ///< Exact gear: of the last instruction that was counted
 };
 
 }  // namespace cpu

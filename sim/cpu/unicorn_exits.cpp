@@ -28,8 +28,9 @@ bool is_missing_in_engine(const Instruction& in) {
 
 }  // namespace
 
-UnicornCpu::Code UnicornCpu::code_at_rip() {
-  Code code;
+const UnicornCpu::Code& UnicornCpu::code_at_rip() {
+  Code& code = code_;
+  code.count = 0;
   const uint64_t rip = engine_->linear_rip();
   const bool user = engine_->cpl() == 3;
   while (code.count < max_instruction_length) {
@@ -53,12 +54,11 @@ UnicornCpu::Code UnicornCpu::code_at_rip() {
   return code;
 }
 
-void UnicornCpu::describe_instruction(vtl::Exit& exit) {
-  const Code code = code_at_rip();
-  const Instruction in = decode(code.span(), engine_->code_size());
+/// `in` was decoded from code_.
+void UnicornCpu::describe_instruction(vtl::Exit& exit, const Instruction& in) const {
   exit.instruction_length = in.status == DecodeStatus::Ok ? in.length : uint8_t{0};
-  exit.instruction_byte_count = code.count;
-  std::memcpy(exit.instruction_bytes, code.bytes, code.count);
+  exit.instruction_byte_count = code_.count;
+  std::memcpy(exit.instruction_bytes, code_.bytes, max_instruction_length);
 }
 
 UnicornCpu::MaybeExit UnicornCpu::after_exit() {
@@ -71,8 +71,7 @@ UnicornCpu::MaybeExit UnicornCpu::after_exit() {
     vp_->shared.dr6 |= x64::dr6::bs;
     return raise_exception({vector, false, 0, 0}, EventSource::Trap);
   }
-  const Code code = code_at_rip();
-  const Instruction in = decode(code.span(), engine_->code_size());
+  const Instruction in = decode(code_at_rip().span(), engine_->code_size());
   const bool undefined = is_exception && vector == static_cast<uint8_t>(Vector::InvalidOpcode);
   if (!is_exception || (undefined && is_missing_in_engine(in))) {
     const ProcessorMemory memory{translator_, engine_->space()};
@@ -116,8 +115,8 @@ UnicornCpu::MaybeExit UnicornCpu::apply(const Emulation& emulation, const Instru
     case Emulation::Kind::Refused:
       return refused_exit(emulation.refused);
     case Emulation::Kind::Exit: {
-      vtl::Exit exit = emulation.exit;
-      describe_instruction(exit);
+      MaybeExit exit{emulation.exit};
+      describe_instruction(*exit, in);
       return exit;
     }
     case Emulation::Kind::Interrupt: {
@@ -183,7 +182,8 @@ vtl::Exit UnicornCpu::refused_exit(const MemoryFault& fault) {
   exit.reason = vtl::ExitReason::SlatViolation;
   exit.fault = fault.fault;
   exit.access = fault.access;
-  if (fault.access != mmu::AccessKind::Execute) describe_instruction(exit);
+  if (fault.access != mmu::AccessKind::Execute)
+    describe_instruction(exit, decode(code_at_rip().span(), engine_->code_size()));
   return exit;
 }
 

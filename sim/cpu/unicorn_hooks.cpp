@@ -9,13 +9,25 @@ namespace cpu {
 void UnicornEngine::stop_with(Stop reason) {
   if (stop != Stop::None) return;
   stop = reason;
+  unwatched_until_ = 0;
   uc_emu_stop(engine);
 }
 
 // --- Blocks and instructions.
 
 void UnicornEngine::on_block(uc_engine*, uint64_t address, uint32_t size, void* user) {
-  static_cast<UnicornEngine*>(user)->enter_block(address, size);
+  auto& self = *static_cast<UnicornEngine*>(user);
+  // Nearly always: a block seen before that only counts.
+  const Block& block = self.blocks_.slot(address);
+  if (block.address == address && block.tag == self.blocks_.tag(size, self.mode())) [[likely]] {
+    const uint64_t then = self.now + block.facts.count;
+    if (then <= self.unwatched_until_) [[likely]] {
+      self.now = then;
+      self.block_ = &block;
+      return;
+    }
+  }
+  self.enter_block(address, size);
 }
 void UnicornEngine::on_code(uc_engine*, uint64_t address, uint32_t, void* user) {
   static_cast<UnicornEngine*>(user)->enter_instruction(address);
@@ -33,21 +45,18 @@ void UnicornEngine::enter_block(uint64_t address, uint32_t size) {
     return;
   }
   if (stop != Stop::None) return;
+  uint64_t previous = last_address_;  // of the last instruction that was counted
+  if (gear_ == Gear::Fast) previous = block_ != nullptr ? block_->address + block_->facts.last_offset : ~uint64_t{0};
   if (block_ != nullptr && block_->facts.leaves_undefined) make_flags_canonical();
-  const uint64_t previous = last_address_;
-  const Block* block = blocks_.find(address, size, code_size());
+  const Block* block = blocks_.find(address, size, mode());
   if (block == nullptr) block = examine(address, size);
   block_ = nullptr;
-  tail_ = false;
   refused_block_ = Stop::None;
   step_count = block != nullptr ? block->facts.count : 1;
   // A finished REP instruction is entered once more with a count of zero: no event.
-  if (block != nullptr && block->facts.ends_repeated && block->facts.count == 1 &&
-      previous == address && repeat_count(*block) == 0) {
-    tail_ = true;
-    block_ = block;
-    return;
-  }
+  tail_ = block != nullptr && block->facts.ends_repeated && block->facts.count == 1 && previous == address &&
+          repeat_count(*block) == 0;
+  if (tail_) return;
   if (const Stop reason = reason_to_stop_before(block); reason != Stop::None) {
     // With instruction hooks the library does not update RIP for a stop in a block hook.
     if (gear_ == Gear::Fast) return stop_with(reason);
@@ -57,7 +66,8 @@ void UnicornEngine::enter_block(uint64_t address, uint32_t size) {
   block_ = block;
   if (gear_ == Gear::Fast) {
     now += block->facts.count;
-    last_address_ = address + block->facts.last_offset;
+    // After a block that leaves flags undefined the next one is looked at, whatever it is.
+    unwatched_until_ = block->facts.leaves_undefined ? 0 : unwatched_limit();
   }
 }
 
@@ -116,7 +126,7 @@ const Block* UnicornEngine::examine(uint64_t address, uint32_t size) {
   const uint8_t* in_ram = nullptr;
   uint64_t spa = 0;
   if (!block_bytes(address, size, buffer, in_ram, spa)) return nullptr;
-  return &blocks_.insert(address, {buffer, size}, code_size(), in_ram, spa);
+  return &blocks_.insert(address, {buffer, size}, code_size(), mode(), in_ram, spa);
 }
 
 // --- Fills.

@@ -191,8 +191,7 @@ UnicornCpu::MaybeExit UnicornCpu::touch_device(mmu::Spa page) {
 /// writable and executable.
 UnicornCpu::MaybeExit UnicornCpu::write_to_code(mmu::Spa page) {
   const uint64_t rip = engine_->linear_rip();
-  const Code code = code_at_rip();
-  const Instruction in = decode(code.span(), engine_->code_size());
+  const Instruction in = decode(code_at_rip().span(), engine_->code_size());
   const bool user = engine_->cpl() == 3;
   const uint64_t length = std::max<uint64_t>(in.length, 1);
   uint64_t addresses[2] = {mmu::Gva{rip}.page_base().value(),

@@ -33,7 +33,8 @@ void UnicornCpu::step_out_of_page() {
   page_steps_left_ = longest_stay_in_a_page;
 }
 
-std::optional<MemoryFault> UnicornCpu::fetch(Code& code, Instruction& in) {
+std::optional<MemoryFault> UnicornCpu::fetch(Instruction& in) {
+  Code& code = code_;
   code.count = 0;
   const uint64_t rip = engine_->linear_rip();
   const bool user = engine_->cpl() == 3;
@@ -55,9 +56,8 @@ std::optional<MemoryFault> UnicornCpu::fetch(Code& code, Instruction& in) {
 }
 
 UnicornCpu::MaybeExit UnicornCpu::step() {
-  Code code;
   Instruction in;
-  if (auto fault = fetch(code, in)) {
+  if (auto fault = fetch(in)) {
     next_grant_ = {};
     publish();
     if (auto exception = exception_of(fault->fault))

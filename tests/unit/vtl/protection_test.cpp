@@ -68,6 +68,8 @@ TEST_CASE("protections need VTL 1, its permission to itself, and the privilege")
   World world;
   world.enable_vtl1();
   EXPECT(world.protect(victim_page, 0) == HvStatus::AccessDenied);  // VTL 0 asks
+  // Whoever may not ask at all learns nothing else.
+  EXPECT(modify(world, 42, 1, 0, 0) == HvStatus::AccessDenied);
   REQUIRE(world.vtl_call().vtl_changed);
   EXPECT(world.protect(victim_page, 0) == HvStatus::AccessDenied);  // EnableVtlProtection is off
   EXPECT(vtl0_rights(world, victim_page) == mmu::all_rights);

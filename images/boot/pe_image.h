@@ -79,6 +79,9 @@ class ModuleProvider {
  public:
   /// False when no module of that name exists. Names compare without case.
   virtual bool find(const char* name, Module& module) = 0;
+
+ protected:
+  ~ModuleProvider() = default;
 };
 
 /// Names what could not be bound, for the message that the user reads.

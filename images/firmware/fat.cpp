@@ -124,6 +124,7 @@ void long_name_piece(const uint8_t* entry, char16_t (&name)[256]) {
 
 bool fat_mount() {
   volume = {};
+  cached_fat_sector = ~0ull;
   if (!read_sector(0, bounce)) return false;
   if (parse_boot_sector(bounce)) return true;
   if (get<uint16_t>(bounce + 510) != 0xAA55) return false;

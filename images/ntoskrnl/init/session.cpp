@@ -42,6 +42,17 @@ void finish(const RunningProcess& p) {
   PspDeleteProcess(p.process);
 }
 
+// Text as text, everything else as hexadecimal digits.
+std::string_view printable(const char* bytes, uint64_t length, std::span<char> out) {
+  size_t used = 0;
+  for (uint64_t i = 0; i < length && used + 3 < out.size(); ++i) {
+    const char c = bytes[i];
+    used += c >= ' ' && c < 0x7F ? rt::print(out.subspan(used), "{}", c).size()
+                                 : rt::print(out.subspan(used), "\\{:02x}", static_cast<uint8_t>(c)).size();
+  }
+  return {out.data(), used};
+}
+
 // The agent's side of the mailbox (S71): key of build 10240 = trustlet id until the trustlet has an instance.
 void retrieve_mailbox() {
   constexpr uint64_t vmsp_id = 2;
@@ -51,8 +62,8 @@ void retrieve_mailbox() {
   uint64_t length = 4092;
   const NtStatus status = VslRetrieveMailbox(vmsp_id, key, 0, buffer, &length);
   if (succeeded(status)) {
-    boot::milestone("ntoskrnl: VslRetrieveMailbox: {} bytes from trustlet 2: \"{}\"", length,
-                    std::string_view{buffer, length < 64 ? static_cast<size_t>(length) : 64});
+    char text[128];
+    boot::milestone("ntoskrnl: VslRetrieveMailbox: {} bytes from trustlet 2: \"{}\"", length, printable(buffer, length, text));
   } else {
     boot::milestone("ntoskrnl: VslRetrieveMailbox: {:#010x}", status);
   }

@@ -200,8 +200,10 @@ bool UnicornEngine::answer(mmu::AccessKind access, uint64_t address, mmu::Spa pa
       return true;
     }
     if (!pages_.ready(number)) return refuse(RefusalKind::NeedCode, access, address, page);
-    if (pages_.dangerous(number) && !grant.active)
-      return refuse(RefusalKind::Danger, access, address, page);
+    if (pages_.dangerous(number)) {
+      if (!grant.active) return refuse(RefusalKind::Danger, access, address, page);
+      flush_needed_ = true;  // for this step only
+    }
     entry->perms = static_cast<uc_prot>(UC_PROT_EXEC | read);
     return true;
   }

@@ -48,9 +48,9 @@ class Narrator {
                     session.images(),
                     {.images = arguments.verbose, .debug_print = arguments.verbose}},
         calls_{[this](const trace::RunLine& line) { say(line, call_lines_, ""); },
-               {.hypercalls = arguments.verbose}} {
+               {.hypercalls = arguments.verbose, .images = arguments.verbose, .debug_print = arguments.verbose}} {
+    session.listen(calls_);  // first: an open call is printed before the milestones inside it
     session.listen(milestones_);
-    session.listen(calls_);
   }
 
   void finish() { calls_.finish(); }

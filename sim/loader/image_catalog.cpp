@@ -42,13 +42,14 @@ Result<SymbolTable> load_symbols(const std::filesystem::path& path) {
   return SymbolTable::make(image, &pdb);
 }
 
-/// The PDB's name of a source file without what the build puts in front: "C:\\airlock\\airlock\\mmu\\x.h" -> "mmu/x.h".
+/// The PDB's name of a source file from the folder of this repository on: "C:\\x\\y\\mmu\\a.h" -> "mmu/a.h".
 std::string source_path(std::string_view file) {
   std::string path{file};
   std::replace(path.begin(), path.end(), '\\', '/');
-  constexpr std::string_view root = "airlock/";
-  const size_t at = path.size() > 2 && path[1] == ':' ? path.rfind(root) : std::string::npos;
-  return printable(at == std::string::npos ? path : path.substr(at + root.size()));
+  size_t start = std::string::npos;
+  for (const std::string_view root : {"/images/", "/securekernel/", "/iumdll/", "/vtl/abi/"})
+    start = std::min(start, path.find(root));
+  return printable(start == std::string::npos ? path : path.substr(start + 1));
 }
 
 }  // namespace

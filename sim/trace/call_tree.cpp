@@ -68,6 +68,20 @@ void CallTreePrinter::on(const Event& event) {
   switch (event.kind) {
     case EventKind::VtlEnabled:
       if (event.b == 1) vp.start_expected = true;
+      if (options_.milestones) finish();
+      return;
+    case EventKind::Milestone:
+    case EventKind::ProcessCreated:
+    case EventKind::HypervisorLaunched:
+    case EventKind::PowerOff:
+    case EventKind::TripleFault:
+      if (options_.milestones) finish();
+      return;
+    case EventKind::ImageLoaded:
+      if (options_.images) finish();
+      return;
+    case EventKind::DebugPrint:
+      if (options_.debug_print) finish();
       return;
     case EventKind::VtlCall: return vtl_call(event, vp);
     case EventKind::VtlReturn: return vtl_return(event, vp);

@@ -12,6 +12,10 @@ namespace trace {
 struct CallTreeOptions {
   bool hypercalls{};  ///< also the hypercalls in between
   bool intercepts{true};
+  /// Events that somebody else prints at once, so that an open call must be printed before them. Let this listener hear
+  /// of events before that other one.
+  bool milestones{true};
+  bool images{}, debug_print{};
 };
 
 /// A call and its result are one line where nothing happened in between, else two:

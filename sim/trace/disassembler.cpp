@@ -58,6 +58,46 @@ bool touches_memory(unsigned id) {
   }
 }
 
+/// What the instruction does to a destination in memory, where Capstone 5 says something else: for these it claims a
+/// read only. The test "Memory accesses are computed" holds the other kinds.
+enum class Destination : uint8_t { AsStated, Write, ReadWrite };
+
+Destination destination_of(unsigned id) {
+  static constexpr unsigned writes[] = {
+      X86_INS_MOVUPS, X86_INS_MOVUPD, X86_INS_MOVAPS, X86_INS_MOVAPD, X86_INS_MOVDQU, X86_INS_MOVDQA, X86_INS_MOVSS,
+      X86_INS_MOVSD, X86_INS_MOVD, X86_INS_MOVQ, X86_INS_MOVHPS, X86_INS_MOVHPD, X86_INS_MOVLPS, X86_INS_MOVLPD,
+      X86_INS_MOVNTDQ, X86_INS_MOVNTI, X86_INS_MOVNTPS, X86_INS_MOVNTPD, X86_INS_PEXTRB, X86_INS_PEXTRW,
+      X86_INS_PEXTRD, X86_INS_PEXTRQ, X86_INS_EXTRACTPS, X86_INS_FXSAVE, X86_INS_FXSAVE64, X86_INS_XSAVE,
+      X86_INS_XSAVE64, X86_INS_XSAVEOPT, X86_INS_XSAVEOPT64, X86_INS_STMXCSR, X86_INS_FNSTCW, X86_INS_FNSTSW,
+      X86_INS_FNSTENV, X86_INS_FNSAVE, X86_INS_FST, X86_INS_FSTP, X86_INS_FIST, X86_INS_FISTP, X86_INS_FISTTP,
+      X86_INS_FBSTP, X86_INS_SGDT, X86_INS_SIDT, X86_INS_SLDT, X86_INS_STR, X86_INS_SMSW, X86_INS_INSB, X86_INS_INSW,
+      X86_INS_INSD, X86_INS_SETAE, X86_INS_SETA, X86_INS_SETBE, X86_INS_SETB, X86_INS_SETE, X86_INS_SETGE,
+      X86_INS_SETG, X86_INS_SETLE, X86_INS_SETL, X86_INS_SETNE, X86_INS_SETNO, X86_INS_SETNP, X86_INS_SETNS,
+      X86_INS_SETO, X86_INS_SETP, X86_INS_SETS};
+  static constexpr unsigned both[] = {X86_INS_CMPXCHG, X86_INS_CMPXCHG8B, X86_INS_CMPXCHG16B, X86_INS_ROL,
+                                      X86_INS_ROR,     X86_INS_RCL,       X86_INS_RCR};
+  if (std::find(std::begin(writes), std::end(writes), id) != std::end(writes)) return Destination::Write;
+  if (std::find(std::begin(both), std::end(both), id) != std::end(both)) return Destination::ReadWrite;
+  return Destination::AsStated;
+}
+
+/// Bytes of an operand in memory; the save areas of FXSAVE and XSAVE (legacy region and header) have no operand size.
+uint16_t size_of(const cs_insn& instruction, const cs_x86_op& operand) {
+  switch (instruction.id) {
+    case X86_INS_FXSAVE:
+    case X86_INS_FXSAVE64:
+    case X86_INS_FXRSTOR:
+    case X86_INS_FXRSTOR64: return 512;
+    case X86_INS_XSAVE:
+    case X86_INS_XSAVE64:
+    case X86_INS_XSAVEOPT:
+    case X86_INS_XSAVEOPT64:
+    case X86_INS_XRSTOR:
+    case X86_INS_XRSTOR64: return 576;
+    default: return operand.size;
+  }
+}
+
 uint64_t segment_base(const InstructionRecord& record, x86_reg segment) {
   if (segment == X86_REG_FS) return record.registers[fs_base];
   if (segment == X86_REG_GS) return record.registers[gs_base];
@@ -81,8 +121,13 @@ void add_operands(const InstructionRecord& record, const cs_insn& instruction, I
   for (uint8_t i = 0; i < x86.op_count; ++i) {
     const cs_x86_op& operand = x86.operands[i];
     if (operand.type != X86_OP_MEM) continue;
-    out.accesses.push_back({effective_address(record, instruction, operand.mem), operand.size,
-                            (operand.access & CS_AC_READ) != 0, (operand.access & CS_AC_WRITE) != 0});
+    const Destination rule = i == 0 ? destination_of(instruction.id) : Destination::AsStated;
+    const bool write = rule != Destination::AsStated || (operand.access & CS_AC_WRITE) != 0;
+    // Where nothing is stated, the instruction reads.
+    const bool read = rule == Destination::ReadWrite ||
+                      (rule == Destination::AsStated && (!write || (operand.access & CS_AC_READ) != 0));
+    out.accesses.push_back(
+        {effective_address(record, instruction, operand.mem), size_of(instruction, operand), read, write});
   }
 }
 

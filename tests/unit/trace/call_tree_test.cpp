@@ -30,6 +30,7 @@ class Conversation {
     call({1, 0, static_cast<uint16_t>(code), 0, {first}});
   }
   void finished(uint32_t status = 0, uint64_t output = 0) { back({1, 1, 0, 0, {status, output}}); }
+  [[nodiscard]] size_t seen() const { return lines_.size(); }
   Lines lines() {
     tree_.finish();
     return lines_;
@@ -113,6 +114,18 @@ TEST_CASE("Intercepts are shown where they happen, hypercalls when asked for") {
     if (!hypercalls) expected.erase(expected.begin() + 1);
     EXPECT(talk.lines() == expected);
   }
+}
+
+TEST_CASE("An open call is printed before a milestone that happens inside it") {
+  Conversation talk;
+  talk.service(sk::SecureService::Periodic);
+  talk.event({.at = {}, .kind = EventKind::DebugPrint, .text = "not printed by anybody"});
+  talk.finished();
+  talk.service(sk::SecureService::Phase3Initialize);
+  talk.event({.at = {}, .kind = EventKind::Milestone, .text = "phase 3"});
+  EXPECT(talk.seen() == 2);
+  talk.finished();
+  EXPECT(talk.lines() == Lines{"Periodic() = Success", "Phase3Initialize()", "Phase3Initialize = Success"});
 }
 
 TEST_CASE("Interrupt entries, fast flushes and stray returns do not confuse the tree") {

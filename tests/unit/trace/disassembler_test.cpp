@@ -66,6 +66,27 @@ TEST_CASE("Memory accesses are computed from the operands and the registers") {
   EXPECT(accesses({0xff, 0x33}) == "r8@40000 w8@7ff8");                           // push [rbx]
   EXPECT(accesses({0x48, 0xcf}) == "r40@8000");                                   // iretq
   EXPECT(accesses({0xc9}) == "r8@60000");                                         // leave
+  EXPECT(accesses({0x44, 0x0f, 0x11, 0x13}) == "w16@40000");                       // movups [rbx], xmm10
+  EXPECT(accesses({0x44, 0x0f, 0x10, 0x13}) == "r16@40000");                       // movups xmm10, [rbx]
+  EXPECT(accesses({0xf3, 0x0f, 0x7f, 0x03}) == "w16@40000");                       // movdqu [rbx], xmm0
+  EXPECT(accesses({0x48, 0x3b, 0x03}) == "r8@40000");                              // cmp rax, [rbx]
+  EXPECT(accesses({0x48, 0x39, 0x03}) == "r8@40000");                              // cmp [rbx], rax
+  EXPECT(accesses({0xc7, 0x03, 0, 0, 0, 0}) == "w4@40000");                        // mov dword [rbx], 0
+  EXPECT(accesses({0x48, 0x87, 0x03}) == "rw8@40000");                             // xchg [rbx], rax
+  EXPECT(accesses({0xf0, 0x48, 0x0f, 0xb1, 0x0b}) == "rw8@40000");                 // lock cmpxchg [rbx], rcx
+  EXPECT(accesses({0x48, 0xd1, 0x03}) == "rw8@40000");                             // rol qword [rbx], 1
+  EXPECT(accesses({0x0f, 0x92, 0x03}) == "w1@40000");                              // setb [rbx]
+  EXPECT(accesses({0x6c}) == "w1@80000");                                          // insb
+  EXPECT(accesses({0x6e}) == "r1@70000");                                          // outsb
+  EXPECT(accesses({0xdd, 0x1b}) == "w8@40000");                                    // fstp qword [rbx]
+  EXPECT(accesses({0xdd, 0x03}) == "r8@40000");                                    // fld qword [rbx]
+  EXPECT(accesses({0x66, 0x48, 0x0f, 0x3a, 0x16, 0x0b, 0x01}) == "w8@40000");      // pextrq [rbx], xmm1, 1
+  EXPECT(accesses({0xa4}) == "w1@80000 r1@70000");                                 // movsb
+  EXPECT(accesses({0x0f, 0x01, 0x1b}) == "r10@40000");                             // lidt [rbx]
+  EXPECT(accesses({0x0f, 0x01, 0x0b}) == "w10@40000");                             // sidt [rbx]
+  EXPECT(accesses({0x48, 0x0f, 0xae, 0x03}) == "w512@40000");                      // fxsave64 [rbx]
+  EXPECT(accesses({0x48, 0x0f, 0xae, 0x0b}) == "r512@40000");                      // fxrstor64 [rbx]
+  EXPECT(accesses({0x0f, 0x01, 0x3b}).empty());                                    // invlpg
   EXPECT(accesses({0xaa}) == "w1@80000");                                         // stosb
   EXPECT(accesses({0x67, 0x8b, 0x03}) == "r4@40000");                             // mov eax, [ebx]
 }

@@ -33,23 +33,17 @@ constexpr uint32_t align16(uint32_t value) {
 
 }  // namespace
 
-DispatchResult HypercallDispatcher::dispatch(Hypervisor& hypervisor, const CallContext& context) {
-  VirtualProcessor& vp = context.registers;
+bool HypercallDispatcher::may_call(const VirtualProcessor& vp) {
   const VtlContext& registers = vp.context();
-  captured_ = 0;
-  // TLFS 3.3: only CPL 0 of protected mode may call; this hypervisor has only the 64-bit register
-  // convention.
-  const bool long_mode = (registers.efer & abi::x64::efer::lma) != 0 &&
-                         (registers.segments[Cs].attributes & abi::x64::segment::long_mode) != 0;
-  if (vp.cpl() != 0 || !long_mode) return {.kind = DispatchResult::Kind::InvalidOpcode};
+  return vp.cpl() == 0 && (registers.efer & abi::x64::efer::lma) != 0 &&
+         (registers.segments[Cs].attributes & abi::x64::segment::long_mode) != 0;
+}
 
+DispatchResult HypercallDispatcher::dispatch(Hypervisor& hypervisor, const CallContext& context,
+                                             const CallRow* row) {
+  VirtualProcessor& vp = context.registers;
   const HypercallControl control{vp.shared.gpr[Rcx]};
-  const CallRow* row = find_row(control.code());
-  if (row != nullptr && row->transfer != nullptr) {
-    // A VTL switch takes nothing but its code: any other bit is #UD (section 4.2).
-    if (control.raw != control.code()) return {.kind = DispatchResult::Kind::InvalidOpcode};
-    return {.kind = DispatchResult::Kind::Switched, .outcome = row->transfer(hypervisor, context)};
-  }
+  captured_ = 0;
   Layout layout;
   const HvStatus status = check(control, row, context.vtl, layout);
   if (status != HvStatus::Success) return completed(vp, status);

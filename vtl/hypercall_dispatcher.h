@@ -68,15 +68,12 @@ struct CallRow {
 /// How a dispatched call ended.
 struct DispatchResult {
   enum class Kind : uint8_t {
-    Completed,      ///< RAX is set; the instruction retires
-    Unfinished,     ///< RCX is moved on; the instruction executes again
-    Switched,       ///< `outcome` says all
-    InvalidOpcode,  ///< #UD
-    InputDenied,    ///< stage 2 denies the caller the parameter page at `gpa`
+    Completed,    ///< RAX is set; the instruction retires
+    Unfinished,   ///< RCX is moved on; the instruction executes again
+    InputDenied,  ///< stage 2 denies the caller the parameter page at `gpa`
     OutputDenied,
   };
   Kind kind{Kind::Completed};
-  Outcome outcome{};
   Gpa gpa{};
 };
 
@@ -85,9 +82,13 @@ class HypercallDispatcher {
   HypercallDispatcher(mmu::Translator& translator, uint16_t reps_per_entry)
       : translator_{translator}, reps_per_entry_{reps_per_entry} {}
 
-  /// Dispatches the hypercall in the caller's registers. Results go to RAX (and RCX of an
-  /// unfinished rep call), output to the caller's memory or XMM registers.
-  DispatchResult dispatch(Hypervisor& hypervisor, const CallContext& context);
+  /// Only CPL 0 may call (TLFS 3.3), and this hypervisor has only the 64-bit register convention.
+  [[nodiscard]] static bool may_call(const VirtualProcessor& vp);
+
+  /// Dispatches the hypercall in the caller's registers, which is no VTL switch, to the handler of
+  /// `row` (null: unknown). Results go to RAX (and RCX of an unfinished rep call), output to the
+  /// caller's memory or XMM registers.
+  DispatchResult dispatch(Hypervisor& hypervisor, const CallContext& context, const CallRow* row);
 
   /// The parameters that the last dispatch() captured: header and the elements of that entry; empty
   /// if it read none.

@@ -103,16 +103,24 @@ Outcome Hypervisor::handle(const Exit& exit, VirtualProcessor& vp, Instant now) 
 }
 
 Outcome Hypervisor::handle_hypercall(VirtualProcessor& vp, Instant now) {
-  if (!launched()) return Outcome::invalid_opcode();
-  const uint64_t control = vp.shared.gpr[Rcx];
+  if (!launched() || !HypercallDispatcher::may_call(vp)) return Outcome::invalid_opcode();
+  const abi::hv::HypercallControl control{vp.shared.gpr[Rcx]};
   const CallContext context{partition_, state(vp), vp, vp.active, now};
-  const DispatchResult result = dispatcher_.dispatch(*this, context);
+  const CallRow* row = find_row(control.code());
+  if (row != nullptr && row->transfer != nullptr) {
+    // A VTL switch takes nothing but its code: any other bit is #UD (section 4.2).
+    if (control.raw != control.code()) return Outcome::invalid_opcode();
+    return row->transfer(*this, context);
+  }
+  return finish_hypercall(context, control.raw, dispatcher_.dispatch(*this, context, row));
+}
+
+Outcome Hypervisor::finish_hypercall(const CallContext& context, uint64_t control,
+                                     const DispatchResult& result) {
+  VirtualProcessor& vp = context.registers;
+  const Instant now = context.now;
   using Kind = DispatchResult::Kind;
   switch (result.kind) {
-    case Kind::Switched:
-      return result.outcome;
-    case Kind::InvalidOpcode:
-      return Outcome::invalid_opcode();
     case Kind::Unfinished:
       return Outcome::resume(1);
     case Kind::Completed:

@@ -103,6 +103,8 @@ class Hypervisor {
 
   // Exits.
   Outcome handle_hypercall(VirtualProcessor& vp, Instant now);
+  Outcome finish_hypercall(const CallContext& context, uint64_t control,
+                           const DispatchResult& result);
   Outcome handle_cpuid(const Exit& exit, VirtualProcessor& vp);
   Outcome handle_msr_read(const Exit& exit, VirtualProcessor& vp, Instant now);
   Outcome handle_msr_write(const Exit& exit, VirtualProcessor& vp, Instant now);

@@ -16,7 +16,7 @@ std::string grouped(uint64_t number) {
 }
 
 std::string to_text(const RunLine& line) {
-  return fmt::format("{:>15}  {}VTL{}  {:<14} {:{}}{}", grouped(line.at.ticks),
+  return fmt::format("{:>15}  {}VTL{}  {:<16} {:{}}{}", grouped(line.at.ticks),
                      line.vp == 0 ? "" : fmt::format("VP{} ", line.vp), static_cast<uint8_t>(line.vtl), line.image, "",
                      line.depth * 2, line.text);
 }

@@ -1,13 +1,12 @@
 #pragma once
 // Reads a trace that may be cut short, damaged or made by an enemy.
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "sim/loader/sha256.h"
+#include "sim/container/reader.h"
 #include "sim/support/result.h"
 #include "sim/trace/record_codec.h"
 #include "sim/trace/trace_format.h"
@@ -15,8 +14,7 @@
 
 namespace trace {
 
-/// Where the bytes come from: fills `out` from `offset` and says how many there were.
-using TraceInput = std::function<size_t(uint64_t offset, std::span<uint8_t> out)>;
+using TraceInput = container::Input;
 
 class Reader {
  public:
@@ -36,21 +34,15 @@ class Reader {
   [[nodiscard]] const std::optional<EndMark>& totals() const { return totals_; }
 
  private:
-  explicit Reader(TraceInput input) : input_{std::move(input)} {}
-  support::Status read_file_header();
+  explicit Reader(container::Reader file) : file_{std::move(file)} {}
   support::Status read_meta();
-  support::Result<bool> read_chunk_header(ChunkHeader& header);
-  support::Result<std::vector<uint8_t>> read_payload(const ChunkHeader& header, uint64_t at);
   support::Status read_chunk();
   support::Status read_end(const std::vector<uint8_t>& payload, uint64_t at);
   support::Result<std::optional<Record>> advance();
 
-  TraceInput input_;
+  container::Reader file_;
   Meta meta_;
   std::vector<std::optional<support::EventKind>> kinds_;  ///< the file's numbers in today's words
-  loader::Sha256 configuration_{};
-  uint64_t offset_{};
-  uint32_t sequence_{};
   uint64_t wanted_tick_{};
   uint64_t chunk_offset_{};
   uint32_t chunk_records_{}, chunk_read_{};

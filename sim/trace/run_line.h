@@ -18,7 +18,7 @@ struct RunLine {
 };
 using RunLineSink = std::function<void(const RunLine&)>;
 
-/// "    1,234,567  VTL1  securekernel      text", with two spaces of indentation per depth.
+/// "    1,234,567  VTL1  securekernel.exe text", with two spaces of indentation per depth.
 [[nodiscard]] std::string to_text(const RunLine& line);
 /// "1,234,567".
 [[nodiscard]] std::string grouped(uint64_t number);

@@ -163,8 +163,8 @@ TEST_CASE("Milestones name the image that speaks") {
   Event event{.at = {2000000}, .kind = EventKind::ProcessCreated, .a = 4, .b = 0x5000, .c = 0x14, .text = "lsaiso.exe"};
   printer.on(event);
   printer.on({.at = {1}, .kind = EventKind::DebugPrint, .text = "not shown"});
-  EXPECT(lines == Lines{"      1,234,567  VTL0  winload.efi    OslVsmSetup(0)\\x1b[31m",
-                        "      2,000,000  VTL0                 process 4 lsaiso.exe (CR3 0x5000, secure handle 0x14)"});
+  EXPECT(lines == Lines{"      1,234,567  VTL0  winload.efi      OslVsmSetup(0)\\x1b[31m",
+                        "      2,000,000  VTL0                   process 4 lsaiso.exe (CR3 0x5000, secure handle 0x14)"});
   EXPECT(grouped(0) == "0");
   EXPECT(grouped(999) == "999");
   EXPECT(grouped(1000) == "1,000");

@@ -8,7 +8,6 @@
 
 #include "sample_run.h"
 #include "sim/loader/pe_image.h"
-#include "sim/trace/checksum.h"
 #include "sim/trace/trace_format.h"
 #include "tests/support/catch.h"
 

@@ -1,5 +1,6 @@
 #pragma once
-// The observation port (abi/boot/debug_port.h) for every stage of VTL 0. What is said here changes nothing in the machine.
+// The observation port (abi/boot/debug_port.h) for every stage of VTL 0. What is said here changes
+// nothing in the machine.
 #include <string_view>
 
 #include "abi/boot/debug_port.h"
@@ -9,13 +10,15 @@
 namespace boot {
 
 inline void announce(abi::boot::DebugEvent event, const void* record) {
-  arch::out32(abi::boot::debug_event_port, static_cast<uint32_t>(event), reinterpret_cast<uint64_t>(record));
+  arch::out32(abi::boot::debug_event_port, static_cast<uint32_t>(event),
+              reinterpret_cast<uint64_t>(record));
 }
 
 inline void announce_text(abi::boot::DebugEvent event, std::string_view text) {
   abi::boot::DebugText record{};
   const size_t length = text.size() < sizeof record.text ? text.size() : sizeof record.text;
-  for (size_t i = 0; i < length; ++i) record.text[i] = text[i];
+  for (size_t i = 0; i < length; ++i)
+    record.text[i] = text[i];
   record.length = static_cast<uint32_t>(length);
   announce(event, &record);
 }
@@ -27,7 +30,8 @@ void milestone(std::string_view pattern, const T&... values) {
   announce_text(abi::boot::DebugEvent::Milestone, rt::print(text, pattern, values...));
 }
 
-inline void announce_image(abi::boot::DebugEvent event, std::string_view name, uint64_t base, uint32_t size) {
+inline void announce_image(abi::boot::DebugEvent event, std::string_view name, uint64_t base,
+                           uint32_t size) {
   abi::boot::DebugImage record{};
   record.base = base;
   record.size = size;

@@ -1,6 +1,7 @@
 #pragma once
-// The part of the UEFI interface that firmware.efi offers and winload.efi uses. Order of table entries and names as in the
-// UEFI specification 2.x (sections 4 to 13); Microsoft's x64 calling convention is UEFI's own.
+// The part of the UEFI interface that firmware.efi offers and winload.efi uses. Order of table
+// entries and names as in the UEFI specification 2.x (sections 4 to 13); Microsoft's x64 calling
+// convention is UEFI's own.
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,7 +20,9 @@ inline constexpr Status out_of_resources = error_bit | 9;
 inline constexpr Status volume_corrupted = error_bit | 10;
 inline constexpr Status not_found = error_bit | 14;
 inline constexpr Status security_violation = error_bit | 26;
-inline constexpr bool failed(Status status) { return (status & error_bit) != 0; }
+inline constexpr bool failed(Status status) {
+  return (status & error_bit) != 0;
+}
 
 struct Guid {
   uint32_t data1;
@@ -32,15 +35,24 @@ struct Guid {
   }
 };
 
-inline constexpr Guid loaded_image_protocol{0x5B1B31A1, 0x9562, 0x11d2, {0x8E, 0x3F, 0, 0xA0, 0xC9, 0x69, 0x72, 0x3B}};
-inline constexpr Guid simple_file_system_protocol{0x964e5b22, 0x6459, 0x11d2, {0x8e, 0x39, 0, 0xa0, 0xc9, 0x69, 0x72, 0x3b}};
-inline constexpr Guid rng_protocol{0x3152bca5, 0xeade, 0x433d, {0x86, 0x2e, 0xc0, 0x1c, 0xdc, 0x29, 0x1f, 0x44}};
-inline constexpr Guid file_info_id{0x09576e92, 0x6d3f, 0x11d2, {0x8e, 0x39, 0, 0xa0, 0xc9, 0x69, 0x72, 0x3b}};
-inline constexpr Guid global_variable{0x8BE4DF61, 0x93CA, 0x11d2, {0xAA, 0x0D, 0, 0xE0, 0x98, 0x03, 0x2B, 0x8C}};
-/// Microsoft's secure-boot policy namespace: VbsPolicy, VbsPolicyDisabled, VsmLocalKey2 (section 9.3).
-inline constexpr Guid microsoft_policy{0x77fa9abd, 0x0359, 0x4d32, {0xbd, 0x60, 0x28, 0xf4, 0xe7, 0x8f, 0x78, 0x4b}};
-/// Ours: boot configuration elements, one u64 variable per element, named by eight hexadecimal digits.
-inline constexpr Guid boot_configuration{0xa11c0c4d, 0x0001, 0x4bcd, {0x80, 0, 0x41, 0x69, 0x72, 0x6c, 0x6f, 0x6b}};
+inline constexpr Guid loaded_image_protocol{
+    0x5B1B31A1, 0x9562, 0x11d2, {0x8E, 0x3F, 0, 0xA0, 0xC9, 0x69, 0x72, 0x3B}};
+inline constexpr Guid simple_file_system_protocol{
+    0x964e5b22, 0x6459, 0x11d2, {0x8e, 0x39, 0, 0xa0, 0xc9, 0x69, 0x72, 0x3b}};
+inline constexpr Guid rng_protocol{
+    0x3152bca5, 0xeade, 0x433d, {0x86, 0x2e, 0xc0, 0x1c, 0xdc, 0x29, 0x1f, 0x44}};
+inline constexpr Guid file_info_id{
+    0x09576e92, 0x6d3f, 0x11d2, {0x8e, 0x39, 0, 0xa0, 0xc9, 0x69, 0x72, 0x3b}};
+inline constexpr Guid global_variable{
+    0x8BE4DF61, 0x93CA, 0x11d2, {0xAA, 0x0D, 0, 0xE0, 0x98, 0x03, 0x2B, 0x8C}};
+/// Microsoft's secure-boot policy namespace: VbsPolicy, VbsPolicyDisabled, VsmLocalKey2 (section
+/// 9.3).
+inline constexpr Guid microsoft_policy{
+    0x77fa9abd, 0x0359, 0x4d32, {0xbd, 0x60, 0x28, 0xf4, 0xe7, 0x8f, 0x78, 0x4b}};
+/// Ours: boot configuration elements, one u64 variable per element, named by eight hexadecimal
+/// digits.
+inline constexpr Guid boot_configuration{
+    0xa11c0c4d, 0x0001, 0x4bcd, {0x80, 0, 0x41, 0x69, 0x72, 0x6c, 0x6f, 0x6b}};
 
 struct TableHeader {
   uint64_t signature;
@@ -51,8 +63,18 @@ struct TableHeader {
 };
 
 enum MemoryType : uint32_t {
-  ReservedMemoryType, LoaderCode, LoaderData, BootServicesCode, BootServicesData, RuntimeServicesCode,
-  RuntimeServicesData, ConventionalMemory, UnusableMemory, AcpiReclaimMemory, AcpiMemoryNvs, MemoryMappedIo,
+  ReservedMemoryType,
+  LoaderCode,
+  LoaderData,
+  BootServicesCode,
+  BootServicesData,
+  RuntimeServicesCode,
+  RuntimeServicesData,
+  ConventionalMemory,
+  UnusableMemory,
+  AcpiReclaimMemory,
+  AcpiMemoryNvs,
+  MemoryMappedIo,
   /// From here on types belong to OS loaders: winload stores abi::boot::MemoryType in the low bits.
   OsLoaderTypes = 0x80000000,
 };
@@ -69,7 +91,13 @@ struct MemoryDescriptor {
 };
 static_assert(sizeof(MemoryDescriptor) == 40);
 
-enum FileAttribute : uint64_t { FileReadOnly = 1, FileHidden = 2, FileSystem = 4, FileDirectory = 0x10, FileArchive = 0x20 };
+enum FileAttribute : uint64_t {
+  FileReadOnly = 1,
+  FileHidden = 2,
+  FileSystem = 4,
+  FileDirectory = 0x10,
+  FileArchive = 0x20
+};
 
 struct FileInfo {
   uint64_t size;  ///< of this structure with the name
@@ -83,7 +111,8 @@ inline constexpr size_t file_info_header = offsetof(FileInfo, file_name);
 
 struct FileProtocol {
   uint64_t revision;
-  Status (*open)(FileProtocol* self, FileProtocol** file, const char16_t* name, uint64_t mode, uint64_t attributes);
+  Status (*open)(FileProtocol* self, FileProtocol** file, const char16_t* name, uint64_t mode,
+                 uint64_t attributes);
   Status (*close)(FileProtocol* self);
   Status (*delete_)(FileProtocol* self);
   Status (*read)(FileProtocol* self, uint64_t* size, void* buffer);
@@ -134,21 +163,22 @@ struct BootServices {
   TableHeader header;
   void* raise_tpl;
   void* restore_tpl;
-  Status (*allocate_pages)(AllocateType type, uint32_t memory_type, uint64_t pages, uint64_t* address);
+  Status (*allocate_pages)(AllocateType type, uint32_t memory_type, uint64_t pages,
+                           uint64_t* address);
   Status (*free_pages)(uint64_t address, uint64_t pages);
-  Status (*get_memory_map)(uint64_t* size, MemoryDescriptor* map, uint64_t* key, uint64_t* descriptor_size,
-                           uint32_t* version);
+  Status (*get_memory_map)(uint64_t* size, MemoryDescriptor* map, uint64_t* key,
+                           uint64_t* descriptor_size, uint32_t* version);
   Status (*allocate_pool)(uint32_t memory_type, uint64_t size, void** buffer);
   Status (*free_pool)(void* buffer);
-  void* events[6];     // CreateEvent .. CheckEvent
-  void* install[3];    // InstallProtocolInterface, Reinstall.., Uninstall..
+  void* events[6];   // CreateEvent .. CheckEvent
+  void* install[3];  // InstallProtocolInterface, Reinstall.., Uninstall..
   Status (*handle_protocol)(Handle handle, const Guid* protocol, void** interface_);
   void* reserved;
   void* register_protocol_notify;
   void* locate_handle;
   void* locate_device_path;
   void* install_configuration_table;
-  void* images[4];     // LoadImage, StartImage, Exit, UnloadImage
+  void* images[4];  // LoadImage, StartImage, Exit, UnloadImage
   Status (*exit_boot_services)(Handle image, uint64_t map_key);
   void* get_next_monotonic_count;
   Status (*stall)(uint64_t microseconds);
@@ -164,7 +194,8 @@ struct BootServices {
   void* set_mem;
   void* create_event_ex;
 };
-static_assert(offsetof(BootServices, handle_protocol) == 152 && offsetof(BootServices, exit_boot_services) == 232);
+static_assert(offsetof(BootServices, handle_protocol) == 152 &&
+              offsetof(BootServices, exit_boot_services) == 232);
 static_assert(offsetof(BootServices, locate_protocol) == 320 && sizeof(BootServices) == 376);
 
 struct RuntimeServices {
@@ -172,10 +203,11 @@ struct RuntimeServices {
   void* times[4];
   void* set_virtual_address_map;
   void* convert_pointer;
-  Status (*get_variable)(const char16_t* name, const Guid* vendor, uint32_t* attributes, uint64_t* size, void* data);
+  Status (*get_variable)(const char16_t* name, const Guid* vendor, uint32_t* attributes,
+                         uint64_t* size, void* data);
   void* get_next_variable_name;
-  Status (*set_variable)(const char16_t* name, const Guid* vendor, uint32_t attributes, uint64_t size,
-                         const void* data);
+  Status (*set_variable)(const char16_t* name, const Guid* vendor, uint32_t attributes,
+                         uint64_t size, const void* data);
   void* get_next_high_monotonic_count;
   void (*reset_system)(uint32_t type, Status status, uint64_t size, void* data);
   void* capsules[2];

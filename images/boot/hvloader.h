@@ -1,5 +1,6 @@
 #pragma once
-// Between winload.efi and hvloader.efi: one entry point, called once in each phase of OslArchHypervisorSetup (S48). Layout ours.
+// Between winload.efi and hvloader.efi: one entry point, called once in each phase of
+// OslArchHypervisorSetup (S48). Layout ours.
 #include "boot/efi.h"
 
 namespace boot {

@@ -28,11 +28,19 @@ struct FileHeader {
 
 // The fields of IMAGE_OPTIONAL_HEADER64 that loaders need, by offset.
 enum OptionalOffset : uint32_t {
-  OptEntry = 16, OptBase = 24, OptSectionAlignment = 32, OptFileAlignment = 36, OptImageSize = 56,
-  OptHeaderSize = 60, OptSubsystem = 68, OptDirectoryCount = 108, OptDirectories = 112,
+  OptEntry = 16,
+  OptBase = 24,
+  OptSectionAlignment = 32,
+  OptFileAlignment = 36,
+  OptImageSize = 56,
+  OptHeaderSize = 60,
+  OptSubsystem = 68,
+  OptDirectoryCount = 108,
+  OptDirectories = 112,
 };
 
-Status check_section(const Headers& headers, const Section& section, size_t file_size, uint64_t previous_end) {
+Status check_section(const Headers& headers, const Section& section, size_t file_size,
+                     uint64_t previous_end) {
   const uint64_t bytes = section.virtual_size != 0 ? section.virtual_size : section.raw_size;
   if (section.rva % 4096 != 0 || section.rva < previous_end) return Status::BadSection;
   if (section.rva + bytes > headers.image_size) return Status::BadSection;
@@ -46,15 +54,24 @@ Status check_section(const Headers& headers, const Section& section, size_t file
 
 const char* describe(Status status) {
   switch (status) {
-    case Status::Ok: return "ok";
-    case Status::NotPe: return "not a PE32+ image for x64";
-    case Status::BadHeaders: return "inconsistent PE headers";
-    case Status::BadSection: return "a section lies outside the image, or is writable and executable";
-    case Status::BadRelocation: return "malformed relocations";
-    case Status::NoRelocations: return "the image has no relocations and must move";
-    case Status::BadImports: return "malformed imports";
-    case Status::MissingModule: return "an imported module is not loaded";
-    case Status::MissingExport: return "an imported symbol is not exported";
+    case Status::Ok:
+      return "ok";
+    case Status::NotPe:
+      return "not a PE32+ image for x64";
+    case Status::BadHeaders:
+      return "inconsistent PE headers";
+    case Status::BadSection:
+      return "a section lies outside the image, or is writable and executable";
+    case Status::BadRelocation:
+      return "malformed relocations";
+    case Status::NoRelocations:
+      return "the image has no relocations and must move";
+    case Status::BadImports:
+      return "malformed imports";
+    case Status::MissingModule:
+      return "an imported module is not loaded";
+    case Status::MissingExport:
+      return "an imported symbol is not exported";
   }
   return "?";
 }
@@ -63,7 +80,8 @@ Status read_headers(const void* file, size_t size, Headers& headers) {
   uint16_t magic{};
   uint32_t pe_offset{}, signature{};
   FileHeader fh{};
-  if (!read(file, size, 0, magic) || magic != 0x5A4D || !read(file, size, 0x3C, pe_offset)) return Status::NotPe;
+  if (!read(file, size, 0, magic) || magic != 0x5A4D || !read(file, size, 0x3C, pe_offset))
+    return Status::NotPe;
   if (!read(file, size, pe_offset, signature) || signature != 0x4550) return Status::NotPe;
   if (!read(file, size, uint64_t{pe_offset} + 4, fh) || fh.machine != 0x8664) return Status::NotPe;
   const uint64_t optional = uint64_t{pe_offset} + 24;
@@ -77,19 +95,24 @@ Status read_headers(const void* file, size_t size, Headers& headers) {
             read(file, size, optional + OptHeaderSize, headers.header_size) &&
             read(file, size, optional + OptSubsystem, headers.subsystem) &&
             read(file, size, optional + OptDirectoryCount, directory_count);
-  if (!ok || alignment != 4096 || fh.sections == 0 || fh.sections > max_sections || directory_count > 16)
+  if (!ok || alignment != 4096 || fh.sections == 0 || fh.sections > max_sections ||
+      directory_count > 16)
     return Status::BadHeaders;
-  if (fh.optional_size < OptDirectories + directory_count * sizeof(DataDirectory)) return Status::BadHeaders;
+  if (fh.optional_size < OptDirectories + directory_count * sizeof(DataDirectory))
+    return Status::BadHeaders;
   headers.image_size = (headers.image_size + 4095) & ~4095u;
   if (headers.image_size == 0 || headers.image_size > 0x4000000) return Status::BadHeaders;
-  if (headers.header_size > size || headers.header_size > headers.image_size) return Status::BadHeaders;
+  if (headers.header_size > size || headers.header_size > headers.image_size)
+    return Status::BadHeaders;
   if (headers.entry_rva >= headers.image_size) return Status::BadHeaders;
 
   for (uint32_t i = 0; i < directory_count; ++i) {
     DataDirectory directory{};
-    if (!read(file, size, optional + OptDirectories + i * sizeof directory, directory)) return Status::BadHeaders;
+    if (!read(file, size, optional + OptDirectories + i * sizeof directory, directory))
+      return Status::BadHeaders;
     // Directory 4, the certificate table, holds a file offset: only its reader can judge it.
-    if (i != 4 && uint64_t{directory.rva} + directory.size > headers.image_size) return Status::BadHeaders;
+    if (i != 4 && uint64_t{directory.rva} + directory.size > headers.image_size)
+      return Status::BadHeaders;
     headers.directories[i] = directory;
   }
   headers.section_count = fh.sections;
@@ -97,9 +120,12 @@ Status read_headers(const void* file, size_t size, Headers& headers) {
   uint64_t end = headers.header_size;
   for (uint32_t i = 0; i < fh.sections; ++i) {
     Section& section = headers.sections[i];
-    if (!read(file, size, optional + fh.optional_size + i * sizeof section, section)) return Status::BadHeaders;
-    if (Status status = check_section(headers, section, size, end); status != Status::Ok) return status;
-    end = uint64_t{section.rva} + (section.virtual_size != 0 ? section.virtual_size : section.raw_size);
+    if (!read(file, size, optional + fh.optional_size + i * sizeof section, section))
+      return Status::BadHeaders;
+    if (Status status = check_section(headers, section, size, end); status != Status::Ok)
+      return status;
+    end = uint64_t{section.rva} +
+          (section.virtual_size != 0 ? section.virtual_size : section.raw_size);
   }
   return Status::Ok;
 }
@@ -127,7 +153,8 @@ Status relocate(const Headers& headers, void* image, uint64_t base) {
   const uint64_t end = at + directory.size;
   while (end - at >= 8) {
     uint32_t page{}, block{};
-    if (!read(image, headers.image_size, at, page) || !read(image, headers.image_size, at + 4, block))
+    if (!read(image, headers.image_size, at, page) ||
+        !read(image, headers.image_size, at + 4, block))
       return Status::BadRelocation;
     if (block < 8 || block > end - at) return Status::BadRelocation;
     for (uint32_t i = 8; i + 2 <= block; i += 2) {
@@ -153,8 +180,9 @@ uint32_t find_export(const void* image, size_t image_size, const char* name) {
   uint32_t functions{}, names{}, ordinals{}, name_count{}, function_count{};
   const uint64_t at = directory.rva;
   if (directory.size < 40 || !read(image, image_size, at + 20, function_count) ||
-      !read(image, image_size, at + 24, name_count) || !read(image, image_size, at + 28, functions) ||
-      !read(image, image_size, at + 32, names) || !read(image, image_size, at + 36, ordinals))
+      !read(image, image_size, at + 24, name_count) ||
+      !read(image, image_size, at + 28, functions) || !read(image, image_size, at + 32, names) ||
+      !read(image, image_size, at + 36, ordinals))
     return 0;
   for (uint32_t i = 0; i < name_count; ++i) {
     uint32_t name_rva{}, function{};
@@ -162,7 +190,9 @@ uint32_t find_export(const void* image, size_t image_size, const char* name) {
     if (!read(image, image_size, uint64_t{names} + 4ull * i, name_rva)) return 0;
     const char* candidate = string_at(image, image_size, name_rva);
     if (candidate == nullptr || strcmp(candidate, name) != 0) continue;
-    if (!read(image, image_size, uint64_t{ordinals} + 2ull * i, ordinal) || ordinal >= function_count) return 0;
+    if (!read(image, image_size, uint64_t{ordinals} + 2ull * i, ordinal) ||
+        ordinal >= function_count)
+      return 0;
     if (!read(image, image_size, uint64_t{functions} + 4ull * ordinal, function)) return 0;
     const bool forwarder = function >= directory.rva && function - directory.rva < directory.size;
     return forwarder || function >= image_size ? 0 : function;
@@ -172,12 +202,15 @@ uint32_t find_export(const void* image, size_t image_size, const char* name) {
 
 namespace {
 
-Status bind_one(void* image, size_t size, uint32_t lookup, uint32_t table, const Module& module, BindFailure& failure) {
+Status bind_one(void* image, size_t size, uint32_t lookup, uint32_t table, const Module& module,
+                BindFailure& failure) {
   for (uint64_t offset = 0;; offset += 8) {
     uint64_t entry{};
-    if (!read(image, size, lookup + offset, entry) || uint64_t{table} + offset + 8 > size) return Status::BadImports;
+    if (!read(image, size, lookup + offset, entry) || uint64_t{table} + offset + 8 > size)
+      return Status::BadImports;
     if (entry == 0) return Status::Ok;
-    if (entry >> 63 != 0) return Status::BadImports;  // by ordinal: no image of this machine exports by number
+    if (entry >> 63 != 0)
+      return Status::BadImports;  // by ordinal: no image of this machine exports by number
     const char* symbol = string_at(image, size, (entry & 0x7FFFFFFF) + 2);
     if (symbol == nullptr) return Status::BadImports;
     const uint32_t rva = find_export(module.image, module.image_size, symbol);
@@ -192,12 +225,14 @@ Status bind_one(void* image, size_t size, uint32_t lookup, uint32_t table, const
 
 }  // namespace
 
-Status bind_imports(const Headers& headers, void* image, ModuleProvider& modules, BindFailure& failure) {
+Status bind_imports(const Headers& headers, void* image, ModuleProvider& modules,
+                    BindFailure& failure) {
   const DataDirectory& directory = headers.directories[ImportDirectory];
   if (directory.size == 0) return Status::Ok;
   for (uint64_t at = directory.rva;; at += 20) {
     uint32_t lookup{}, name_rva{}, table{};
-    if (!read(image, headers.image_size, at, lookup) || !read(image, headers.image_size, at + 12, name_rva) ||
+    if (!read(image, headers.image_size, at, lookup) ||
+        !read(image, headers.image_size, at + 12, name_rva) ||
         !read(image, headers.image_size, at + 16, table))
       return Status::BadImports;
     if (name_rva == 0) return Status::Ok;
@@ -206,7 +241,8 @@ Status bind_imports(const Headers& headers, void* image, ModuleProvider& modules
     failure.module = name;
     Module module{};
     if (!modules.find(name, module)) return Status::MissingModule;
-    Status status = bind_one(image, headers.image_size, lookup != 0 ? lookup : table, table, module, failure);
+    Status status =
+        bind_one(image, headers.image_size, lookup != 0 ? lookup : table, table, module, failure);
     if (status != Status::Ok) return status;
   }
 }

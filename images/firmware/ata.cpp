@@ -1,5 +1,6 @@
-// The boot disk: ATA primary channel, IDENTIFY by PIO, reads by bus-master DMA (ATA/ATAPI-6; the BMIDE programming interface).
-// Transfers complete before the start bit's write returns, but the status bits are awaited as on hardware.
+// The boot disk: ATA primary channel, IDENTIFY by PIO, reads by bus-master DMA (ATA/ATAPI-6; the
+// BMIDE programming interface). Transfers complete before the start bit's write returns, but the
+// status bits are awaited as on hardware.
 #include "firmware.h"
 #include "rt/arch.h"
 
@@ -7,9 +8,17 @@ namespace firmware {
 namespace {
 
 enum Port : uint16_t {
-  Data = 0x1F0, SectorCount = 0x1F2, LbaLow = 0x1F3, LbaMid = 0x1F4, LbaHigh = 0x1F5, DriveSelect = 0x1F6,
-  CommandStatus = 0x1F7, DeviceControl = 0x3F6,
-  BusMasterCommand = 0xC000, BusMasterStatus = 0xC002, BusMasterPrdt = 0xC004,
+  Data = 0x1F0,
+  SectorCount = 0x1F2,
+  LbaLow = 0x1F3,
+  LbaMid = 0x1F4,
+  LbaHigh = 0x1F5,
+  DriveSelect = 0x1F6,
+  CommandStatus = 0x1F7,
+  DeviceControl = 0x3F6,
+  BusMasterCommand = 0xC000,
+  BusMasterStatus = 0xC002,
+  BusMasterPrdt = 0xC004,
 };
 enum Command : uint8_t { Identify = 0xEC, ReadDma = 0xC8, ReadDmaExt = 0x25 };
 enum StatusBit : uint8_t { Error = 0x01, DataRequest = 0x08, DeviceFault = 0x20, Busy = 0x80 };
@@ -43,7 +52,8 @@ void put_address(uint64_t sector, uint32_t count) {
   arch::out8(LbaHigh, static_cast<uint8_t>(sector >> 16));
 }
 
-// 28-bit commands reach 128 GiB; above that the registers are written twice, high bytes first (LBA48).
+// 28-bit commands reach 128 GiB; above that the registers are written twice, high bytes first
+// (LBA48).
 uint8_t program(uint64_t sector, uint32_t count) {
   if (sector + count < 1ull << 28) {
     arch::out8(DriveSelect, static_cast<uint8_t>(select_master_lba | ((sector >> 24) & 0xF)));
@@ -60,8 +70,10 @@ bool read_chunk(uint64_t sector, uint32_t count, uint64_t address) {
   // A region may not cross a 64 KiB boundary: two entries are enough for 64 KiB.
   const uint32_t bytes = count * 512;
   const uint64_t boundary = (address | 0xFFFF) + 1;
-  const uint32_t first = bytes <= boundary - address ? bytes : static_cast<uint32_t>(boundary - address);
-  prdt[0] = {static_cast<uint32_t>(address), static_cast<uint16_t>(first), static_cast<uint16_t>(first == bytes ? 0x8000 : 0)};
+  const uint32_t first =
+      bytes <= boundary - address ? bytes : static_cast<uint32_t>(boundary - address);
+  prdt[0] = {static_cast<uint32_t>(address), static_cast<uint16_t>(first),
+             static_cast<uint16_t>(first == bytes ? 0x8000 : 0)};
   prdt[1] = {static_cast<uint32_t>(address + first), static_cast<uint16_t>(bytes - first), 0x8000};
 
   arch::out8(BusMasterCommand, 0);
@@ -82,7 +94,8 @@ bool disk_initialize() {
   arch::out8(DeviceControl, 0x02);  // no interrupts: this firmware polls
   arch::out8(DriveSelect, select_master_lba);
   arch::out8(CommandStatus, Identify);
-  if (arch::in8(CommandStatus) == 0 || arch::in8(CommandStatus) == 0xFF || !wait_ready(DataRequest)) return false;
+  if (arch::in8(CommandStatus) == 0 || arch::in8(CommandStatus) == 0xFF || !wait_ready(DataRequest))
+    return false;
   uint16_t words[256];
   arch::in16_string(Data, words, 256);
   const bool lba48 = (words[83] & 0x0400) != 0;

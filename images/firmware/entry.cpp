@@ -1,5 +1,5 @@
-// From reset to the first instruction of winload.efi. The machine starts here in long mode with identity page tables; real
-// firmware spends a hundred thousand lines getting that far.
+// From reset to the first instruction of winload.efi. The machine starts here in long mode with
+// identity page tables; real firmware spends a hundred thousand lines getting that far.
 #include <string.h>
 
 #include "boot/debug.h"
@@ -23,13 +23,16 @@ constexpr char16_t boot_path[] = u"\\EFI\\MICROSOFT\\BOOT\\winload.efi";
   power_off();
 }
 
-void on_panic(const char* text) { stop("panic", text); }
+void on_panic(const char* text) {
+  stop("panic", text);
+}
 
 // Reads the whole file into pages of its own.
 const uint8_t* read_file(const FatNode& node) {
   uint64_t address{};
   const uint64_t pages = (node.size + 4095ull) / 4096;
-  if (pages == 0 || efi::failed(allocate_pages(efi::AllocateAnyPages, efi::BootServicesData, pages, &address)))
+  if (pages == 0 ||
+      efi::failed(allocate_pages(efi::AllocateAnyPages, efi::BootServicesData, pages, &address)))
     return nullptr;
   const int64_t got = fat_read(node, 0, node.size, reinterpret_cast<void*>(address));
   return got == node.size ? reinterpret_cast<const uint8_t*>(address) : nullptr;
@@ -40,7 +43,8 @@ efi::LoadedImage* load_boot_application(efi::ImageEntry* entry) {
   static efi::LoadedImage image;
   FatNode node;
   const int found = fat_find(fat_root(), boot_path, &node);
-  if (found <= 0) stop("\\EFI\\MICROSOFT\\BOOT\\winload.efi", found == 0 ? "not found" : "damaged file system");
+  if (found <= 0)
+    stop("\\EFI\\MICROSOFT\\BOOT\\winload.efi", found == 0 ? "not found" : "damaged file system");
   const uint8_t* file = read_file(node);
   if (file == nullptr) stop("winload.efi", "cannot be read");
   pe::Headers headers;

@@ -1,4 +1,5 @@
-// Every number that comes from the disk is compared with what it indexes before it is used: the disk image is the user's.
+// Every number that comes from the disk is compared with what it indexes before it is used: the
+// disk image is the user's.
 #include "fat.h"
 
 #include <string.h>
@@ -11,13 +12,13 @@ namespace {
 constexpr uint32_t sector_size = 512;
 
 struct Volume {
-  uint64_t start{};            // first sector on the disk
+  uint64_t start{};  // first sector on the disk
   uint32_t cluster_sectors{};
   uint32_t fat_start{}, fat_sectors{};
   uint32_t root_start{}, root_sectors{};  // FAT16 only
   uint32_t data_start{};
   uint32_t cluster_count{};
-  uint32_t root_cluster{};     // FAT32 only
+  uint32_t root_cluster{};  // FAT32 only
   bool fat32{};
 };
 Volume volume;
@@ -33,17 +34,22 @@ T get(const uint8_t* at) {
   return value;
 }
 
-bool read_sector(uint64_t sector, uint8_t* to) { return disk_read(volume.start + sector, 1, to); }
+bool read_sector(uint64_t sector, uint8_t* to) {
+  return disk_read(volume.start + sector, 1, to);
+}
 
 // Fills `volume` from the BIOS parameter block of its first sector.
 bool parse_boot_sector(const uint8_t* s) {
-  const uint32_t reserved = get<uint16_t>(s + 14), fats = s[16], root_entries = get<uint16_t>(s + 17);
+  const uint32_t reserved = get<uint16_t>(s + 14), fats = s[16],
+                 root_entries = get<uint16_t>(s + 17);
   uint32_t total = get<uint16_t>(s + 19), fat_size = get<uint16_t>(s + 22);
   if (total == 0) total = get<uint32_t>(s + 32);
   if (fat_size == 0) fat_size = get<uint32_t>(s + 36);
   const uint32_t cluster = s[13];
-  if (get<uint16_t>(s + 11) != sector_size || cluster == 0 || (cluster & (cluster - 1)) != 0) return false;
-  if (reserved == 0 || fats == 0 || fats > 4 || fat_size == 0 || get<uint16_t>(s + 510) != 0xAA55) return false;
+  if (get<uint16_t>(s + 11) != sector_size || cluster == 0 || (cluster & (cluster - 1)) != 0)
+    return false;
+  if (reserved == 0 || fats == 0 || fats > 4 || fat_size == 0 || get<uint16_t>(s + 510) != 0xAA55)
+    return false;
 
   volume.cluster_sectors = cluster;
   volume.fat_start = reserved;
@@ -62,9 +68,12 @@ bool parse_boot_sector(const uint8_t* s) {
   return (volume.cluster_count + 2ull) * entry_bytes <= uint64_t{fat_size} * sector_size;
 }
 
-bool is_data_cluster(uint32_t cluster) { return cluster >= 2 && cluster < volume.cluster_count + 2; }
+bool is_data_cluster(uint32_t cluster) {
+  return cluster >= 2 && cluster < volume.cluster_count + 2;
+}
 
-// The cluster after `cluster`: 0 at the end of the chain, 1 when the table is unreadable or names no cluster.
+// The cluster after `cluster`: 0 at the end of the chain, 1 when the table is unreadable or names
+// no cluster.
 uint32_t next_cluster(uint32_t cluster) {
   const uint64_t offset = uint64_t{cluster} * (volume.fat32 ? 4 : 2);
   const uint64_t sector = volume.fat_start + offset / sector_size;
@@ -79,7 +88,8 @@ uint32_t next_cluster(uint32_t cluster) {
   return is_data_cluster(value) ? value : 1;
 }
 
-// Sector of byte `offset` of a chain, or 0. `walk` remembers where the last call stopped, so that reading on is linear.
+// Sector of byte `offset` of a chain, or 0. `walk` remembers where the last call stopped, so that
+// reading on is linear.
 struct ChainWalk {
   uint32_t cluster;
   uint64_t index{};  // of `cluster` in the chain
@@ -95,16 +105,22 @@ uint64_t sector_in_chain(ChainWalk& walk, uint64_t offset) {
   return first + offset / sector_size % volume.cluster_sectors;
 }
 
-bool is_fat16_root(const FatNode& node) { return node.is_folder() && node.first_cluster == 0; }
+bool is_fat16_root(const FatNode& node) {
+  return node.is_folder() && node.first_cluster == 0;
+}
 
-char16_t lower(char16_t c) { return c >= u'A' && c <= u'Z' ? static_cast<char16_t>(c + 32) : c; }
+char16_t lower(char16_t c) {
+  return c >= u'A' && c <= u'Z' ? static_cast<char16_t>(c + 32) : c;
+}
 
 // The 8.3 name as text.
 void short_name(const uint8_t* entry, char16_t* name) {
   int n = 0;
-  for (int i = 0; i < 8 && entry[i] != ' '; ++i) name[n++] = entry[i];
+  for (int i = 0; i < 8 && entry[i] != ' '; ++i)
+    name[n++] = entry[i];
   if (entry[8] != ' ') name[n++] = u'.';
-  for (int i = 8; i < 11 && entry[i] != ' '; ++i) name[n++] = entry[i];
+  for (int i = 8; i < 11 && entry[i] != ' '; ++i)
+    name[n++] = entry[i];
   name[n] = 0;
 }
 
@@ -131,7 +147,9 @@ bool fat_mount() {
   for (int i = 0; i < 4; ++i) {
     const uint8_t* entry = bounce + 446 + 16 * i;
     const uint8_t type = entry[4];
-    if (type != 0x04 && type != 0x06 && type != 0x0B && type != 0x0C && type != 0x0E && type != 0xEF) continue;
+    if (type != 0x04 && type != 0x06 && type != 0x0B && type != 0x0C && type != 0x0E &&
+        type != 0xEF)
+      continue;
     volume = {};
     volume.start = get<uint32_t>(entry + 8);
     uint8_t first[sector_size];
@@ -165,7 +183,8 @@ int64_t fat_read(const FatNode& node, uint64_t offset, uint64_t size, void* buff
       sector = sector_in_chain(walk, at);
       if (sector == 0) return node.is_folder() ? static_cast<int64_t>(done) : -1;
     }
-    // Whole sectors up to the end of the cluster go straight to the caller, the rest through the bounce buffer.
+    // Whole sectors up to the end of the cluster go straight to the caller, the rest through the
+    // bounce buffer.
     const uint64_t in_sector = at % sector_size;
     uint64_t whole = (size - done) / sector_size;
     if (in_sector == 0 && whole != 0 && !is_fat16_root(node)) {
@@ -200,7 +219,8 @@ int fat_next(const FatNode& folder, uint32_t* cursor, FatNode* found) {
     *found = {};
     found->attributes = entry[11];
     found->size = get<uint32_t>(entry + 28);
-    found->first_cluster = get<uint16_t>(entry + 26) | (volume.fat32 ? uint32_t{get<uint16_t>(entry + 20)} << 16 : 0);
+    found->first_cluster =
+        get<uint16_t>(entry + 26) | (volume.fat32 ? uint32_t{get<uint16_t>(entry + 20)} << 16 : 0);
     if (long_name[0] != 0) {
       memcpy(found->name, long_name, sizeof long_name);
     } else {
@@ -214,7 +234,8 @@ int fat_next(const FatNode& folder, uint32_t* cursor, FatNode* found) {
 int fat_find(const FatNode& folder, const char16_t* path, FatNode* found) {
   FatNode current = folder;
   for (;;) {
-    while (*path == u'\\') ++path;
+    while (*path == u'\\')
+      ++path;
     if (*path == 0) {
       *found = current;
       return 1;

@@ -18,13 +18,16 @@ struct FatNode {
 bool fat_mount();
 FatNode fat_root();
 
-/// Reads up to `size` bytes from `offset`; returns how many, or -1 when disk or cluster chain are damaged.
+/// Reads up to `size` bytes from `offset`; returns how many, or -1 when disk or cluster chain are
+/// damaged.
 int64_t fat_read(const FatNode& node, uint64_t offset, uint64_t size, void* buffer);
 
-/// Reads the entry at `*cursor` (0 first) of a folder and moves the cursor behind it. 1: an entry, 0: the end, -1: damaged.
+/// Reads the entry at `*cursor` (0 first) of a folder and moves the cursor behind it. 1: an entry,
+/// 0: the end, -1: damaged.
 int fat_next(const FatNode& folder, uint32_t* cursor, FatNode* entry);
 
-/// Follows a path with backslashes from a folder; names compare without case. 1: found, 0: not there, -1: damaged.
+/// Follows a path with backslashes from a folder; names compare without case. 1: found, 0: not
+/// there, -1: damaged.
 int fat_find(const FatNode& folder, const char16_t* path, FatNode* found);
 
 }  // namespace firmware

@@ -1,4 +1,5 @@
-// EFI_SIMPLE_FILE_SYSTEM_PROTOCOL and EFI_FILE_PROTOCOL (UEFI 13.4, 13.5) over the FAT reader. Read-only.
+// EFI_SIMPLE_FILE_SYSTEM_PROTOCOL and EFI_FILE_PROTOCOL (UEFI 13.4, 13.5) over the FAT reader.
+// Read-only.
 #include <string.h>
 
 #include "fat.h"
@@ -28,9 +29,12 @@ efi::Status make(const FatNode& node, efi::FileProtocol** file) {
   return efi::success;
 }
 
-OpenFile& object(efi::FileProtocol* self) { return *reinterpret_cast<OpenFile*>(self); }
+OpenFile& object(efi::FileProtocol* self) {
+  return *reinterpret_cast<OpenFile*>(self);
+}
 
-efi::Status open(efi::FileProtocol* self, efi::FileProtocol** file, const char16_t* name, uint64_t mode, uint64_t) {
+efi::Status open(efi::FileProtocol* self, efi::FileProtocol** file, const char16_t* name,
+                 uint64_t mode, uint64_t) {
   if (mode != efi::file_mode_read) return efi::unsupported;
   // A leading backslash starts at the root of the volume.
   const FatNode from = name[0] == u'\\' ? fat_root() : object(self).node;
@@ -40,11 +44,14 @@ efi::Status open(efi::FileProtocol* self, efi::FileProtocol** file, const char16
   return found == 0 ? efi::not_found : make(node, file);
 }
 
-efi::Status close(efi::FileProtocol* self) { return free_pool(self); }
+efi::Status close(efi::FileProtocol* self) {
+  return free_pool(self);
+}
 
 void fill_info(const FatNode& node, efi::FileInfo& info) {
   uint32_t length = 0;
-  while (node.name[length] != 0) ++length;
+  while (node.name[length] != 0)
+    ++length;
   memset(&info, 0, sizeof info);
   info.size = efi::file_info_header + (length + 1) * sizeof(char16_t);
   info.file_size = node.size;
@@ -83,8 +90,12 @@ efi::Status read(efi::FileProtocol* self, uint64_t* size, void* buffer) {
   return efi::success;
 }
 
-efi::Status write(efi::FileProtocol*, uint64_t*, const void*) { return efi::unsupported; }
-efi::Status remove(efi::FileProtocol* self) { return close(self), efi::unsupported; }
+efi::Status write(efi::FileProtocol*, uint64_t*, const void*) {
+  return efi::unsupported;
+}
+efi::Status remove(efi::FileProtocol* self) {
+  return close(self), efi::unsupported;
+}
 
 efi::Status get_position(efi::FileProtocol* self, uint64_t* position) {
   *position = object(self).position;
@@ -109,18 +120,26 @@ efi::Status get_info(efi::FileProtocol* self, const efi::Guid* type, uint64_t* s
   return efi::success;
 }
 
-efi::Status set_info(efi::FileProtocol*, const efi::Guid*, uint64_t, const void*) { return efi::unsupported; }
-efi::Status flush(efi::FileProtocol*) { return efi::success; }
+efi::Status set_info(efi::FileProtocol*, const efi::Guid*, uint64_t, const void*) {
+  return efi::unsupported;
+}
+efi::Status flush(efi::FileProtocol*) {
+  return efi::success;
+}
 
-const efi::FileProtocol file_functions{0x10000, open,         close,        remove,   read,  write,
+const efi::FileProtocol file_functions{0x10000,      open,         close,    remove,   read, write,
                                        get_position, set_position, get_info, set_info, flush};
 
-efi::Status open_volume(efi::SimpleFileSystem*, efi::FileProtocol** root) { return make(fat_root(), root); }
+efi::Status open_volume(efi::SimpleFileSystem*, efi::FileProtocol** root) {
+  return make(fat_root(), root);
+}
 
 }  // namespace
 
 efi::SimpleFileSystem boot_volume{0x10000, open_volume};
 
-bool volume_mount() { return fat_mount(); }
+bool volume_mount() {
+  return fat_mount();
+}
 
 }  // namespace firmware

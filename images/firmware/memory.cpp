@@ -15,11 +15,14 @@ efi::MemoryDescriptor descriptors[max_descriptors];
 uint32_t descriptor_count;
 uint64_t map_key = 1;
 
-uint64_t end_of(const efi::MemoryDescriptor& d) { return d.physical_start + d.number_of_pages * page; }
+uint64_t end_of(const efi::MemoryDescriptor& d) {
+  return d.physical_start + d.number_of_pages * page;
+}
 
 bool insert(uint32_t index, uint32_t type, uint64_t start, uint64_t pages) {
   if (descriptor_count == max_descriptors) return false;
-  for (uint32_t i = descriptor_count; i > index; --i) descriptors[i] = descriptors[i - 1];
+  for (uint32_t i = descriptor_count; i > index; --i)
+    descriptors[i] = descriptors[i - 1];
   descriptors[index] = {type, 0, start, 0, pages, 0xF};
   ++descriptor_count;
   return true;
@@ -27,7 +30,8 @@ bool insert(uint32_t index, uint32_t type, uint64_t start, uint64_t pages) {
 
 void erase(uint32_t index) {
   --descriptor_count;
-  for (uint32_t i = index; i < descriptor_count; ++i) descriptors[i] = descriptors[i + 1];
+  for (uint32_t i = index; i < descriptor_count; ++i)
+    descriptors[i] = descriptors[i + 1];
 }
 
 void merge_neighbours() {
@@ -42,7 +46,8 @@ void merge_neighbours() {
   }
 }
 
-// Gives [start, start + pages) inside descriptor `index` another type; splits off what remains in front and behind.
+// Gives [start, start + pages) inside descriptor `index` another type; splits off what remains in
+// front and behind.
 bool retype(uint32_t index, uint32_t type, uint64_t start, uint64_t pages) {
   if (descriptor_count + 2 > max_descriptors) return false;
   const efi::MemoryDescriptor old = descriptors[index];
@@ -61,7 +66,8 @@ bool retype(uint32_t index, uint32_t type, uint64_t start, uint64_t pages) {
 int find(uint32_t type, uint64_t start, uint64_t pages) {
   for (uint32_t i = 0; i < descriptor_count; ++i) {
     const efi::MemoryDescriptor& d = descriptors[i];
-    if (d.type == type && start >= d.physical_start && start < end_of(d) && pages <= (end_of(d) - start) / page)
+    if (d.type == type && start >= d.physical_start && start < end_of(d) &&
+        pages <= (end_of(d) - start) / page)
       return static_cast<int>(i);
   }
   return -1;
@@ -84,12 +90,16 @@ void memory_initialize(uint64_t memory_size) {
   insert(3, efi::ConventionalMemory, image_end, (memory_size - image_end) / page);
 }
 
-efi::Status allocate_pages(efi::AllocateType type, uint32_t memory_type, uint64_t pages, uint64_t* address) {
-  if (pages == 0 || address == nullptr || type > efi::AllocateAddress) return efi::invalid_parameter;
+efi::Status allocate_pages(efi::AllocateType type, uint32_t memory_type, uint64_t pages,
+                           uint64_t* address) {
+  if (pages == 0 || address == nullptr || type > efi::AllocateAddress)
+    return efi::invalid_parameter;
   if (type == efi::AllocateAddress) {
     const int index = *address % page == 0 ? find(efi::ConventionalMemory, *address, pages) : -1;
     if (index < 0) return efi::not_found;
-    return retype(static_cast<uint32_t>(index), memory_type, *address, pages) ? efi::success : efi::out_of_resources;
+    return retype(static_cast<uint32_t>(index), memory_type, *address, pages)
+               ? efi::success
+               : efi::out_of_resources;
   }
   // Lowest address first: the map stays in few pieces, and runs are easy to read.
   const uint64_t limit = type == efi::AllocateMaxAddress ? *address : ~0ull;
@@ -107,14 +117,16 @@ efi::Status free_pages(uint64_t address, uint64_t pages) {
   for (uint32_t i = 0; i < descriptor_count; ++i) {
     const efi::MemoryDescriptor& d = descriptors[i];
     if (address < d.physical_start || address >= end_of(d)) continue;
-    if (d.type == efi::ConventionalMemory || pages > (end_of(d) - address) / page) return efi::not_found;
-    return retype(i, efi::ConventionalMemory, address, pages) ? efi::success : efi::out_of_resources;
+    if (d.type == efi::ConventionalMemory || pages > (end_of(d) - address) / page)
+      return efi::not_found;
+    return retype(i, efi::ConventionalMemory, address, pages) ? efi::success
+                                                              : efi::out_of_resources;
   }
   return efi::not_found;
 }
 
-efi::Status get_memory_map(uint64_t* size, efi::MemoryDescriptor* map, uint64_t* key, uint64_t* descriptor_size,
-                           uint32_t* version) {
+efi::Status get_memory_map(uint64_t* size, efi::MemoryDescriptor* map, uint64_t* key,
+                           uint64_t* descriptor_size, uint32_t* version) {
   const uint64_t needed = descriptor_count * sizeof(efi::MemoryDescriptor);
   const uint64_t offered = *size;
   *size = needed;
@@ -126,9 +138,12 @@ efi::Status get_memory_map(uint64_t* size, efi::MemoryDescriptor* map, uint64_t*
   return efi::success;
 }
 
-uint64_t memory_map_key() { return map_key; }
+uint64_t memory_map_key() {
+  return map_key;
+}
 
-// The pool: each allocation takes whole pages with a header in front, so that freeing gives them back.
+// The pool: each allocation takes whole pages with a header in front, so that freeing gives them
+// back.
 namespace {
 struct PoolHeader {
   uint64_t pages;
@@ -151,7 +166,8 @@ efi::Status allocate_pool(uint32_t memory_type, uint64_t size, void** buffer) {
 
 efi::Status free_pool(void* buffer) {
   auto header = static_cast<PoolHeader*>(buffer) - 1;
-  if (reinterpret_cast<uint64_t>(header) % page != 0 || header->check != pool_check) return efi::invalid_parameter;
+  if (reinterpret_cast<uint64_t>(header) % page != 0 || header->check != pool_check)
+    return efi::invalid_parameter;
   header->check = 0;
   return free_pages(reinterpret_cast<uint64_t>(header), header->pages);
 }

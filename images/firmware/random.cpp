@@ -1,4 +1,5 @@
-// EFI_RNG_PROTOCOL (UEFI 37.5): SHA-256 of seed and counter. Deterministic on purpose: the seed is an input of the run.
+// EFI_RNG_PROTOCOL (UEFI 37.5): SHA-256 of seed and counter. Deterministic on purpose: the seed is
+// an input of the run.
 #include <string.h>
 
 #include "boot/sha256.h"
@@ -36,8 +37,12 @@ efi::Status get_rng(efi::RandomProtocol*, const efi::Guid*, uint64_t size, uint8
 
 efi::RandomProtocol random_generator{get_info, get_rng};
 
-void random_initialize(std::span<const uint8_t, 32> seed) { memcpy(key, seed.data(), sizeof key); }
+void random_initialize(std::span<const uint8_t, 32> seed) {
+  memcpy(key, seed.data(), sizeof key);
+}
 
-void random_wipe() { memset(key, 0, sizeof key); }
+void random_wipe() {
+  memset(key, 0, sizeof key);
+}
 
 }  // namespace firmware

@@ -1,14 +1,18 @@
-// The system table and its two service tables. The order of entries is in boot/efi.h; here is who answers.
+// The system table and its two service tables. The order of entries is in boot/efi.h; here is who
+// answers.
 #include "firmware.h"
 #include "rt/arch.h"
 
 namespace firmware {
 namespace {
 
-efi::Status not_implemented() { return efi::unsupported; }
+efi::Status not_implemented() {
+  return efi::unsupported;
+}
 
 efi::Status handle_protocol(efi::Handle handle, const efi::Guid* protocol, void** interface_) {
-  // A handle of this firmware is the pointer to the protocol's owner: the image, or the boot volume.
+  // A handle of this firmware is the pointer to the protocol's owner: the image, or the boot
+  // volume.
   if (*protocol == efi::loaded_image_protocol && handle != &boot_volume) {
     *interface_ = handle;
     return efi::success;
@@ -41,7 +45,8 @@ efi::Status exit_boot_services(efi::Handle, uint64_t key) {
 
 efi::Status stall(uint64_t microseconds) {
   const uint64_t until = arch::read_tsc() + microseconds * 2000;  // 2 GHz
-  while (arch::read_tsc() < until) arch::pause();
+  while (arch::read_tsc() < until)
+    arch::pause();
   return efi::success;
 }
 

@@ -1,4 +1,5 @@
-// The variable store (UEFI 8.2): what the machine file says, under the names that winload asks for. It lives until power-off.
+// The variable store (UEFI 8.2): what the machine file says, under the names that winload asks for.
+// It lives until power-off.
 #include <string.h>
 
 #include "firmware.h"
@@ -18,7 +19,8 @@ Variable store[max_variables];
 uint32_t count;
 
 bool same_name(const char16_t* a, const char16_t* b) {
-  while (*a != 0 && *a == *b) ++a, ++b;
+  while (*a != 0 && *a == *b)
+    ++a, ++b;
   return *a == *b;
 }
 
@@ -35,8 +37,8 @@ void put(const char16_t* name, const efi::Guid& vendor, T value) {
 
 }  // namespace
 
-efi::Status get_variable(const char16_t* name, const efi::Guid* vendor, uint32_t* attributes, uint64_t* size,
-                         void* data) {
+efi::Status get_variable(const char16_t* name, const efi::Guid* vendor, uint32_t* attributes,
+                         uint64_t* size, void* data) {
   const Variable* variable = find(name, *vendor);
   if (variable == nullptr) return efi::not_found;
   const uint64_t offered = *size;
@@ -47,10 +49,11 @@ efi::Status get_variable(const char16_t* name, const efi::Guid* vendor, uint32_t
   return efi::success;
 }
 
-efi::Status set_variable(const char16_t* name, const efi::Guid* vendor, uint32_t attributes, uint64_t size,
-                         const void* data) {
+efi::Status set_variable(const char16_t* name, const efi::Guid* vendor, uint32_t attributes,
+                         uint64_t size, const void* data) {
   uint32_t length = 0;
-  while (length < 40 && name[length] != 0) ++length;
+  while (length < 40 && name[length] != 0)
+    ++length;
   if (length == 0 || length == 40) return efi::invalid_parameter;
   if (size > sizeof store[0].data) return efi::out_of_resources;
   Variable* variable = find(name, *vendor);
@@ -89,14 +92,18 @@ void variables_initialize(const abi::boot::FirmwareHandoff& handoff) {
   put(u"250000F0", efi::boot_configuration, static_cast<uint64_t>(handoff.hypervisor_launch_type));
   put(u"25000142", efi::boot_configuration, static_cast<uint64_t>(handoff.vsm_launch_type));
   put(u"25000144", efi::boot_configuration, static_cast<uint64_t>(hvci));
-  put(u"16000049", efi::boot_configuration, static_cast<uint64_t>(test_signing));  // AllowPrereleaseSignatures
-  // What HKLM\SYSTEM\CurrentControlSet\Control\DeviceGuard says on this machine (S56): the registry hive is not on this
-  // disk, its values travel as variables of our namespace.
+  put(u"16000049", efi::boot_configuration,
+      static_cast<uint64_t>(test_signing));  // AllowPrereleaseSignatures
+  // What HKLM\SYSTEM\CurrentControlSet\Control\DeviceGuard says on this machine (S56): the registry
+  // hive is not on this disk, its values travel as variables of our namespace.
   put(u"EnableVirtualizationBasedSecurity", efi::boot_configuration,
       static_cast<uint32_t>(handoff.vsm_launch_type == abi::boot::LaunchType::Auto));
   put(u"HypervisorEnforcedCodeIntegrity", efi::boot_configuration,
-      static_cast<uint32_t>(!hvci ? 0 : strict ? 2 : 1));
-  put(u"RequirePlatformSecurityFeatures", efi::boot_configuration, static_cast<uint32_t>(secure_boot ? 1 : 0));
+      static_cast<uint32_t>(!hvci    ? 0
+                            : strict ? 2
+                                     : 1));
+  put(u"RequirePlatformSecurityFeatures", efi::boot_configuration,
+      static_cast<uint32_t>(secure_boot ? 1 : 0));
   put(u"Build", efi::boot_configuration, handoff.profile);
 }
 

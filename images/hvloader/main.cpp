@@ -1,5 +1,6 @@
-// The hypervisor's loader (S48). A real one maps hvix64.exe and enters VMX root mode; this machine keeps its hypervisor outside, so
-// the last act is a documented OUT to the machine, after which the same instruction stream is the root partition in VTL 0.
+// The hypervisor's loader (S48). A real one maps hvix64.exe and enters VMX root mode; this machine
+// keeps its hypervisor outside, so the last act is a documented OUT to the machine, after which the
+// same instruction stream is the root partition in VTL 0.
 #include "abi/boot/launch_block.h"
 #include "abi/boot/vsm_loader_block.h"
 #include "boot/debug.h"
@@ -19,8 +20,10 @@ void HvlpInitializeBootParameters(const boot::HvLoaderParameters& parameters) {
   // Default is on together with HVCI (S41, decisions 6); 2 is off.
   const bool hvci = parameters.bcd_values[BcdHypervisorEnforcedCodeIntegrity] != 0;
   auto wanted = [hvci](uint64_t element) { return element == 1 || (element == 0 && hvci); };
-  if (wanted(parameters.bcd_values[BcdHypervisorMmioNxPolicy])) launch_block.flags |= LaunchMmioNxPolicy;
-  if (wanted(parameters.bcd_values[BcdHypervisorMsrFilterPolicy])) launch_block.flags |= LaunchMsrFilterPolicy;
+  if (wanted(parameters.bcd_values[BcdHypervisorMmioNxPolicy]))
+    launch_block.flags |= LaunchMmioNxPolicy;
+  if (wanted(parameters.bcd_values[BcdHypervisorMsrFilterPolicy]))
+    launch_block.flags |= LaunchMsrFilterPolicy;
 }
 
 efi::Status HvlpLaunchHypervisor() {

@@ -13,8 +13,10 @@ inline constexpr uint32_t PAGE_READWRITE = 4;
 inline constexpr uint32_t SystemBootEntropyInformation = 117;
 
 extern "C" {
-NtStatus NtAllocateVirtualMemory(uint64_t process, void** base, uint64_t zero_bits, uint64_t* size, uint32_t type, uint32_t protect);
-NtStatus NtQuerySystemInformation(uint32_t info_class, void* buffer, uint32_t length, uint32_t* returned);
+NtStatus NtAllocateVirtualMemory(uint64_t process, void** base, uint64_t zero_bits, uint64_t* size,
+                                 uint32_t type, uint32_t protect);
+NtStatus NtQuerySystemInformation(uint32_t info_class, void* buffer, uint32_t length,
+                                  uint32_t* returned);
 NtStatus NtWaitForAlertByThreadId(const void* address, const int64_t* timeout);
 NtStatus NtTerminateProcess(uint64_t process, NtStatus status);
 [[noreturn]] void RtlExitUserProcess(NtStatus status);

@@ -1,5 +1,5 @@
-// The system call stubs: one per row of the kernel's table. RCX is the caller's first argument, and SYSCALL overwrites RCX, so it
-// travels in R10.
+// The system call stubs: one per row of the kernel's table. RCX is the caller's first argument, and
+// SYSCALL overwrites RCX, so it travels in R10.
 	.intel_syntax noprefix
 	.text
 

@@ -1,6 +1,7 @@
 #pragma once
-// What every component of this kernel shares. Windows' own things keep Windows' names; layouts are published ones where a source
-// names them and ours otherwise. The normal kernel runs in VTL 0 and is not trusted by the secure kernel (S67).
+// What every component of this kernel shares. Windows' own things keep Windows' names; layouts are
+// published ones where a source names them and ours otherwise. The normal kernel runs in VTL 0 and
+// is not trusted by the secure kernel (S67).
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,20 +21,19 @@ struct KTHREAD;
 struct EPROCESS;
 
 inline constexpr uint64_t PAGE_SIZE = 4096;
-inline constexpr uint64_t page_of(uint64_t address) { return address / PAGE_SIZE; }
-inline constexpr uint64_t pages_for(uint64_t bytes) { return (bytes + PAGE_SIZE - 1) / PAGE_SIZE; }
+inline constexpr uint64_t page_of(uint64_t address) {
+  return address / PAGE_SIZE;
+}
+inline constexpr uint64_t pages_for(uint64_t bytes) {
+  return (bytes + PAGE_SIZE - 1) / PAGE_SIZE;
+}
 
 /// Status values that do not cross between the worlds and are therefore not in abi/sk/status.h.
 namespace nt_status {
 inline constexpr auto Breakpoint = static_cast<NtStatus>(0x80000003);
 inline constexpr auto DivideByZero = static_cast<NtStatus>(0xC0000094);
-inline constexpr auto PrivilegedInstruction = static_cast<NtStatus>(0xC0000096);
-inline constexpr auto ObjectTypeMismatch = static_cast<NtStatus>(0xC0000024);
 inline constexpr auto InvalidCid = static_cast<NtStatus>(0xC000000B);
-inline constexpr auto InvalidInfoClass = static_cast<NtStatus>(0xC0000003);
-inline constexpr auto DriverEntrypointNotFound = static_cast<NtStatus>(0xC0000263);
 inline constexpr auto SemaphoreLimitExceeded = static_cast<NtStatus>(0xC0000047);
-inline constexpr auto UserMapped = static_cast<NtStatus>(0xC0000141);
 }  // namespace nt_status
 
 extern NtLoaderBlock* KeLoaderBlock;

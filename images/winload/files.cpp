@@ -38,9 +38,11 @@ char lower_ascii(char16_t c) {
 // False when folder and name together are longer than a BootFile can say.
 bool compose_path(const char16_t* folder, const char16_t* name, BootFile& file) {
   uint32_t n = 0;
-  for (; *folder != 0 && n < sizeof file.path - 1; ++folder) file.path[n++] = lower_ascii(*folder);
+  for (; *folder != 0 && n < sizeof file.path - 1; ++folder)
+    file.path[n++] = lower_ascii(*folder);
   if (n < sizeof file.path - 1) file.path[n++] = '\\';
-  for (; *name != 0 && n < sizeof file.path - 1; ++name) file.path[n++] = lower_ascii(*name);
+  for (; *name != 0 && n < sizeof file.path - 1; ++name)
+    file.path[n++] = lower_ascii(*name);
   file.path_length = n;
   return *folder == 0 && *name == 0;
 }
@@ -48,7 +50,8 @@ bool compose_path(const char16_t* folder, const char16_t* name, BootFile& file) 
 void load_one(efi::FileProtocol* folder, const char16_t* folder_path, const efi::FileInfo& info) {
   auto file = static_cast<BootFile*>(allocate_loader_data(sizeof(BootFile)));
   if (!compose_path(folder_path, info.file_name, *file)) fail("boot volume", "a path is too long");
-  if (info.file_size == 0 || info.file_size > 16 << 20) fail(file->path, "empty, or larger than 16 MiB");
+  if (info.file_size == 0 || info.file_size > 16 << 20)
+    fail(file->path, "empty, or larger than 16 MiB");
   efi::FileProtocol* open{};
   if (efi::failed(folder->open(folder, &open, info.file_name, efi::file_mode_read, 0)))
     fail(file->path, "cannot be opened");
@@ -61,7 +64,8 @@ void load_one(efi::FileProtocol* folder, const char16_t* folder_path, const efi:
 
 void load_folder(efi::FileProtocol* root, const char16_t* path) {
   efi::FileProtocol* folder{};
-  if (efi::failed(root->open(root, &folder, path, efi::file_mode_read, 0))) return;  // an absent folder is an empty one
+  if (efi::failed(root->open(root, &folder, path, efi::file_mode_read, 0)))
+    return;  // an absent folder is an empty one
   for (;;) {
     efi::FileInfo info;
     uint64_t size = sizeof info;
@@ -84,7 +88,8 @@ void OslLoadBootFiles() {
 const BootFile* find_boot_file(const char* name) {
   const size_t length = strlen(name);
   const ListEntry* head = &nt_block->boot_file_list;
-  for (auto entry = from_virtual<ListEntry>(head->flink); entry != head; entry = from_virtual<ListEntry>(entry->flink)) {
+  for (auto entry = from_virtual<ListEntry>(head->flink); entry != head;
+       entry = from_virtual<ListEntry>(entry->flink)) {
     auto file = reinterpret_cast<const BootFile*>(entry);
     if (file->path_length <= length || file->path[file->path_length - length - 1] != '\\') continue;
     if (strncmp(file->path + file->path_length - length, name, length) == 0) return file;
@@ -100,7 +105,9 @@ const void* read_boot_folder_file(const char16_t* path, uint64_t* size) {
   if (efi::failed(status)) return nullptr;
   efi::FileInfo info;
   uint64_t info_size = sizeof info;
-  if (efi::failed(file->get_info(file, &efi::file_info_id, &info_size, &info)) || info.file_size == 0) return nullptr;
+  if (efi::failed(file->get_info(file, &efi::file_info_id, &info_size, &info)) ||
+      info.file_size == 0)
+    return nullptr;
   *size = info.file_size;
   const uint64_t physical = read_whole(file, info.file_size, MemoryType::LoaderHeap);
   file->close(file);

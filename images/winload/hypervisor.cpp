@@ -17,7 +17,8 @@ constexpr uint32_t leaf_features = 1, leaf_vendor = 0x40000000;
 bool hypervisor_present() {
   if ((arch::cpuid(leaf_features).ecx >> 31) == 0) return false;
   const arch::Cpuid vendor = arch::cpuid(leaf_vendor);
-  return vendor.ebx == 0x7263694D && vendor.ecx == 0x666F736F && vendor.edx == 0x76482074;  // "Microsoft Hv"
+  return vendor.ebx == 0x7263694D && vendor.ecx == 0x666F736F &&
+         vendor.edx == 0x76482074;  // "Microsoft Hv"
 }
 
 // Loads \EFI\MICROSOFT\BOOT\hvloader.efi at any address: like winload it runs on the identity map.
@@ -30,7 +31,8 @@ void HvlpLaunchHvLoader() {
     fail("hvloader.efi", pe::describe(status));
   const uint64_t base = allocate_pages(MemoryType::LoaderHeap, headers.image_size / page);
   pe::map_sections(headers, file, reinterpret_cast<void*>(base));
-  if (pe::Status status = pe::relocate(headers, reinterpret_cast<void*>(base), base); status != pe::Status::Ok)
+  if (pe::Status status = pe::relocate(headers, reinterpret_cast<void*>(base), base);
+      status != pe::Status::Ok)
     fail("hvloader.efi", pe::describe(status));
   boot::image_loaded("hvloader.efi", base, headers.image_size);
   hvloader = reinterpret_cast<boot::HvLoaderEntry>(base + headers.entry_rva);
@@ -44,7 +46,8 @@ void OslArchHypervisorSetup(uint32_t phase) {
   if (phase == 0) {
     HvlpLaunchHvLoader();
     parameters.size = sizeof parameters;
-    for (int i = 0; i < 6; ++i) parameters.bcd_values[i] = policy.bcd_values[i];
+    for (int i = 0; i < 6; ++i)
+      parameters.bcd_values[i] = policy.bcd_values[i];
   }
   parameters.phase = static_cast<boot::HvLoaderPhase>(phase);
   const efi::Status status = hvloader(&parameters);

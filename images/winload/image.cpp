@@ -1,4 +1,5 @@
-// Images of both worlds: found in the boot-file list, mapped in contiguous pages, relocated, bound to each other by name.
+// Images of both worlds: found in the boot-file list, mapped in contiguous pages, relocated, bound
+// to each other by name.
 #include <string.h>
 
 #include "winload.h"
@@ -7,7 +8,8 @@ namespace osl {
 namespace {
 
 void read_headers(const char* name, const BootFile& file, pe::Headers& headers) {
-  const auto status = pe::read_headers(reinterpret_cast<const void*>(file.physical_base), file.size, headers);
+  const auto status =
+      pe::read_headers(reinterpret_cast<const void*>(file.physical_base), file.size, headers);
   if (status != pe::Status::Ok) fail(name, pe::describe(status));
 }
 
@@ -22,10 +24,12 @@ class ListModules final : public pe::ModuleProvider {
  public:
   explicit ListModules(const ListEntry* head) : head_{head} {}
   bool find(const char* name, pe::Module& found) override {
-    for (auto e = from_virtual<ListEntry>(head_->flink); e != head_; e = from_virtual<ListEntry>(e->flink)) {
+    for (auto e = from_virtual<ListEntry>(head_->flink); e != head_;
+         e = from_virtual<ListEntry>(e->flink)) {
       auto module = reinterpret_cast<const LoadedModule*>(e);
       if (!pe::equal_ignoring_case(module->name, name)) continue;
-      found = {reinterpret_cast<const void*>(module->physical_base), module->image_size, module->base};
+      found = {reinterpret_cast<const void*>(module->physical_base), module->image_size,
+               module->base};
       return true;
     }
     return false;
@@ -49,7 +53,8 @@ LoadedModule* load_image(const char* name, uint64_t base, uint64_t physical, Lis
   read_headers(name, file, headers);
   auto image = reinterpret_cast<void*>(physical);
   pe::map_sections(headers, reinterpret_cast<const void*>(file.physical_base), image);
-  if (pe::Status status = pe::relocate(headers, image, base); status != pe::Status::Ok) fail(name, pe::describe(status));
+  if (pe::Status status = pe::relocate(headers, image, base); status != pe::Status::Ok)
+    fail(name, pe::describe(status));
 
   auto module = static_cast<LoadedModule*>(allocate_loader_data(sizeof(LoadedModule)));
   module->base = base;
@@ -67,15 +72,18 @@ LoadedModule* load_image(const char* name, uint64_t base, uint64_t physical, Lis
 
 void bind_images(ListEntry* list) {
   ListModules modules{list};
-  for (auto e = from_virtual<ListEntry>(list->flink); e != list; e = from_virtual<ListEntry>(e->flink)) {
+  for (auto e = from_virtual<ListEntry>(list->flink); e != list;
+       e = from_virtual<ListEntry>(e->flink)) {
     auto module = reinterpret_cast<const LoadedModule*>(e);
     pe::Headers headers;
     read_headers(module->name, need_file(module->name), headers);
     pe::BindFailure failure;
-    const auto status = pe::bind_imports(headers, reinterpret_cast<void*>(module->physical_base), modules, failure);
+    const auto status =
+        pe::bind_imports(headers, reinterpret_cast<void*>(module->physical_base), modules, failure);
     if (status == pe::Status::Ok) continue;
     char text[160];
-    fail(module->name, rt::print(text, "{} ({}!{})", pe::describe(status), failure.module, failure.symbol));
+    fail(module->name,
+         rt::print(text, "{} ({}!{})", pe::describe(status), failure.module, failure.symbol));
   }
 }
 

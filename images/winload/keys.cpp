@@ -1,5 +1,5 @@
-// LKEY: the local keys that seal trustlets' data (S52, decisions 4). IDK, an RSA key pair, is not provisioned: its pointer in the
-// VSM loader block stays 0.
+// LKEY: the local keys that seal trustlets' data (S52, decisions 4). IDK, an RSA key pair, is not
+// provisioned: its pointer in the VSM loader block stays 0.
 #include <string.h>
 
 #include "boot/sha256.h"
@@ -12,8 +12,9 @@ uint32_t boot_count;
 
 namespace {
 
-/// The variable VsmLocalKey2. Without a TPM the package is hidden under a key in VsmLocalKeyProtector, which protects
-/// against nothing but accidents: Windows boots on such machines too (S33), and says so.
+/// The variable VsmLocalKey2. Without a TPM the package is hidden under a key in
+/// VsmLocalKeyProtector, which protects against nothing but accidents: Windows boots on such
+/// machines too (S33), and says so.
 struct LocalKeyPackage {
   uint32_t magic;
   uint32_t version;
@@ -32,7 +33,8 @@ void apply_key_stream(const uint8_t (&protector)[32], uint8_t* data, uint32_t si
     hash.update(protector, sizeof protector);
     hash.update(&block, sizeof block);
     hash.finish(stream);
-    for (uint32_t i = 0; i < 32 && done + i < size; ++i) data[done + i] ^= stream[i];
+    for (uint32_t i = 0; i < 32 && done + i < size; ++i)
+      data[done + i] ^= stream[i];
   }
 }
 
@@ -45,9 +47,12 @@ void digest_of(const void* data, uint32_t size, uint8_t (&digest)[32]) {
 bool open_package() {
   uint8_t protector[32], digest[32];
   LocalKeyPackage package;
-  if (!read_variable(u"VsmLocalKeyProtector", efi::microsoft_policy, protector, sizeof protector)) return false;
-  if (!read_variable(u"VsmLocalKey2", efi::microsoft_policy, &package, sizeof package)) return false;
-  if (package.magic != package_magic || package.version != 1 || package.size != sizeof local_keys) return false;
+  if (!read_variable(u"VsmLocalKeyProtector", efi::microsoft_policy, protector, sizeof protector))
+    return false;
+  if (!read_variable(u"VsmLocalKey2", efi::microsoft_policy, &package, sizeof package))
+    return false;
+  if (package.magic != package_magic || package.version != 1 || package.size != sizeof local_keys)
+    return false;
   apply_key_stream(protector, package.data, sizeof package.data);
   digest_of(package.data, sizeof package.data, digest);
   if (memcmp(digest, package.digest, sizeof digest) != 0) return false;

@@ -15,14 +15,18 @@ constexpr uint64_t kernel_stack_pages = 8;
 uint64_t ram_size();
 
 MemoryType type_of(const efi::MemoryDescriptor& d) {
-  if ((d.type & efi::OsLoaderTypes) != 0) return static_cast<MemoryType>(d.type & ~efi::OsLoaderTypes);
+  if ((d.type & efi::OsLoaderTypes) != 0)
+    return static_cast<MemoryType>(d.type & ~efi::OsLoaderTypes);
   switch (d.type) {
-    case efi::ConventionalMemory: return MemoryType::Free;
+    case efi::ConventionalMemory:
+      return MemoryType::Free;
     case efi::LoaderCode:
     case efi::LoaderData:
     case efi::BootServicesCode:
-    case efi::BootServicesData: return MemoryType::LoaderHeap;
-    default: return MemoryType::FirmwarePermanent;
+    case efi::BootServicesData:
+      return MemoryType::LoaderHeap;
+    default:
+      return MemoryType::FirmwarePermanent;
   }
 }
 
@@ -36,7 +40,8 @@ void append(ListEntry* head, MemoryType type, uint64_t start, uint64_t pages) {
       return;
     }
   }
-  auto d = static_cast<abi::boot::MemoryDescriptor*>(allocate_loader_data(sizeof(abi::boot::MemoryDescriptor)));
+  auto d = static_cast<abi::boot::MemoryDescriptor*>(
+      allocate_loader_data(sizeof(abi::boot::MemoryDescriptor)));
   d->type = type;
   d->base_page = start / page;
   d->page_count = pages;
@@ -51,7 +56,8 @@ namespace {
 uint64_t ram_size() {
   uint64_t size = sizeof firmware_map, key{}, descriptor_size{}, end = 0;
   uint32_t version{};
-  if (efi::failed(boot_services()->get_memory_map(&size, firmware_map, &key, &descriptor_size, &version)))
+  if (efi::failed(
+          boot_services()->get_memory_map(&size, firmware_map, &key, &descriptor_size, &version)))
     fail("GetMemoryMap", "failed");
   for (uint64_t i = 0; i < size / sizeof(efi::MemoryDescriptor); ++i) {
     const uint64_t d_end = firmware_map[i].physical_start + firmware_map[i].number_of_pages * page;
@@ -95,7 +101,8 @@ void OslBuildMemoryDescriptors(ListEntry* head) {
     if (type == MemoryType::VsmMemory && d.physical_start == vsm_base) {
       // One region to the firmware; to the kernels, what the loader filled and what is left.
       append(head, MemoryType::SecureImage, vsm_base, vsm_used_pages);
-      append(head, MemoryType::VsmMemory, vsm_base + vsm_used_pages * page, d.number_of_pages - vsm_used_pages);
+      append(head, MemoryType::VsmMemory, vsm_base + vsm_used_pages * page,
+             d.number_of_pages - vsm_used_pages);
     } else {
       append(head, type, d.physical_start, d.number_of_pages);
     }

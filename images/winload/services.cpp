@@ -29,19 +29,22 @@ uint64_t allocate_pages(MemoryType type, uint64_t pages, uint64_t alignment) {
   const uint32_t efi_type = efi::OsLoaderTypes | static_cast<uint32_t>(type);
   const uint64_t extra = alignment / page - 1;
   uint64_t address{};
-  if (efi::failed(system_table->boot_services->allocate_pages(efi::AllocateAnyPages, efi_type, pages + extra, &address)))
+  if (efi::failed(system_table->boot_services->allocate_pages(efi::AllocateAnyPages, efi_type,
+                                                              pages + extra, &address)))
     fail("memory", "not enough RAM");
   const uint64_t aligned = (address + alignment - 1) & ~(alignment - 1);
   const uint64_t front = (aligned - address) / page;
   if (front != 0) system_table->boot_services->free_pages(address, front);
-  if (extra != front) system_table->boot_services->free_pages(aligned + pages * page, extra - front);
+  if (extra != front)
+    system_table->boot_services->free_pages(aligned + pages * page, extra - front);
   memset(reinterpret_cast<void*>(aligned), 0, pages * page);
   return aligned;
 }
 
 void* allocate_loader_data(uint64_t size) {
   size = (size + 15) & ~15ull;
-  if (size > loader_data_pages * page - loader_data_used) fail("loader block", "too many files or descriptors");
+  if (size > loader_data_pages * page - loader_data_used)
+    fail("loader block", "too many files or descriptors");
   auto data = reinterpret_cast<void*>(loader_data + loader_data_used);
   loader_data_used += size;
   return data;
@@ -49,21 +52,26 @@ void* allocate_loader_data(uint64_t size) {
 
 void random_bytes(void* to, uint64_t size) {
   void* found{};
-  if (efi::failed(system_table->boot_services->locate_protocol(&efi::rng_protocol, nullptr, &found)))
+  if (efi::failed(
+          system_table->boot_services->locate_protocol(&efi::rng_protocol, nullptr, &found)))
     fail("EFI_RNG_PROTOCOL", "the firmware has no random number generator");
   auto rng = static_cast<efi::RandomProtocol*>(found);
-  if (efi::failed(rng->get_rng(rng, nullptr, size, static_cast<uint8_t*>(to)))) fail("EFI_RNG_PROTOCOL", "failed");
+  if (efi::failed(rng->get_rng(rng, nullptr, size, static_cast<uint8_t*>(to))))
+    fail("EFI_RNG_PROTOCOL", "failed");
 }
 
 bool read_variable(const char16_t* name, const efi::Guid& vendor, void* to, uint64_t size) {
   uint64_t actual = size;
-  const efi::Status status = system_table->runtime_services->get_variable(name, &vendor, nullptr, &actual, to);
+  const efi::Status status =
+      system_table->runtime_services->get_variable(name, &vendor, nullptr, &actual, to);
   return !efi::failed(status) && actual == size;
 }
 
-void write_variable(const char16_t* name, const efi::Guid& vendor, const void* from, uint64_t size) {
+void write_variable(const char16_t* name, const efi::Guid& vendor, const void* from,
+                    uint64_t size) {
   const uint32_t attributes = efi::NonVolatile | efi::BootServiceAccess;
-  if (efi::failed(system_table->runtime_services->set_variable(name, &vendor, attributes, size, from)))
+  if (efi::failed(
+          system_table->runtime_services->set_variable(name, &vendor, attributes, size, from)))
     fail("SetVariable", "failed");
 }
 
@@ -77,7 +85,8 @@ void fail(std::string_view what, std::string_view why) {
     char text[256];
     char16_t wide[256];
     const std::string_view line = rt::print(text, "winload: {}: {}\r\n", what, why);
-    for (size_t i = 0; i <= line.size(); ++i) wide[i] = static_cast<unsigned char>(text[i]);
+    for (size_t i = 0; i <= line.size(); ++i)
+      wide[i] = static_cast<unsigned char>(text[i]);
     system_table->console_out->output_string(system_table->console_out, wide);
   }
   system_table->runtime_services->reset_system(efi::ResetShutdown, efi::load_error, 0, nullptr);
@@ -87,17 +96,21 @@ void fail(std::string_view what, std::string_view why) {
 efi::Status exit_boot_services() {
   uint64_t size = sizeof firmware_map, key{}, descriptor_size{};
   uint32_t version{};
-  efi::Status status =
-      system_table->boot_services->get_memory_map(&size, firmware_map, &key, &descriptor_size, &version);
-  if (efi::failed(status) || descriptor_size != sizeof(efi::MemoryDescriptor)) return efi::load_error;
+  efi::Status status = system_table->boot_services->get_memory_map(&size, firmware_map, &key,
+                                                                   &descriptor_size, &version);
+  if (efi::failed(status) || descriptor_size != sizeof(efi::MemoryDescriptor))
+    return efi::load_error;
   firmware_map_count = static_cast<uint32_t>(size / descriptor_size);
   status = system_table->boot_services->exit_boot_services(image_handle, key);
   boot_services_gone = !efi::failed(status);
   return status;
 }
 
-// The head's own links are valid on both maps only through conversion: winload reads them with from_virtual.
-void list_initialize(ListEntry* head) { head->flink = head->blink = to_virtual(head); }
+// The head's own links are valid on both maps only through conversion: winload reads them with
+// from_virtual.
+void list_initialize(ListEntry* head) {
+  head->flink = head->blink = to_virtual(head);
+}
 
 void list_append(ListEntry* head, ListEntry* entry) {
   auto last = from_virtual<ListEntry>(head->blink);
@@ -107,12 +120,16 @@ void list_append(ListEntry* head, ListEntry* entry) {
   head->blink = to_virtual(entry);
 }
 
-efi::BootServices* boot_services() { return system_table->boot_services; }
+efi::BootServices* boot_services() {
+  return system_table->boot_services;
+}
 efi::Handle boot_device() {
   void* found{};
   system_table->boot_services->handle_protocol(image_handle, &efi::loaded_image_protocol, &found);
   return found == nullptr ? nullptr : static_cast<efi::LoadedImage*>(found)->device;
 }
-uint64_t runtime_services_address() { return reinterpret_cast<uint64_t>(system_table->runtime_services); }
+uint64_t runtime_services_address() {
+  return reinterpret_cast<uint64_t>(system_table->runtime_services);
+}
 
 }  // namespace osl

@@ -1,4 +1,5 @@
-// OslVsmSetup: what the secure kernel receives, and the call of its entry (S51, S53; decisions 5). winload never enables a VTL.
+// OslVsmSetup: what the secure kernel receives, and the call of its entry (S51, S53; decisions 5).
+// winload never enables a VTL.
 #include <string.h>
 
 #include "winload.h"
@@ -18,7 +19,8 @@ constexpr uint64_t shared_pages = 16;
 constexpr uint64_t region_alignment = 2 << 20;
 
 uint64_t take_vsm_pages(uint64_t pages) {
-  if (vsm_used_pages + pages > abi::boot::vsm_memory_size / page) fail("VSM memory", "the secure images do not fit");
+  if (vsm_used_pages + pages > abi::boot::vsm_memory_size / page)
+    fail("VSM memory", "the secure images do not fit");
   const uint64_t address = vsm_base + vsm_used_pages * page;
   vsm_used_pages += pages;
   return address;
@@ -38,7 +40,8 @@ bool secure_images_exist() {
   return true;
 }
 
-// Phase 0: the block, one contiguous region for all that VTL 1 owns, and the three images that bind to each other.
+// Phase 0: the block, one contiguous region for all that VTL 1 owns, and the three images that bind
+// to each other.
 void create_block_and_load_images() {
   block = static_cast<VsmLoaderBlock*>(allocate_loader_data(sizeof(VsmLoaderBlock)));
   block->size = sizeof(VsmLoaderBlock);
@@ -47,14 +50,17 @@ void create_block_and_load_images() {
   list_initialize(&block->module_list);
   list_initialize(&block->memory_descriptor_list);
 
-  vsm_base = allocate_pages(MemoryType::VsmMemory, abi::boot::vsm_memory_size / page, region_alignment);
+  vsm_base =
+      allocate_pages(MemoryType::VsmMemory, abi::boot::vsm_memory_size / page, region_alignment);
   load_secure_image("securekernel.exe", abi::boot::secure_kernel_base);
   load_secure_image("skci.dll", abi::boot::skci_base);
   load_secure_image("cng.sys", abi::boot::cng_base);
   bind_images(&block->module_list);
 }
 
-uint64_t vsm_area(uint64_t pages) { return take_vsm_pages(pages) + abi::boot::direct_map_base; }
+uint64_t vsm_area(uint64_t pages) {
+  return take_vsm_pages(pages) + abi::boot::direct_map_base;
+}
 
 uint64_t flags_of_policy() {
   using namespace abi::boot;
@@ -89,7 +95,8 @@ void fill_block() {
   }
   block->uefi_runtime_table = nt_block->uefi_runtime_table + abi::boot::direct_map_base;
   block->vbs_policy = policy.vbs_policy;
-  for (int i = 0; i < 6; ++i) block->bcd_values[i] = static_cast<uint32_t>(policy.bcd_values[i]);
+  for (int i = 0; i < 6; ++i)
+    block->bcd_values[i] = static_cast<uint32_t>(policy.bcd_values[i]);
   block->boot_entropy_size = 64;
   void* entropy = allocate_loader_data(block->boot_entropy_size);
   random_bytes(entropy, block->boot_entropy_size);
@@ -104,12 +111,14 @@ uint32_t crc32(const void* data, size_t size) {
   uint32_t crc = ~0u;
   for (size_t i = 0; i < size; ++i) {
     crc ^= bytes[i];
-    for (int bit = 0; bit < 8; ++bit) crc = crc >> 1 ^ ((crc & 1) != 0 ? 0xEDB88320u : 0);
+    for (int bit = 0; bit < 8; ++bit)
+      crc = crc >> 1 ^ ((crc & 1) != 0 ? 0xEDB88320u : 0);
   }
   return ~crc;
 }
 
-// Phase 2: keys into the block as late as possible, then the entry, here in VTL 0, with the block in RCX and its size in EDX.
+// Phase 2: keys into the block as late as possible, then the entry, here in VTL 0, with the block
+// in RCX and its size in EDX.
 void call_secure_kernel() {
   OslBuildMemoryDescriptors(&block->memory_descriptor_list);
   block->initial_cr3 = page_table_root;
@@ -130,13 +139,16 @@ void call_secure_kernel() {
   }
   // Whatever it did with its copy: the keys do not stay behind in memory that VTL 0 owns.
   memset(&block->local_keys, 0, sizeof block->local_keys);
-  boot::milestone("winload: securekernel.exe answered {:#010x}: this boot has no VSM", nt_block->vsm_status);
+  boot::milestone("winload: securekernel.exe answered {:#010x}: this boot has no VSM",
+                  nt_block->vsm_status);
   if (policy.vsm_mandatory) fail("VSM", "mandatory, and the secure kernel did not start");
 }
 
 }  // namespace
 
-ListEntry* secure_module_list() { return block == nullptr ? nullptr : &block->module_list; }
+ListEntry* secure_module_list() {
+  return block == nullptr ? nullptr : &block->module_list;
+}
 
 void OslVsmSetup(uint32_t phase) {
   if (!policy.launch_vsm) return;

@@ -1,6 +1,6 @@
 #pragma once
-// The OS loader. Names with Osl and Bl prefixes are Windows' own where a seed mentions them (S48..S58); the order of the
-// steps is decisions 5, and main.cpp shows it on one page.
+// The OS loader. Names with Osl and Bl prefixes are Windows' own where a seed mentions them
+// (S48..S58); the order of the steps is decisions 5, and main.cpp shows it on one page.
 #include <string_view>
 
 #include "abi/boot/nt_loader_block.h"
@@ -39,7 +39,8 @@ void OslSetVsmPolicy();
 
 // services.cpp: what the loader asks of the firmware, and of nobody after ExitBootServices
 void services_initialize(efi::Handle image, efi::SystemTable* table);
-/// Zeroed physical pages that the hand-over lists under `type`. Stops the boot when memory runs out.
+/// Zeroed physical pages that the hand-over lists under `type`. Stops the boot when memory runs
+/// out.
 uint64_t allocate_pages(MemoryType type, uint64_t pages, uint64_t alignment = page);
 /// Memory inside the loader blocks: lives until NTOS has read it.
 void* allocate_loader_data(uint64_t size);
@@ -48,15 +49,19 @@ void random_bytes(void* to, uint64_t size);
 bool read_variable(const char16_t* name, const efi::Guid& vendor, void* to, uint64_t size);
 void write_variable(const char16_t* name, const efi::Guid& vendor, const void* from, uint64_t size);
 void delete_variable(const char16_t* name, const efi::Guid& vendor);
-/// Prints to the firmware's console and the observation port, then gives the machine back to the firmware.
+/// Prints to the firmware's console and the observation port, then gives the machine back to the
+/// firmware.
 [[noreturn]] void fail(std::string_view what, std::string_view why);
 efi::Status exit_boot_services();
 /// Firmware's memory map as it was at exit_boot_services.
 extern efi::MemoryDescriptor firmware_map[128];
 extern uint32_t firmware_map_count;
 
-/// Pointers in loader blocks are addresses of the direct map; the loader itself runs on the identity map.
-inline uint64_t to_virtual(const void* p) { return reinterpret_cast<uint64_t>(p) + abi::boot::direct_map_base; }
+/// Pointers in loader blocks are addresses of the direct map; the loader itself runs on the
+/// identity map.
+inline uint64_t to_virtual(const void* p) {
+  return reinterpret_cast<uint64_t>(p) + abi::boot::direct_map_base;
+}
 template <class T>
 T* from_virtual(uint64_t address) {
   return reinterpret_cast<T*>(address - abi::boot::direct_map_base);
@@ -73,7 +78,8 @@ const BootFile* find_boot_file(const char* name);
 const void* read_boot_folder_file(const char16_t* path, uint64_t* size);
 
 // image.cpp
-/// Maps the boot file `name` at `base` in pages that `place` chose, relocates it and appends it to `list`; binding comes later.
+/// Maps the boot file `name` at `base` in pages that `place` chose, relocates it and appends it to
+/// `list`; binding comes later.
 LoadedModule* load_image(const char* name, uint64_t base, uint64_t physical, ListEntry* list);
 uint32_t image_pages(const char* name);
 /// Binds all images of the list to each other; cyclic imports are normal (securekernel, skci, cng).
@@ -107,6 +113,7 @@ extern uint64_t vsm_base, vsm_used_pages;
 
 // transfer.S
 /// Loads RSP, then jumps to the kernel with the loader block in RCX. Does not return.
-extern "C" [[noreturn]] void OslArchTransferToKernel(uint64_t loader_block, uint64_t entry, uint64_t stack);
+extern "C" [[noreturn]] void OslArchTransferToKernel(uint64_t loader_block, uint64_t entry,
+                                                     uint64_t stack);
 
 }  // namespace osl

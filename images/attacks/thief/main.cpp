@@ -1,5 +1,5 @@
-// Three ways to the page, three accesses each. Stage 1 is prepared so that it forbids nothing: what still refuses is the second stage,
-// which belongs to VTL 1.
+// Three ways to the page, three accesses each. Stage 1 is prepared so that it forbids nothing: what
+// still refuses is the second stage, which belongs to VTL 1.
 #include <string.h>
 
 #include "boot/debug.h"
@@ -9,7 +9,14 @@
 namespace thief {
 namespace {
 
-enum PteBit : uint64_t { Present = 1, Write = 2, Owner = 4, Accessed = 0x20, Dirty = 0x40, NoExecute = 1ull << 63 };
+enum PteBit : uint64_t {
+  Present = 1,
+  Write = 2,
+  Owner = 4,
+  Accessed = 0x20,
+  Dirty = 0x40,
+  NoExecute = 1ull << 63
+};
 constexpr uint64_t frame_mask = 0x000FFFFFFFFFF000;
 
 struct Target {
@@ -19,7 +26,8 @@ struct Target {
 
 NtStatus read_page(void* context) {
   auto t = static_cast<Target*>(context);
-  for (int i = 0; i < 32; ++i) t->bytes[i] = t->page[i];
+  for (int i = 0; i < 32; ++i)
+    t->bytes[i] = t->page[i];
   return NtStatus::Success;
 }
 
@@ -45,12 +53,15 @@ void try_one(std::string_view way, Access access, TryRoutine routine, Target& ta
 EPROCESS* find_process(std::string_view name) {
   for (uint64_t pid = 4; pid < 4096; pid += 4) {
     EPROCESS* process{};
-    if (abi::succeeded(PsLookupProcessByProcessId(pid, &process)) && name == PsGetProcessImageFileName(process)) return process;
+    if (abi::succeeded(PsLookupProcessByProcessId(pid, &process)) &&
+        name == PsGetProcessImageFileName(process))
+      return process;
   }
   return nullptr;
 }
 
-// 1. By virtual address, attached to the victim. Its entry says user, no execute: SMEP and NX are in stage 1, which ring 0 owns.
+// 1. By virtual address, attached to the victim. Its entry says user, no execute: SMEP and NX are
+// in stage 1, which ring 0 owns.
 void by_virtual_address() {
   auto page = reinterpret_cast<void*>(secret_address);
   uint64_t* pte = find_pte(page);
@@ -66,7 +77,8 @@ void by_virtual_address() {
   arch::invalidate_page(page);
 }
 
-// 2. By physical address, through the mapping that drivers ask for when they talk to devices: executable since ever (S42).
+// 2. By physical address, through the mapping that drivers ask for when they talk to devices:
+// executable since ever (S42).
 void by_physical_address(uint64_t physical) {
   void* mapping = MmMapIoSpace(physical, page_size, 1);
   if (mapping == nullptr) return;

@@ -1,4 +1,5 @@
-// NTOS's generator: SHA-256 over a pool that starts from the loader's entropy and takes RDRAND whenever the processor has it.
+// NTOS's generator: SHA-256 over a pool that starts from the loader's entropy and takes RDRAND
+// whenever the processor has it.
 #include <string.h>
 
 #include "boot/sha256.h"
@@ -26,7 +27,9 @@ void ExInitializeRandom() {
   memset(KeLoaderBlock->entropy, 0, sizeof KeLoaderBlock->entropy);
 }
 
-void ExAddEntropy(const void* from, uint64_t size) { stir(from, size); }
+void ExAddEntropy(const void* from, uint64_t size) {
+  stir(from, size);
+}
 
 void ExGetRandomBytes(void* to, uint64_t size) {
   auto out = static_cast<uint8_t*>(to);

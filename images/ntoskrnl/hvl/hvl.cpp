@@ -8,7 +8,8 @@
 #include "abi/hv/vsm_registers.h"
 #include "mm/mm.h"
 
-/// Address of the VTL-call stub; 0: there is no secure kernel, and every secure call answers DEVICE_NOT_CONNECTED.
+/// Address of the VTL-call stub; 0: there is no secure kernel, and every secure call answers
+/// DEVICE_NOT_CONNECTED.
 extern "C" {
 uint64_t HvlpVsmVtlCallVa;
 uint64_t HvlpHypercallPageVa;
@@ -24,18 +25,24 @@ bool detect() {
   using namespace abi::hv;
   if ((arch::cpuid(1).ecx & cpuid::hypervisor_present) == 0) return false;
   const arch::Cpuid vendor = arch::cpuid(cpuid::vendor_leaf);
-  return vendor.ebx == cpuid::vendor_ebx && vendor.ecx == cpuid::vendor_ecx && vendor.edx == cpuid::vendor_edx &&
+  return vendor.ebx == cpuid::vendor_ebx && vendor.ecx == cpuid::vendor_ecx &&
+         vendor.edx == cpuid::vendor_edx &&
          arch::cpuid(cpuid::interface_leaf).eax == cpuid::interface_eax;
 }
 
-// The secure kernel's first half, which ran in VTL 0, may have enabled the page already; then it stays where it is.
+// The secure kernel's first half, which ran in VTL 0, may have enabled the page already; then it
+// stays where it is.
 void map_hypercall_page() {
   constexpr uint64_t enable = 1;
   uint64_t value = arch::read_msr(abi::hv::msr::Hypercall);
   if ((value & enable) == 0) {
     if (arch::read_msr(abi::hv::msr::GuestOsId) == 0)
-      arch::write_msr(abi::hv::msr::GuestOsId,
-                      abi::hv::GuestOsId{}.with_vendor_id(1).with_os_id(4).with_major_version(10).with_build(10240).raw);
+      arch::write_msr(abi::hv::msr::GuestOsId, abi::hv::GuestOsId{}
+                                                   .with_vendor_id(1)
+                                                   .with_os_id(4)
+                                                   .with_major_version(10)
+                                                   .with_build(10240)
+                                                   .raw);
     value = MiAllocatePage() * PAGE_SIZE | enable;
     arch::write_msr(abi::hv::msr::Hypercall, value);
   }
@@ -56,8 +63,8 @@ bool read_code_page_offsets(abi::hv::VsmCodePageOffsets* offsets) {
   input->header.target_partition = partition_self;
   input->header.target_vp = vp_self;
   input->name.name = static_cast<uint32_t>(RegisterName::VsmCodePageOffsets);
-  const HypercallResult result{HvlpHypercall(control_for(CallCode::GetVpRegisters, 1).raw, page * PAGE_SIZE,
-                                             page * PAGE_SIZE + PAGE_SIZE / 2)};
+  const HypercallResult result{HvlpHypercall(control_for(CallCode::GetVpRegisters, 1).raw,
+                                             page * PAGE_SIZE, page * PAGE_SIZE + PAGE_SIZE / 2)};
   offsets->raw = output->low;
   MiFreePages(page, 1);
   return result.status() == 0;
@@ -65,7 +72,9 @@ bool read_code_page_offsets(abi::hv::VsmCodePageOffsets* offsets) {
 
 }  // namespace
 
-bool HvlQueryHypervisorPresent() { return present; }
+bool HvlQueryHypervisorPresent() {
+  return present;
+}
 
 void HvlInitSystem() {
   present = detect();
@@ -73,5 +82,6 @@ void HvlInitSystem() {
   map_hypercall_page();
   if ((KeLoaderBlock->flags & abi::boot::NtVsmActive) == 0) return;
   abi::hv::VsmCodePageOffsets offsets{};
-  if (read_code_page_offsets(&offsets)) HvlpVsmVtlCallVa = HvlpHypercallPageVa + offsets.vtl_call_offset();
+  if (read_code_page_offsets(&offsets))
+    HvlpVsmVtlCallVa = HvlpHypercallPageVa + offsets.vtl_call_offset();
 }

@@ -9,13 +9,14 @@
 .endm
 
 	.text
-// HvlpHypercall(control, input GPA, output GPA): the page's entry takes RCX, RDX, R8 and answers in RAX (section 2.3), which is
-// this function's own convention.
+// HvlpHypercall(control, input GPA, output GPA): the page's entry takes RCX, RDX, R8 and answers in
+// RAX (section 2.3), which is this function's own convention.
 FUNCTION HvlpHypercall
 	jmp [rip + HvlpHypercallPageVa]
 
-// HvlpSwitchToVsmVtl1(SKCALL*): the frame travels in RBX and XMM10..XMM15, both ways (section 4.4; 10240). This is the one place
-// in the kernel that uses vector registers. RIP, RSP and RFLAGS are private to a VTL; every other register may come back changed.
+// HvlpSwitchToVsmVtl1(SKCALL*): the frame travels in RBX and XMM10..XMM15, both ways (section 4.4;
+// 10240). This is the one place in the kernel that uses vector registers. RIP, RSP and RFLAGS are
+// private to a VTL; every other register may come back changed.
 FUNCTION HvlpSwitchToVsmVtl1
 	push rbx
 	push rbp

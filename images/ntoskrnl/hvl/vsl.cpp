@@ -1,4 +1,5 @@
-// Secure services as NTOS asks for them: numbers and argument offsets are rows of abi/sk/secure_services.def.
+// Secure services as NTOS asks for them: numbers and argument offsets are rows of
+// abi/sk/secure_services.def.
 #include <string.h>
 
 #include "hvl/hvl.h"
@@ -13,18 +14,20 @@ uint64_t HvlpStrongCodeFlags;
 
 namespace {
 
-/// Where the secure kernel explains refusals (S83); read by PspIumLogBuffer's owner when an image is refused.
+/// Where the secure kernel explains refusals (S83); read by PspIumLogBuffer's owner when an image
+/// is refused.
 abi::sk::LogPage* PspIumLogBuffer;
 
 void report_failure_log() {
-  if (PspIumLogBuffer == nullptr || PspIumLogBuffer->count == 0 || PspIumLogBuffer->capacity == 0) return;
+  if (PspIumLogBuffer == nullptr || PspIumLogBuffer->count == 0 || PspIumLogBuffer->capacity == 0)
+    return;
   const uint32_t newest = (PspIumLogBuffer->count - 1) % PspIumLogBuffer->capacity;
   if (newest >= sizeof PspIumLogBuffer->records / sizeof PspIumLogBuffer->records[0]) return;
   const abi::sk::LogRecord& record = PspIumLogBuffer->records[newest];
   char name[sizeof record.name + 1]{};
   memcpy(name, record.name, sizeof record.name);
-  DbgPrintEx("ntoskrnl: secure kernel log: service {}, status {:#010x}, detail {:#x} {}\n", record.service, record.status,
-             record.detail, static_cast<const char*>(name));
+  DbgPrintEx("ntoskrnl: secure kernel log: service {}, status {:#010x}, detail {:#x} {}\n",
+             record.service, record.status, record.detail, static_cast<const char*>(name));
 }
 
 // S83: registered during PspIumInitialize.
@@ -114,7 +117,8 @@ void HvlInitializeIum() {
   call[0] = MmSharedUserDataPfn();
   const NtStatus status = call(SecureService::Phase0Initialize);
   if (!succeeded(status)) {
-    DbgPrintEx("ntoskrnl: HvlInitializeIum: secure service 208 answered {:#010x}; VSM is off\n", status);
+    DbgPrintEx("ntoskrnl: HvlInitializeIum: secure service 208 answered {:#010x}; VSM is off\n",
+               status);
     HvlpVsmVtlCallVa = 0;
     return;
   }
@@ -132,11 +136,13 @@ NtStatus HvlPhase1Initialize() {
     status = call(SecureService::Phase3Initialize);
   }
   if (succeeded(status)) status = query_strong_code_guarantees();
-  if (!succeeded(status)) HvlpFlags &= ~HvlpVsmInitialized;  // as the 10240 listing: failure clears the flag
+  if (!succeeded(status))
+    HvlpFlags &= ~HvlpVsmInitialized;  // as the 10240 listing: failure clears the flag
   return status;
 }
 
-NtStatus HvlCreateSecureImage(const void* file, uint64_t size, bool user, uint64_t* image, NtStatus* verdict) {
+NtStatus HvlCreateSecureImage(const void* file, uint64_t size, bool user, uint64_t* image,
+                              NtStatus* verdict) {
   *image = 0;
   const NtStatus status = create_image(file, size, user, image);
   if (!succeeded(status)) {
@@ -156,7 +162,8 @@ NtStatus HvlCloseSecureHandle(uint64_t handle) {
   return call(SecureService::CloseSecureHandle);
 }
 
-NtStatus HvlValidateDriverPages(uint64_t image, uint64_t base, uint64_t size, uint64_t* executable_pages) {
+NtStatus HvlValidateDriverPages(uint64_t image, uint64_t base, uint64_t size,
+                                uint64_t* executable_pages) {
   SecureCall relocate;
   relocate[0] = image;
   relocate[1] = base;
@@ -164,7 +171,8 @@ NtStatus HvlValidateDriverPages(uint64_t image, uint64_t base, uint64_t size, ui
   *executable_pages = 0;
   constexpr uint64_t chunk = abi::sk::transfer_mdl_max_pages * PAGE_SIZE;
   for (uint64_t done = 0; succeeded(status) && done < size; done += chunk) {
-    const PFN mdl = MmBuildTransferMdl(reinterpret_cast<const void*>(base + done), size - done < chunk ? size - done : chunk);
+    const PFN mdl = MmBuildTransferMdl(reinterpret_cast<const void*>(base + done),
+                                       size - done < chunk ? size - done : chunk);
     SecureCall call;
     call[0] = image;
     call[1] = page_of(done);
@@ -193,7 +201,8 @@ NtStatus HvlRegisterSystemDlls() {
   return call(SecureService::RegisterSystemDlls);
 }
 
-NtStatus HvlCreateSecureProcess(EPROCESS* process, const void* file, uint64_t size, uint64_t trustlet_id) {
+NtStatus HvlCreateSecureProcess(EPROCESS* process, const void* file, uint64_t size,
+                                uint64_t trustlet_id) {
   SecureCall create;
   create[0] = reinterpret_cast<uint64_t>(process);
   create[2] = process->pid;
@@ -251,7 +260,8 @@ NtStatus HvlRundownSecureProcess(EPROCESS* process) {
   return call(SecureService::RundownProcess);
 }
 
-NtStatus VslRetrieveMailbox(uint64_t trustlet_id, const uint64_t (&key)[2], uint64_t slot, void* buffer, uint64_t* length) {
+NtStatus VslRetrieveMailbox(uint64_t trustlet_id, const uint64_t (&key)[2], uint64_t slot,
+                            void* buffer, uint64_t* length) {
   // Normal service 13 will copy into this buffer and nowhere else (see PsDispatchIumService).
   KTHREAD* thread = KeGetCurrentThread();
   thread->offered_buffer = reinterpret_cast<uint64_t>(buffer);

@@ -8,8 +8,8 @@
 
 namespace {
 
-// Once per second. Among its duties on Windows: let VTL 1 do deferred work, since a processor could otherwise stay in VTL 0 for ever
-// (S81; secure service 209).
+// Once per second. Among its duties on Windows: let VTL 1 do deferred work, since a processor could
+// otherwise stay in VTL 0 for ever (S81; secure service 209).
 void KeBalanceSetManager(void*) {
   for (;;) {
     KeDelayExecutionThread(one_second);
@@ -23,7 +23,8 @@ void PspIumInitialize() {
     DbgPrintEx("ntoskrnl: secure kernel initialisation answered {:#010x}\n", status);
     return;
   }
-  boot::milestone("ntoskrnl: entropy exchanged, phases reported; HVCI {}{}", HvlHvciInForce() ? "on" : "off",
+  boot::milestone("ntoskrnl: entropy exchanged, phases reported; HVCI {}{}",
+                  HvlHvciInForce() ? "on" : "off",
                   (HvlpStrongCodeFlags & StrongCodeMbec) != 0 ? ", MBEC" : "");
   if (const NtStatus status = HvlRegisterSystemDlls(); !succeeded(status))
     DbgPrintEx("ntoskrnl: HvlRegisterSystemDlls: {:#010x}\n", status);

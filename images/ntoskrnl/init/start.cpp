@@ -1,4 +1,5 @@
-// KiSystemStartup: from the loader's hand-over to the idle loop. The thread that runs here becomes the idle thread.
+// KiSystemStartup: from the loader's hand-over to the idle loop. The thread that runs here becomes
+// the idle thread.
 #include "boot/debug.h"
 #include "hvl/hvl.h"
 #include "init/init.h"
@@ -17,11 +18,13 @@ void on_panic(const char* text) {
   KeBugCheckEx(0xE2);  // MANUALLY_INITIATED_CRASH
 }
 
-// Memory management's first part. At its end the secure kernel takes its own pages away from VTL 0 and, with HVCI, execution from
-// everything that the loader did not vouch for (section 7.14, step 9: secure service 208).
+// Memory management's first part. At its end the secure kernel takes its own pages away from VTL 0
+// and, with HVCI, execution from everything that the loader did not vouch for (section 7.14, step
+// 9: secure service 208).
 void MmInitNucleus() {
   HvlInitializeIum();
-  if (HvlVsmActive()) boot::milestone("ntoskrnl: HvlInitializeIum: the secure kernel's memory is closed to VTL 0");
+  if (HvlVsmActive())
+    boot::milestone("ntoskrnl: HvlInitializeIum: the secure kernel's memory is closed to VTL 0");
 }
 
 const char* describe_world() {
@@ -36,7 +39,8 @@ extern "C" [[noreturn]] void KiSystemStartup(NtLoaderBlock* loader_block) {
   rt::run_static_initializers();
   rt::set_panic_handler(on_panic);
   KiInitializeProcessor();
-  if (loader_block->size != sizeof(NtLoaderBlock) || loader_block->version != 1) KeBugCheckEx(0x100);  // LOADER_BLOCK_MISMATCH
+  if (loader_block->size != sizeof(NtLoaderBlock) || loader_block->version != 1)
+    KeBugCheckEx(0x100);  // LOADER_BLOCK_MISMATCH
   boot::milestone("ntoskrnl: KiSystemStartup, build {}", loader_block->profile);
 
   MiInitializePfnDatabase();

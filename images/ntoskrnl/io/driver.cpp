@@ -1,5 +1,6 @@
-// Loading drivers. What decides whether their code runs is not here: with HVCI it is the second stage's X bit, which only the secure
-// kernel sets, after SKCI has seen the whole file (S35, S68). NTOS's page tables promise what they like.
+// Loading drivers. What decides whether their code runs is not here: with HVCI it is the second
+// stage's X bit, which only the secure kernel sets, after SKCI has seen the whole file (S35, S68).
+// NTOS's page tables promise what they like.
 #include "io/io.h"
 
 #include <string.h>
@@ -33,13 +34,15 @@ uint64_t map_pages(uint64_t size) {
   const uint64_t count = pages_for(size);
   const uint64_t base = MiReserveSystemPages(count);
   const PFN first = MiAllocateContiguousPages(count);
-  for (uint64_t i = 0; i < count; ++i) MiMapPage(MiSystemRoot, base + i * PAGE_SIZE, first + i, PteWrite | PteNoExecute);
+  for (uint64_t i = 0; i < count; ++i)
+    MiMapPage(MiSystemRoot, base + i * PAGE_SIZE, first + i, PteWrite | PteNoExecute);
   return base;
 }
 
 void unmap_pages(uint64_t base, uint64_t size) {
   const PFN first = page_of(MiTranslate(MiSystemRoot, base));
-  for (uint64_t i = 0; i < pages_for(size); ++i) MiUnmapPage(MiSystemRoot, base + i * PAGE_SIZE);
+  for (uint64_t i = 0; i < pages_for(size); ++i)
+    MiUnmapPage(MiSystemRoot, base + i * PAGE_SIZE);
   MiFreePages(first, pages_for(size));
 }
 
@@ -58,16 +61,19 @@ void protect_sections(const pe::Headers& headers, uint64_t base) {
 NtStatus bind(const char* name, const pe::Headers& headers, uint64_t base) {
   KernelModules modules;
   pe::BindFailure failure;
-  const pe::Status bound = pe::bind_imports(headers, reinterpret_cast<void*>(base), modules, failure);
+  const pe::Status bound =
+      pe::bind_imports(headers, reinterpret_cast<void*>(base), modules, failure);
   if (bound == pe::Status::Ok) return NtStatus::Success;
-  DbgPrintEx("ntoskrnl: {}: {} ({}!{})\n", name, pe::describe(bound), failure.module, failure.symbol);
+  DbgPrintEx("ntoskrnl: {}: {} ({}!{})\n", name, pe::describe(bound), failure.module,
+             failure.symbol);
   return NtStatus::ProcedureNotFound;
 }
 
 // The secure kernel captures the file and judges it.
 NtStatus validate(const BOOT_FILE& file, DRIVER_OBJECT* driver, NtStatus* verdict) {
   if (!HvlHvciInForce()) return NtStatus::Success;
-  const NtStatus status = HvlCreateSecureImage(file.data, file.size, false, &driver->secure_image, verdict);
+  const NtStatus status =
+      HvlCreateSecureImage(file.data, file.size, false, &driver->secure_image, verdict);
   return succeeded(status) ? *verdict : status;
 }
 
@@ -80,7 +86,8 @@ NtStatus IopLoadDriver(const char* name, DriverLoad how, DRIVER_OBJECT* driver, 
   const BOOT_FILE file = IoFindBootFile(name);
   if (file.data == nullptr) return NtStatus::ObjectNameNotFound;
   pe::Headers headers;
-  if (pe::read_headers(file.data, file.size, headers) != pe::Status::Ok) return NtStatus::InvalidImageFormat;
+  if (pe::read_headers(file.data, file.size, headers) != pe::Status::Ok)
+    return NtStatus::InvalidImageFormat;
   if (how == DriverLoad::Validated) {
     const NtStatus status = validate(file, driver, verdict);
     if (!succeeded(status)) {
@@ -93,11 +100,14 @@ NtStatus IopLoadDriver(const char* name, DriverLoad how, DRIVER_OBJECT* driver, 
   driver->base = map_pages(headers.image_size);
   auto image = reinterpret_cast<void*>(driver->base);
   pe::map_sections(headers, file.data, image);
-  NtStatus status = pe::relocate(headers, image, driver->base) == pe::Status::Ok ? NtStatus::Success : NtStatus::InvalidImageFormat;
+  NtStatus status = pe::relocate(headers, image, driver->base) == pe::Status::Ok
+                        ? NtStatus::Success
+                        : NtStatus::InvalidImageFormat;
   if (succeeded(status)) status = bind(name, headers, driver->base);
   if (succeeded(status) && driver->secure_image != 0) {
     uint64_t executable_pages{};
-    status = HvlValidateDriverPages(driver->secure_image, driver->base, driver->size, &executable_pages);
+    status =
+        HvlValidateDriverPages(driver->secure_image, driver->base, driver->size, &executable_pages);
   }
   if (!succeeded(status)) {
     IopUnloadDriver(driver);
@@ -110,9 +120,12 @@ NtStatus IopLoadDriver(const char* name, DriverLoad how, DRIVER_OBJECT* driver, 
 }
 
 void IopUnloadDriver(DRIVER_OBJECT* driver) {
-  if (driver->entry != 0) boot::announce_image(abi::boot::DebugEvent::ImageUnloaded, driver->name, driver->base, driver->size);
+  if (driver->entry != 0)
+    boot::announce_image(abi::boot::DebugEvent::ImageUnloaded, driver->name, driver->base,
+                         driver->size);
   if (driver->secure_image != 0) {
-    // Validated pages are not NTOS's to reuse before the secure kernel has wiped them: they stay allocated.
+    // Validated pages are not NTOS's to reuse before the secure kernel has wiped them: they stay
+    // allocated.
     HvlCloseSecureHandle(driver->secure_image);
   } else {
     unmap_pages(driver->base, driver->size);

@@ -18,8 +18,11 @@ BOOT_FILE IoFindBootFile(const char* name) {
 
 void DbgPrintText(std::string_view text) {
   constexpr uint16_t com1 = 0x3F8;
-  for (char c : text) arch::out8(com1, static_cast<uint8_t>(c));
+  for (char c : text)
+    arch::out8(com1, static_cast<uint8_t>(c));
   boot::announce_text(abi::boot::DebugEvent::Print, text);
 }
 
-void DbgPrint(const char* text) { DbgPrintText(text); }
+void DbgPrint(const char* text) {
+  DbgPrintText(text);
+}

@@ -21,7 +21,8 @@ enum class DriverLoad : uint8_t {
   Validated,  ///< as NtLoadDriver does: with HVCI the secure kernel decides
   Forced,     ///< as an attacker in ring 0 does who has patched the check out (S68)
 };
-/// Maps, relocates and binds a driver. `verdict` is what SKCI said; with HVCI off nobody judges and it stays success.
+/// Maps, relocates and binds a driver. `verdict` is what SKCI said; with HVCI off nobody judges and
+/// it stays success.
 NtStatus IopLoadDriver(const char* name, DriverLoad how, DRIVER_OBJECT* driver, NtStatus* verdict);
 
 using DRIVER_INITIALIZE = NtStatus (*)(DRIVER_OBJECT* driver, const void* registry_path);

@@ -1,5 +1,5 @@
-// Time from the processor's local APIC and time-stamp counter. Interrupt time advances by real TSC distance, so that it stays
-// right however long the secure kernel held the processor.
+// Time from the processor's local APIC and time-stamp counter. Interrupt time advances by real TSC
+// distance, so that it stays right however long the secure kernel held the processor.
 #include "ke/ke.h"
 #include "mm/mm.h"
 
@@ -9,10 +9,15 @@ namespace {
 
 constexpr uint64_t apic_physical = 0xFEE00000;
 enum ApicRegister : uint32_t {
-  ApicTpr = 0x80, ApicEoi = 0xB0, ApicSpurious = 0xF0, ApicTimer = 0x320, ApicInitialCount = 0x380, ApicCurrentCount = 0x390,
+  ApicTpr = 0x80,
+  ApicEoi = 0xB0,
+  ApicSpurious = 0xF0,
+  ApicTimer = 0x320,
+  ApicInitialCount = 0x380,
+  ApicCurrentCount = 0x390,
   ApicDivide = 0x3E0,
 };
-constexpr uint32_t clock_vector = 0xD1;     // as on Windows
+constexpr uint32_t clock_vector = 0xD1;  // as on Windows
 constexpr uint32_t spurious_vector = 0xDF;
 constexpr uint32_t timer_periodic = 1 << 17, timer_masked = 1 << 16;
 constexpr uint64_t tsc_per_100ns = 200;     // the machine's nominal 2 GHz
@@ -21,8 +26,12 @@ constexpr uint64_t clock_period = 156'250;  // 15.625 ms, as Windows' default
 volatile uint32_t* apic;
 uint64_t boot_tsc;
 
-uint32_t apic_read(ApicRegister r) { return apic[r / 4]; }
-void apic_write(ApicRegister r, uint32_t value) { apic[r / 4] = value; }
+uint32_t apic_read(ApicRegister r) {
+  return apic[r / 4];
+}
+void apic_write(ApicRegister r, uint32_t value) {
+  apic[r / 4] = value;
+}
 
 // How many APIC timer counts one clock period lasts, measured against the TSC.
 uint32_t calibrate() {
@@ -42,7 +51,8 @@ uint32_t calibrate() {
 
 void KeInitializeClock() {
   boot_tsc = arch::read_tsc();
-  apic = static_cast<volatile uint32_t*>(MmMapIoSpace(apic_physical, PAGE_SIZE, MmCacheType::NonCached));
+  apic = static_cast<volatile uint32_t*>(
+      MmMapIoSpace(apic_physical, PAGE_SIZE, MmCacheType::NonCached));
   apic_write(ApicSpurious, 0x100 | spurious_vector);
   apic_write(ApicTpr, 0);
   apic_write(ApicDivide, 0xB);  // by 1
@@ -56,7 +66,9 @@ void KeUpdateSystemTime() {
   KiExpireTimers(KeQueryInterruptTime());
 }
 
-uint64_t KeQueryInterruptTime() { return (arch::read_tsc() - boot_tsc) / tsc_per_100ns; }
+uint64_t KeQueryInterruptTime() {
+  return (arch::read_tsc() - boot_tsc) / tsc_per_100ns;
+}
 
 uint64_t KeQueryPerformanceCounter(uint64_t* frequency) {
   if (frequency != nullptr) *frequency = one_second;

@@ -7,33 +7,47 @@
 
 /// Selectors as on Windows x64; SYSCALL and SYSRET need this order.
 enum Selector : uint16_t {
-  KGDT64_R0_CODE = 0x10, KGDT64_R0_DATA = 0x18, KGDT64_R3_CMCODE = 0x20, KGDT64_R3_DATA = 0x28, KGDT64_R3_CODE = 0x30,
+  KGDT64_R0_CODE = 0x10,
+  KGDT64_R0_DATA = 0x18,
+  KGDT64_R3_CMCODE = 0x20,
+  KGDT64_R3_DATA = 0x28,
+  KGDT64_R3_CODE = 0x30,
   KGDT64_SYS_TSS = 0x40,
 };
 
-/// The processor control region, at GS in kernel mode. Offsets that assembly uses are asserted; they are Windows' own.
+/// The processor control region, at GS in kernel mode. Offsets that assembly uses are asserted;
+/// they are Windows' own.
 struct KPCR {
   uint64_t unused_00[2];
-  uint64_t user_rsp;         // 010: where KiSystemCall64 parks the caller's stack pointer
-  KPCR* self;                // 018
+  uint64_t user_rsp;  // 010: where KiSystemCall64 parks the caller's stack pointer
+  KPCR* self;         // 018
   uint64_t unused_20[45];
-  KTHREAD* current_thread;   // 188: KPRCB.CurrentThread
-  KTHREAD* next_thread;      // 190
-  KTHREAD* idle_thread;      // 198
+  KTHREAD* current_thread;  // 188: KPRCB.CurrentThread
+  KTHREAD* next_thread;     // 190
+  KTHREAD* idle_thread;     // 198
   uint64_t unused_1a0;
-  uint64_t rsp_base;         // 1A8: KPRCB.RspBase: the kernel stack that a system call starts on
+  uint64_t rsp_base;  // 1A8: KPRCB.RspBase: the kernel stack that a system call starts on
 };
 static_assert(offsetof(KPCR, user_rsp) == 0x10 && offsetof(KPCR, current_thread) == 0x188 &&
               offsetof(KPCR, rsp_base) == 0x1A8);
 
-inline KTHREAD* KeGetCurrentThread() { return reinterpret_cast<KTHREAD*>(arch::read_gs64(0x188)); }
+inline KTHREAD* KeGetCurrentThread() {
+  return reinterpret_cast<KTHREAD*>(arch::read_gs64(0x188));
+}
 EPROCESS* PsGetCurrentProcess();
 
-enum Irql : uint8_t { PASSIVE_LEVEL = 0, APC_LEVEL = 1, DISPATCH_LEVEL = 2, CLOCK_LEVEL = 13, HIGH_LEVEL = 15 };
-inline uint8_t KeGetCurrentIrql() { return static_cast<uint8_t>(arch::read_cr8()); }
+enum Irql : uint8_t {
+  PASSIVE_LEVEL = 0,
+  APC_LEVEL = 1,
+  DISPATCH_LEVEL = 2,
+  CLOCK_LEVEL = 13,
+  HIGH_LEVEL = 15
+};
+inline uint8_t KeGetCurrentIrql() {
+  return static_cast<uint8_t>(arch::read_cr8());
+}
 
 void KiInitializeProcessor();
-void KiInitializeInterrupts();
 
 // ---- Traps ----
 
@@ -45,7 +59,8 @@ struct KTRAP_FRAME {
   bool from_user() const { return (cs & 3) != 0; }
 };
 
-/// A point to come back to: the non-volatile registers of a KeTryAccess call (ke/try_access.S). Lives on the stack.
+/// A point to come back to: the non-volatile registers of a KeTryAccess call (ke/trap.S).
+/// Lives on the stack.
 struct KTRY_FRAME {
   uint64_t rbx, rbp, rsi, rdi, r12, r13, r14, r15, rsp;
   KTRY_FRAME* previous;
@@ -53,16 +68,24 @@ struct KTRY_FRAME {
 };
 
 using TryRoutine = NtStatus (*)(void* context);
-/// Calls routine(context). An exception inside ends the call: `record` (may be null) is filled, its status is returned.
+/// Calls routine(context). An exception inside ends the call: `record` (may be null) is filled, its
+/// status is returned.
 extern "C" NtStatus KeTryAccess(TryRoutine routine, void* context, EXCEPTION_RECORD64* record);
 
-[[noreturn]] void KeBugCheckEx(uint32_t code, uint64_t p1 = 0, uint64_t p2 = 0, uint64_t p3 = 0, uint64_t p4 = 0);
+[[noreturn]] void KeBugCheckEx(uint32_t code, uint64_t p1 = 0, uint64_t p2 = 0, uint64_t p3 = 0,
+                               uint64_t p4 = 0);
 
 // ---- Threads ----
 
 enum class ThreadState : uint8_t { Initialized, Ready, Running, Waiting, Terminated };
 enum class Mode : uint8_t { Kernel = 0, User = 1 };
-enum class DispatcherType : uint8_t { NotificationEvent, SynchronizationEvent, Semaphore, Thread, Process };
+enum class DispatcherType : uint8_t {
+  NotificationEvent,
+  SynchronizationEvent,
+  Semaphore,
+  Thread,
+  Process
+};
 
 /// The head of everything that can be waited for.
 struct DISPATCHER_HEADER {
@@ -82,10 +105,10 @@ using ThreadStart = void (*)(void* context);
 
 struct KTHREAD {
   DISPATCHER_HEADER header;
-  uint64_t kernel_stack;        ///< RSP while the thread does not run
+  uint64_t kernel_stack;  ///< RSP while the thread does not run
   uint64_t stack_top, stack_limit;
   EPROCESS* process;
-  EPROCESS* attached;           ///< whose address space it uses instead, or null
+  EPROCESS* attached;  ///< whose address space it uses instead, or null
   ThreadState state;
   Mode previous_mode;
   bool has_deadline;
@@ -95,24 +118,26 @@ struct KTHREAD {
   KTHREAD* next_waiter;
   KTHREAD* next_sleeper;
   DISPATCHER_HEADER* wait_object;
-  uint64_t deadline;            ///< in units of 100 ns since boot
+  uint64_t deadline;  ///< in units of 100 ns since boot
   NtStatus wait_status;
   KTRY_FRAME* try_frame;
   ThreadStart start;
   void* context;
   uint64_t tid;
   NtStatus exit_status;
-  KEVENT alert;                 ///< alert by thread id (normal services 10 and 11)
+  KEVENT alert;  ///< alert by thread id (normal services 10 and 11)
   bool waits_for_alert;
   uint64_t user_rip, user_rsp, teb;
-  uint64_t offered_buffer, offered_size;  ///< where normal service 13 may copy to while a secure service runs
+  uint64_t offered_buffer;  ///< where normal service 13 may copy to while a secure service runs
+  uint64_t offered_size;
   KTHREAD* next_in_process;
 };
 
-void KeInitializeThread(KTHREAD* thread, EPROCESS* process, uint64_t stack_top, uint64_t stack_size, ThreadStart start,
-                        void* context);
+void KeInitializeThread(KTHREAD* thread, EPROCESS* process, uint64_t stack_top, uint64_t stack_size,
+                        ThreadStart start, void* context);
 void KeReadyThread(KTHREAD* thread);
-/// Gives the processor to the next ready thread; the caller has put itself on whatever list will wake it.
+/// Gives the processor to the next ready thread; the caller has put itself on whatever list will
+/// wake it.
 void KiSwapThread();
 void KeYield();
 [[noreturn]] void KiTerminateCurrentThread();
@@ -120,8 +145,12 @@ void KeYield();
 
 extern "C" void KeStackAttachProcess(EPROCESS* process);
 extern "C" void KeUnstackDetachProcess();
-inline void KeEnterCriticalRegion() { --KeGetCurrentThread()->kernel_apc_disable; }
-inline void KeLeaveCriticalRegion() { ++KeGetCurrentThread()->kernel_apc_disable; }
+inline void KeEnterCriticalRegion() {
+  --KeGetCurrentThread()->kernel_apc_disable;
+}
+inline void KeLeaveCriticalRegion() {
+  ++KeGetCurrentThread()->kernel_apc_disable;
+}
 
 /// The dispatcher database is guarded by interrupts off: there is one processor.
 class DispatcherLock {
@@ -149,17 +178,16 @@ void KeDelayExecutionThread(uint64_t hundred_nanoseconds);
 void KiSignal(DISPATCHER_HEADER* object, int32_t increment);
 
 void KeInitializeClock();
-void KeUpdateSystemTime();                ///< the clock interrupt
-uint64_t KeQueryInterruptTime();          ///< 100 ns since boot
+void KeUpdateSystemTime();        ///< the clock interrupt
+uint64_t KeQueryInterruptTime();  ///< 100 ns since boot
 uint64_t KeQueryPerformanceCounter(uint64_t* frequency);
 inline constexpr uint64_t one_second = 10'000'000;
 
 // ---- System calls ----
 
-using SystemService = uint64_t (*)(uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t,
-                                   uint64_t, uint64_t, uint64_t);
+using SystemService = uint64_t (*)(uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t,
+                                   uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t);
 /// Dispatches by the 10240 number. Anything outside the table: STATUS_INVALID_SYSTEM_SERVICE.
 NtStatus KiDispatchSystemService(uint32_t number, const uint64_t (&arguments)[12]);
-const char* KiSystemServiceName(uint32_t number);
 void KiInitializeSystemCalls();
 extern "C" [[noreturn]] void KiEnterUserMode(uint64_t rip, uint64_t rsp, uint64_t argument);

@@ -43,7 +43,8 @@ void build_gdt() {
   gdt[KGDT64_R3_DATA / 8] = 0x00CFF3000000FFFF;
   gdt[KGDT64_R3_CODE / 8] = 0x0020FB0000000000;
   const auto base = reinterpret_cast<uint64_t>(&tss);
-  gdt[KGDT64_SYS_TSS / 8] = (sizeof(Tss) - 1) | (base & 0xFFFFFF) << 16 | 0x89ull << 40 | (base >> 24 & 0xFF) << 56;
+  gdt[KGDT64_SYS_TSS / 8] =
+      (sizeof(Tss) - 1) | (base & 0xFFFFFF) << 16 | 0x89ull << 40 | (base >> 24 & 0xFF) << 56;
   gdt[KGDT64_SYS_TSS / 8 + 1] = base >> 32;
 }
 
@@ -55,16 +56,31 @@ void build_idt() {
     if (i == NmiVector) ist = NmiIst;
     // Interrupt gates; only the breakpoint may be raised by user code with INT n.
     const uint8_t type = i == BreakpointVector ? 0xEE : 0x8E;
-    idt[i] = {static_cast<uint16_t>(handler), KGDT64_R0_CODE, ist, type, static_cast<uint16_t>(handler >> 16),
-              static_cast<uint32_t>(handler >> 32), 0};
+    idt[i] = {static_cast<uint16_t>(handler),
+              KGDT64_R0_CODE,
+              ist,
+              type,
+              static_cast<uint16_t>(handler >> 16),
+              static_cast<uint32_t>(handler >> 32),
+              0};
   }
 }
 
-enum Cr4Bit : uint64_t { Cr4Pge = 1 << 7, Cr4OsFxsr = 1 << 9, Cr4OsXmmExcpt = 1 << 10, Cr4Smep = 1 << 20 };
+enum Cr4Bit : uint64_t {
+  Cr4Pge = 1 << 7,
+  Cr4OsFxsr = 1 << 9,
+  Cr4OsXmmExcpt = 1 << 10,
+  Cr4Smep = 1 << 20
+};
 enum EferBit : uint64_t { EferSce = 1, EferNxe = 1 << 11 };
 enum Msr : uint32_t {
-  MsrEfer = 0xC0000080, MsrStar = 0xC0000081, MsrLstar = 0xC0000082, MsrCstar = 0xC0000083, MsrSfmask = 0xC0000084,
-  MsrGsBase = 0xC0000101, MsrKernelGsBase = 0xC0000102,
+  MsrEfer = 0xC0000080,
+  MsrStar = 0xC0000081,
+  MsrLstar = 0xC0000082,
+  MsrCstar = 0xC0000083,
+  MsrSfmask = 0xC0000084,
+  MsrGsBase = 0xC0000101,
+  MsrKernelGsBase = 0xC0000102,
 };
 
 void load_segments() {
@@ -83,7 +99,8 @@ void load_segments() {
 
 void KiInitializeProcessor() {
   tss.io_map = sizeof tss;
-  tss.ist[DoubleFaultIst - 1] = reinterpret_cast<uint64_t>(double_fault_stack + sizeof double_fault_stack);
+  tss.ist[DoubleFaultIst - 1] =
+      reinterpret_cast<uint64_t>(double_fault_stack + sizeof double_fault_stack);
   tss.ist[NmiIst - 1] = reinterpret_cast<uint64_t>(nmi_stack + sizeof nmi_stack);
   build_gdt();
   build_idt();
@@ -93,7 +110,8 @@ void KiInitializeProcessor() {
   arch::write_msr(MsrKernelGsBase, 0);
 
   uint64_t cr4 = arch::read_cr4() | Cr4Pge | Cr4OsFxsr | Cr4OsXmmExcpt;
-  // SMEP keeps the kernel off user pages; with VSM it also is what lets MBEC tell kernel from user execution (section 5.2).
+  // SMEP keeps the kernel off user pages; with VSM it also is what lets MBEC tell kernel from user
+  // execution (section 5.2).
   if ((arch::cpuid(7).ebx & 1 << 7) != 0) cr4 |= Cr4Smep;
   arch::write_cr4(cr4);
   arch::write_msr(MsrEfer, arch::read_msr(MsrEfer) | EferSce | EferNxe);
@@ -113,4 +131,6 @@ void KiSetKernelStack(uint64_t top) {
   arch::write_gs64(offsetof(KPCR, rsp_base), top);
 }
 
-void KiSetCurrentThread(KTHREAD* thread) { arch::write_gs64(offsetof(KPCR, current_thread), reinterpret_cast<uint64_t>(thread)); }
+void KiSetCurrentThread(KTHREAD* thread) {
+  arch::write_gs64(offsetof(KPCR, current_thread), reinterpret_cast<uint64_t>(thread));
+}

@@ -1,4 +1,5 @@
-// The system service table and its two callers: SYSCALL from ring 3, and the dispatch loop of secure calls (states 2 and 3).
+// The system service table and its two callers: SYSCALL from ring 3, and the dispatch loop of
+// secure calls (states 2 and 3).
 #include <string.h>
 
 #include "ex/services.h"
@@ -9,8 +10,8 @@ namespace {
 
 constexpr uint32_t service_limit = 0x1C0;
 
-uint64_t not_implemented(uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t,
-                         uint64_t) {
+uint64_t not_implemented(uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t,
+                         uint64_t, uint64_t, uint64_t, uint64_t, uint64_t) {
   return static_cast<uint32_t>(NtStatus::NotImplemented);
 }
 
@@ -19,7 +20,8 @@ struct Row {
   SystemService function;
   const char* name;
 };
-// Numbers without a row are services of 10240 that no source of this project names: not implemented as well.
+// Numbers without a row are services of 10240 that no source of this project names: not implemented
+// as well.
 constexpr Row rows[] = {
 #define NT_SERVICE(name, number) {number, name, #name},
 #define NT_ABSENT(name, number) {number, not_implemented, #name},
@@ -59,17 +61,12 @@ bool read_stack_arguments(uint64_t user_rsp, StackArguments& out) {
 
 }  // namespace
 
-const char* KiSystemServiceName(uint32_t number) {
-  const Row* row = find(number);
-  return row == nullptr ? "?" : row->name;
-}
-
 NtStatus KiDispatchSystemService(uint32_t number, const uint64_t (&a)[12]) {
   if (number >= service_limit) return NtStatus::InvalidSystemService;
   const Row* row = find(number);
   const SystemService function = row == nullptr ? not_implemented : row->function;
-  return static_cast<NtStatus>(
-      static_cast<uint32_t>(function(a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8], a[9], a[10], a[11])));
+  return static_cast<NtStatus>(static_cast<uint32_t>(
+      function(a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8], a[9], a[10], a[11])));
 }
 
 extern "C" void KiSystemServiceUser(KTRAP_FRAME* frame) {
@@ -77,6 +74,8 @@ extern "C" void KiSystemServiceUser(KTRAP_FRAME* frame) {
   thread->previous_mode = Mode::User;
   uint64_t arguments[12]{frame->r10, frame->rdx, frame->r8, frame->r9};
   StackArguments stack{};
-  if (read_stack_arguments(frame->rsp, stack)) memcpy(arguments + 4, stack.values, sizeof stack.values);
-  frame->rax = static_cast<uint32_t>(KiDispatchSystemService(static_cast<uint32_t>(frame->rax), arguments));
+  if (read_stack_arguments(frame->rsp, stack))
+    memcpy(arguments + 4, stack.values, sizeof stack.values);
+  frame->rax =
+      static_cast<uint32_t>(KiDispatchSystemService(static_cast<uint32_t>(frame->rax), arguments));
 }

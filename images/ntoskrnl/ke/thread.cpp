@@ -1,4 +1,5 @@
-// Threads and the dispatcher. One processor, one priority, first come first served; kernel code is not preempted.
+// Threads and the dispatcher. One processor, one priority, first come first served; kernel code is
+// not preempted.
 #include <string.h>
 
 #include "ke/ke.h"
@@ -66,8 +67,8 @@ void consume(DISPATCHER_HEADER* object) {
 
 }  // namespace
 
-void KeInitializeThread(KTHREAD* thread, EPROCESS* process, uint64_t stack_top, uint64_t stack_size, ThreadStart start,
-                        void* context) {
+void KeInitializeThread(KTHREAD* thread, EPROCESS* process, uint64_t stack_top, uint64_t stack_size,
+                        ThreadStart start, void* context) {
   memset(thread, 0, sizeof *thread);
   thread->header.type = DispatcherType::Thread;
   thread->process = process;
@@ -87,7 +88,8 @@ void KeInitializeThread(KTHREAD* thread, EPROCESS* process, uint64_t stack_top, 
 }
 
 // The thread that runs since KiSystemStartup becomes the idle thread.
-void KiInitializeIdleThread(KTHREAD* thread, EPROCESS* process, uint64_t stack_top, uint64_t stack_size) {
+void KiInitializeIdleThread(KTHREAD* thread, EPROCESS* process, uint64_t stack_top,
+                            uint64_t stack_size) {
   memset(thread, 0, sizeof *thread);
   thread->header.type = DispatcherType::Thread;
   thread->process = process;
@@ -174,7 +176,9 @@ void KeUnstackDetachProcess() {
   arch::write_cr3(thread->process->directory_table_base);
 }
 
-EPROCESS* PsGetCurrentProcess() { return address_space_of(KeGetCurrentThread()); }
+EPROCESS* PsGetCurrentProcess() {
+  return address_space_of(KeGetCurrentThread());
+}
 
 // ---- Dispatcher objects ----
 
@@ -189,7 +193,8 @@ void KeInitializeSemaphore(KSEMAPHORE* semaphore, int32_t count, int32_t limit) 
 
 void KiSignal(DISPATCHER_HEADER* object, int32_t increment) {
   DispatcherLock lock;
-  object->signal_state = object->type == DispatcherType::Semaphore ? object->signal_state + increment : 1;
+  object->signal_state =
+      object->type == DispatcherType::Semaphore ? object->signal_state + increment : 1;
   while (object->first_waiter != nullptr && object->signal_state > 0) {
     consume(object);
     wake(object->first_waiter, NtStatus::Success);
@@ -203,12 +208,15 @@ int32_t KeSetEvent(KEVENT* event) {
   return previous;
 }
 
-void KeClearEvent(KEVENT* event) { event->header.signal_state = 0; }
+void KeClearEvent(KEVENT* event) {
+  event->header.signal_state = 0;
+}
 
 bool KeReleaseSemaphore(KSEMAPHORE* semaphore, int32_t adjustment, int32_t* previous) {
   DispatcherLock lock;
   if (previous != nullptr) *previous = semaphore->header.signal_state;
-  if (adjustment <= 0 || adjustment > semaphore->limit - semaphore->header.signal_state) return false;
+  if (adjustment <= 0 || adjustment > semaphore->limit - semaphore->header.signal_state)
+    return false;
   KiSignal(&semaphore->header, adjustment);
   return true;
 }
@@ -225,13 +233,15 @@ NtStatus KeWaitForSingleObject(DISPATCHER_HEADER* object, const int64_t* timeout
   thread->wait_object = object;
   if (object != nullptr) {
     KTHREAD** link = &object->first_waiter;
-    while (*link != nullptr) link = &(*link)->next_waiter;
+    while (*link != nullptr)
+      link = &(*link)->next_waiter;
     thread->next_waiter = nullptr;
     *link = thread;
   }
   if (timeout != nullptr) {
     const uint64_t now = KeQueryInterruptTime();
-    thread->deadline = *timeout < 0 ? now + static_cast<uint64_t>(-*timeout) : static_cast<uint64_t>(*timeout);
+    thread->deadline =
+        *timeout < 0 ? now + static_cast<uint64_t>(-*timeout) : static_cast<uint64_t>(*timeout);
     thread->has_deadline = true;
     thread->next_sleeper = sleepers;
     sleepers = thread;

@@ -1,4 +1,5 @@
-// Trap and system call entries. One stub per vector pushes what the processor did not, and all meet in KiTrapCommon.
+// Trap and system call entries. One stub per vector pushes what the processor did not, and all meet
+// in KiTrapCommon.
 	.intel_syntax noprefix
 
 .macro FUNCTION name
@@ -9,7 +10,8 @@
 .endm
 
 	.text
-// Vectors 8, 10..14, 17, 21, 29, 30 come with an error code (SDM table 6-1). Every stub starts 16 bytes after the previous.
+// Vectors 8, 10..14, 17, 21, 29, 30 come with an error code (SDM table 6-1). Every stub starts 16
+// bytes after the previous.
 FUNCTION KiTrapStubs
 .set vector, 0
 .rept 256
@@ -23,8 +25,8 @@ FUNCTION KiTrapStubs
 .set vector, vector + 1
 .endr
 
-// Builds KTRAP_FRAME (ke/ke.h). The processor aligned the stack to 16 and pushed 5 words; with error code, vector and 15
-// registers that is 22 words, so the stack is aligned for the call.
+// Builds KTRAP_FRAME (ke/ke.h). The processor aligned the stack to 16 and pushed 5 words; with
+// error code, vector and 15 registers that is 22 words, so the stack is aligned for the call.
 FUNCTION KiTrapCommon
 	push rax
 	push rcx
@@ -72,8 +74,8 @@ FUNCTION KiTrapReturn
 	add rsp, 16
 	iretq
 
-// SYSCALL arrives here: RCX = return address, R11 = RFLAGS, RSP still the user's, interrupts off by SFMASK. Number in EAX,
-// arguments in R10, RDX, R8, R9 and from RSP+0x28.
+// SYSCALL arrives here: RCX = return address, R11 = RFLAGS, RSP still the user's, interrupts off by
+// SFMASK. Number in EAX, arguments in R10, RDX, R8, R9 and from RSP+0x28.
 FUNCTION KiSystemCall64
 	swapgs
 	mov gs:[0x10], rsp
@@ -105,7 +107,8 @@ FUNCTION KiSystemCall64
 	sub rsp, 0x20
 	call KiSystemServiceUser
 	add rsp, 0x20
-	// IRET, not SYSRET: it restores every register, and a non-canonical return address faults in user mode's favour.
+	// IRET, not SYSRET: it restores every register, and a non-canonical return address faults in user
+	// mode's favour.
 	jmp KiTrapReturn
 
 // KiEnterUserMode(rip, rsp, argument): the first instructions of a user thread.
@@ -134,7 +137,8 @@ FUNCTION KiEnterUserMode
 	swapgs
 	iretq
 
-// KiSwapContext(uint64_t* save_rsp, uint64_t load_rsp): the non-volatile registers stay on the old stack.
+// KiSwapContext(uint64_t* save_rsp, uint64_t load_rsp): the non-volatile registers stay on the old
+// stack.
 FUNCTION KiSwapContext
 	push rbx
 	push rbp
@@ -163,7 +167,8 @@ FUNCTION KiThreadStartup
 	call KiStartThread
 	ud2
 
-// KeTryAccess(routine, context, record): builds a KTRY_FRAME on the stack, makes it the thread's innermost, calls.
+// KeTryAccess(routine, context, record): builds a KTRY_FRAME on the stack, makes it the thread's
+// innermost, calls.
 FUNCTION KeTryAccess
 	sub rsp, 0x58 + 0x20
 	mov [rsp + 0x20], rbx

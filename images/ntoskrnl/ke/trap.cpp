@@ -1,5 +1,6 @@
-// Where every exception and interrupt arrives. In order: the clock; an access that somebody tries with KeTryAccess; a user-mode
-// fault, which ends the process; anything else, which ends the system.
+// Where every exception and interrupt arrives. In order: the clock; an access that somebody tries
+// with KeTryAccess; a user-mode fault, which ends the process; anything else, which ends the
+// system.
 #include "ke/ke.h"
 #include "mm/mm.h"
 #include "ps/ps.h"
@@ -9,19 +10,33 @@ extern "C" const uint8_t KiTryAccessResume[];
 namespace {
 
 enum Vector : uint32_t {
-  DivideError = 0, Breakpoint = 3, InvalidOpcode = 6, DoubleFault = 8, GeneralProtection = 13, PageFault = 14,
-  ClockVector = 0xD1, SpuriousVector = 0xDF,
+  DivideError = 0,
+  Breakpoint = 3,
+  InvalidOpcode = 6,
+  DoubleFault = 8,
+  GeneralProtection = 13,
+  PageFault = 14,
+  ClockVector = 0xD1,
+  SpuriousVector = 0xDF,
 };
 
-enum BugCheck : uint32_t { KMODE_EXCEPTION_NOT_HANDLED = 0x1E, UNEXPECTED_KERNEL_MODE_TRAP = 0x7F, PAGE_FAULT_IN_NONPAGED_AREA = 0x50 };
+enum BugCheck : uint32_t {
+  KMODE_EXCEPTION_NOT_HANDLED = 0x1E,
+  UNEXPECTED_KERNEL_MODE_TRAP = 0x7F,
+  PAGE_FAULT_IN_NONPAGED_AREA = 0x50
+};
 
 // As Windows maps them: a #GP has no address and still is an access violation.
 NtStatus status_of(uint64_t vector) {
   switch (vector) {
-    case DivideError: return nt_status::DivideByZero;
-    case Breakpoint: return nt_status::Breakpoint;
-    case InvalidOpcode: return NtStatus::IllegalInstruction;
-    default: return NtStatus::AccessViolation;
+    case DivideError:
+      return nt_status::DivideByZero;
+    case Breakpoint:
+      return nt_status::Breakpoint;
+    case InvalidOpcode:
+      return NtStatus::IllegalInstruction;
+    default:
+      return NtStatus::AccessViolation;
   }
 }
 
@@ -40,16 +55,19 @@ void resume_at_try_frame(KTRAP_FRAME& frame, KTRY_FRAME& target, const EXCEPTION
 }
 
 void user_exception(const KTRAP_FRAME& frame, const EXCEPTION_RECORD64& record) {
-  DbgPrintEx("ntoskrnl: process {} ({}): exception {:#010x} at {:#x}, address {:#x}\n", PsGetCurrentProcess()->pid,
-             PsGetCurrentProcess()->name, record.status, frame.rip, record.fault);
+  DbgPrintEx("ntoskrnl: process {} ({}): exception {:#010x} at {:#x}, address {:#x}\n",
+             PsGetCurrentProcess()->pid, PsGetCurrentProcess()->name, record.status, frame.rip,
+             record.fault);
   PspTerminateCurrentProcess(record.status);
 }
 
 void bug_check_for(const KTRAP_FRAME& frame, const EXCEPTION_RECORD64& record) {
   if (frame.vector == PageFault)
     KeBugCheckEx(PAGE_FAULT_IN_NONPAGED_AREA, record.fault, frame.error_code, frame.rip, frame.rsp);
-  if (frame.vector == DoubleFault) KeBugCheckEx(UNEXPECTED_KERNEL_MODE_TRAP, frame.vector, frame.error_code, frame.rip, frame.rsp);
-  KeBugCheckEx(KMODE_EXCEPTION_NOT_HANDLED, static_cast<uint32_t>(record.status), frame.rip, frame.vector, frame.error_code);
+  if (frame.vector == DoubleFault)
+    KeBugCheckEx(UNEXPECTED_KERNEL_MODE_TRAP, frame.vector, frame.error_code, frame.rip, frame.rsp);
+  KeBugCheckEx(KMODE_EXCEPTION_NOT_HANDLED, static_cast<uint32_t>(record.status), frame.rip,
+               frame.vector, frame.error_code);
 }
 
 }  // namespace
@@ -86,11 +104,14 @@ extern "C" void KiPushTryFrame(KTRY_FRAME* frame) {
   thread->try_frame = frame;
 }
 
-extern "C" void KiPopTryFrame(KTRY_FRAME* frame) { KeGetCurrentThread()->try_frame = frame->previous; }
+extern "C" void KiPopTryFrame(KTRY_FRAME* frame) {
+  KeGetCurrentThread()->try_frame = frame->previous;
+}
 
 void KeBugCheckEx(uint32_t code, uint64_t p1, uint64_t p2, uint64_t p3, uint64_t p4) {
   arch::disable_interrupts();
-  DbgPrintEx("\n*** STOP: {:#010x} ({:#018x}, {:#018x}, {:#018x}, {:#018x})\n", code, p1, p2, p3, p4);
+  DbgPrintEx("\n*** STOP: {:#010x} ({:#018x}, {:#018x}, {:#018x}, {:#018x})\n", code, p1, p2, p3,
+             p4);
   arch::out16(0x604, 0x3400);  // nobody can look at a blue screen: power off
   arch::stop();
 }

@@ -1,4 +1,5 @@
-// MDLs as the secure kernel takes them (section 7.6): one page with a 48-byte header and at most 506 page numbers.
+// MDLs as the secure kernel takes them (section 7.6): one page with a 48-byte header and at most
+// 506 page numbers.
 #include "ke/ke.h"
 #include "mm/mm.h"
 
@@ -6,7 +7,7 @@ PFN MmBuildTransferMdl(const void* address, uint64_t bytes) {
   const uint64_t count = pages_for(bytes);
   const auto start = reinterpret_cast<uint64_t>(address);
   if (count == 0 || count > abi::sk::transfer_mdl_max_pages || start % PAGE_SIZE != 0)
-    KeBugCheckEx(0x76, start, bytes);  // the caller splits: see HvlpForEachTransfer
+    KeBugCheckEx(0x76, start, bytes);  // the caller splits what is larger
   const PFN page = MiAllocatePage();
   auto mdl = MiPhysicalToVirtual<abi::sk::TransferMdl>(page * PAGE_SIZE);
   mdl->size = static_cast<uint16_t>(48 + 8 * count);
@@ -17,4 +18,6 @@ PFN MmBuildTransferMdl(const void* address, uint64_t bytes) {
   return page;
 }
 
-void MmFreeTransferMdl(PFN mdl) { MiFreePages(mdl, 1); }
+void MmFreeTransferMdl(PFN mdl) {
+  MiFreePages(mdl, 1);
+}

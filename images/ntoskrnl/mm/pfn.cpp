@@ -26,19 +26,24 @@ void for_each_descriptor(Visit visit) {
 
 PageState state_of(MemoryType type) {
   switch (type) {
-    case MemoryType::Free: return PageState::Free;
-    case MemoryType::LoaderHeap: return PageState::Loader;
+    case MemoryType::Free:
+      return PageState::Free;
+    case MemoryType::LoaderHeap:
+      return PageState::Loader;
     case MemoryType::LoadedProgram:
     case MemoryType::LoaderBlock:
     case MemoryType::BootFile:
     case MemoryType::PageTable:
-    case MemoryType::KernelStack: return PageState::InUse;
-    default: return PageState::NotOurs;  // firmware, and everything of VTL 1
+    case MemoryType::KernelStack:
+      return PageState::InUse;
+    default:
+      return PageState::NotOurs;  // firmware, and everything of VTL 1
   }
 }
 
 void set_range(PFN first, uint64_t count, PageState state) {
-  for (uint64_t i = first; i < first + count && i < page_count; ++i) states[i] = state;
+  for (uint64_t i = first; i < first + count && i < page_count; ++i)
+    states[i] = state;
 }
 
 }  // namespace
@@ -49,15 +54,18 @@ void MiInitializePfnDatabase() {
   // The database itself goes into the first free run that holds it.
   PFN home = 0;
   for_each_descriptor([&](const MemoryDescriptor& d) {
-    if (home == 0 && d.type == MemoryType::Free && d.page_count >= database_pages) home = d.base_page;
+    if (home == 0 && d.type == MemoryType::Free && d.page_count >= database_pages)
+      home = d.base_page;
   });
   if (home == 0) KeBugCheckEx(0x7D);  // INSTALL_MORE_MEMORY
   states = MiPhysicalToVirtual<PageState>(home * PAGE_SIZE);
   memset(states, 0, page_count);
-  for_each_descriptor([&](const MemoryDescriptor& d) { set_range(d.base_page, d.page_count, state_of(d.type)); });
+  for_each_descriptor(
+      [&](const MemoryDescriptor& d) { set_range(d.base_page, d.page_count, state_of(d.type)); });
   set_range(home, database_pages, PageState::InUse);
   set_range(0, 1, PageState::NotOurs);  // page 0 stays unused, so that PFN 0 can mean none
-  for (uint64_t i = 0; i < page_count; ++i) free_count += states[i] == PageState::Free ? 1 : 0;
+  for (uint64_t i = 0; i < page_count; ++i)
+    free_count += states[i] == PageState::Free ? 1 : 0;
   hint = home;
 }
 
@@ -79,18 +87,23 @@ PFN MiAllocateContiguousPages(uint64_t count) {
   KeBugCheckEx(0x4D, count, free_count);  // NO_PAGES_AVAILABLE
 }
 
-PFN MiAllocatePage() { return MiAllocateContiguousPages(1); }
+PFN MiAllocatePage() {
+  return MiAllocateContiguousPages(1);
+}
 
 void MiFreePages(PFN first, uint64_t count) {
   DispatcherLock lock;
   for (PFN p = first; p < first + count; ++p) {
-    if (p >= page_count || states[p] != PageState::InUse) KeBugCheckEx(0x4E, 7, p);  // PFN_LIST_CORRUPT: freed twice
+    if (p >= page_count || states[p] != PageState::InUse)
+      KeBugCheckEx(0x4E, 7, p);  // PFN_LIST_CORRUPT: freed twice
     states[p] = PageState::Free;
   }
   free_count += count;
 }
 
-uint64_t MmFreePageCount() { return free_count; }
+uint64_t MmFreePageCount() {
+  return free_count;
+}
 
 void MmFreeLoaderMemory() {
   DispatcherLock lock;

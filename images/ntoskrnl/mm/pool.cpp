@@ -1,4 +1,5 @@
-// The non-paged pool: power-of-two blocks cut from pages of the direct map, whole pages for what is larger.
+// The non-paged pool: power-of-two blocks cut from pages of the direct map, whole pages for what is
+// larger.
 #include <string.h>
 
 #include "ke/ke.h"
@@ -32,7 +33,8 @@ void refill(uint32_t bucket) {
 
 POOL_HEADER* take(uint64_t bytes) {
   uint32_t bucket = smallest;
-  while (bucket <= largest && bytes > 1ull << bucket) ++bucket;
+  while (bucket <= largest && bytes > 1ull << bucket)
+    ++bucket;
   if (bucket > largest) {
     const uint64_t pages = pages_for(bytes);
     auto header = MiPhysicalToVirtual<POOL_HEADER>(MiAllocateContiguousPages(pages) * PAGE_SIZE);
@@ -61,10 +63,12 @@ void* ExAllocatePoolWithTag(uint32_t, uint64_t bytes, uint32_t tag) {
 void ExFreePoolWithTag(void* p, uint32_t tag) {
   DispatcherLock lock;
   auto header = static_cast<POOL_HEADER*>(p) - 1;
-  if (header->tag != tag) KeBugCheckEx(0xC2, 0xA, reinterpret_cast<uint64_t>(p), header->tag, tag);  // BAD_POOL_CALLER
+  if (header->tag != tag)
+    KeBugCheckEx(0xC2, 0xA, reinterpret_cast<uint64_t>(p), header->tag, tag);  // BAD_POOL_CALLER
   header->tag = freed_tag;
   if (header->bucket == whole_pages) {
-    MiFreePages(page_of(reinterpret_cast<uint64_t>(header) - abi::boot::direct_map_base), header->pages);
+    MiFreePages(page_of(reinterpret_cast<uint64_t>(header) - abi::boot::direct_map_base),
+                header->pages);
     return;
   }
   const uint32_t bucket = header->bucket;

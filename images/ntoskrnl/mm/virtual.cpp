@@ -1,11 +1,12 @@
-// User address spaces: a sorted list of ranges, backed at once. There is no paging: what is reserved is committed.
+// User address spaces: a sorted list of ranges, backed at once. There is no paging: what is
+// reserved is committed.
 #include "ke/ke.h"
 #include "mm/mm.h"
 #include "ps/ps.h"
 
 namespace {
 
-constexpr uint32_t vad_tag = 0x20646156;  // "Vad "
+constexpr uint32_t vad_tag = 0x20646156;        // "Vad "
 constexpr uint64_t first_choice = 0x200000000;  // where the kernel starts to look for room
 
 PFN shared_user_data;
@@ -13,7 +14,8 @@ PFN shared_user_data;
 uint64_t pte_bits(uint32_t protection) {
   uint64_t bits = PteOwner;
   if ((protection & (PAGE_READWRITE | PAGE_EXECUTE_READWRITE)) != 0) bits |= PteWrite;
-  if ((protection & (PAGE_EXECUTE | PAGE_EXECUTE_READ | PAGE_EXECUTE_READWRITE)) == 0) bits |= PteNoExecute;
+  if ((protection & (PAGE_EXECUTE | PAGE_EXECUTE_READ | PAGE_EXECUTE_READWRITE)) == 0)
+    bits |= PteNoExecute;
   return bits;
 }
 
@@ -36,7 +38,8 @@ uint64_t choose(const EPROCESS* process, uint64_t size) {
 MMVAD* insert(EPROCESS* process, uint64_t start, uint64_t end, uint32_t protection) {
   auto vad = ExAllocate<MMVAD>(vad_tag);
   MMVAD** link = &process->vads;
-  while (*link != nullptr && (*link)->start < start) link = &(*link)->next;
+  while (*link != nullptr && (*link)->start < start)
+    link = &(*link)->next;
   *vad = {start, end, protection, *link};
   *link = vad;
   return vad;
@@ -58,11 +61,14 @@ void release(EPROCESS* process, MMVAD** link) {
 
 }  // namespace
 
-NtStatus MmAllocateVirtualMemory(EPROCESS* process, uint64_t* base, uint64_t* size, uint32_t type, uint32_t protection) {
-  if (*size == 0 || *size > 1ull << 32 || (type & (MEM_COMMIT | MEM_RESERVE)) == 0) return NtStatus::InvalidParameter;
+NtStatus MmAllocateVirtualMemory(EPROCESS* process, uint64_t* base, uint64_t* size, uint32_t type,
+                                 uint32_t protection) {
+  if (*size == 0 || *size > 1ull << 32 || (type & (MEM_COMMIT | MEM_RESERVE)) == 0)
+    return NtStatus::InvalidParameter;
   const uint64_t length = (*size + *base % PAGE_SIZE + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1);
   const uint64_t start = *base == 0 ? choose(process, length) : *base & ~(PAGE_SIZE - 1);
-  if (start < MmLowestUserAddress || start >= MmHighestUserAddress || length > MmHighestUserAddress - start)
+  if (start < MmLowestUserAddress || start >= MmHighestUserAddress ||
+      length > MmHighestUserAddress - start)
     return NtStatus::InvalidParameter;
   if (overlaps(process, start, start + length)) return NtStatus::ConflictingAddresses;
   if (page_of(length) + 256 > MmFreePageCount()) return NtStatus::NoMemory;
@@ -89,9 +95,12 @@ NtStatus MmFreeVirtualMemory(EPROCESS* process, uint64_t base, uint64_t size, ui
 }
 
 void MmCleanProcessAddressSpace(EPROCESS* process) {
-  while (process->vads != nullptr) release(process, &process->vads);
+  while (process->vads != nullptr)
+    release(process, &process->vads);
   // Shared user data is not the process's own page: only the entry goes.
-  if (uint64_t* pte = MiGetPteAddress(process->directory_table_base, KUSER_SHARED_DATA_USER, false); pte != nullptr) *pte = 0;
+  if (uint64_t* pte = MiGetPteAddress(process->directory_table_base, KUSER_SHARED_DATA_USER, false);
+      pte != nullptr)
+    *pte = 0;
   MiDeleteAddressSpace(process->directory_table_base);
   process->directory_table_base = MiSystemRoot;
 }
@@ -109,13 +118,16 @@ bool MmProbe(uint64_t address, uint64_t size, bool write) {
   return address >= end;
 }
 
-PFN MmSharedUserDataPfn() { return shared_user_data; }
+PFN MmSharedUserDataPfn() {
+  return shared_user_data;
+}
 
 void MmInitSystem() {
   MiInitializeSystemAddressSpace();
   shared_user_data = MiAllocatePage();
   MiMapPage(MiSystemRoot, KUSER_SHARED_DATA_KERNEL, shared_user_data, PteWrite | PteNoExecute);
-  // The published head of KUSER_SHARED_DATA that user code reads: version at +26C, processor count at +3C0.
+  // The published head of KUSER_SHARED_DATA that user code reads: version at +26C, processor count
+  // at +3C0.
   auto data = reinterpret_cast<uint8_t*>(KUSER_SHARED_DATA_KERNEL);
   *reinterpret_cast<uint32_t*>(data + 0x260) = KeLoaderBlock->profile;
   *reinterpret_cast<uint32_t*>(data + 0x26C) = 10;
@@ -124,5 +136,6 @@ void MmInitSystem() {
 
 // Read-only and at the same address in every process.
 void MmMapSharedUserData(EPROCESS* process) {
-  MiMapPage(process->directory_table_base, KUSER_SHARED_DATA_USER, shared_user_data, PteOwner | PteNoExecute);
+  MiMapPage(process->directory_table_base, KUSER_SHARED_DATA_USER, shared_user_data,
+            PteOwner | PteNoExecute);
 }

@@ -25,7 +25,8 @@ HANDLE ObCreateHandle(EPROCESS* process, ObjectType type, void* object) {
   return 0;
 }
 
-void* ObReferenceObjectByHandle(EPROCESS* process, HANDLE handle, ObjectType type, ObjectType* actual) {
+void* ObReferenceObjectByHandle(EPROCESS* process, HANDLE handle, ObjectType type,
+                                ObjectType* actual) {
   const HANDLE_TABLE_ENTRY* entry = entry_of(process, handle);
   if (entry == nullptr || (type != ObjectType::None && entry->type != type)) return nullptr;
   if (actual != nullptr) *actual = entry->type;
@@ -44,5 +45,6 @@ NtStatus ObCloseHandle(EPROCESS* process, HANDLE handle) {
 
 void ObCloseAllHandles(EPROCESS* process) {
   for (uint32_t i = 0; i < ObHandleCount; ++i)
-    if (process->handles.entries[i].type != ObjectType::None) ObCloseHandle(process, 4 * (uint64_t{i} + 1));
+    if (process->handles.entries[i].type != ObjectType::None)
+      ObCloseHandle(process, 4 * (uint64_t{i} + 1));
 }

@@ -1,5 +1,6 @@
-// PsDispatchIumService: the normal services of build 10240 (S88; rows in abi/sk/normal_services.def). The secure kernel trusts none
-// of these answers; NTOS in turn checks that a request stays inside what was agreed.
+// PsDispatchIumService: the normal services of build 10240 (S88; rows in
+// abi/sk/normal_services.def). The secure kernel trusts none of these answers; NTOS in turn checks
+// that a request stays inside what was agreed.
 #include <string.h>
 
 #include "hvl/hvl.h"
@@ -19,7 +20,8 @@ NtStatus PspIumAllocatePhysicalPages(Parameters p) {
   auto mdl = MiPhysicalToVirtual<abi::sk::TransferMdl>(page * PAGE_SIZE);
   mdl->size = static_cast<uint16_t>(48 + 8 * count);
   mdl->byte_count = static_cast<uint32_t>(count * PAGE_SIZE);
-  for (uint64_t i = 0; i < count; ++i) mdl->pfn[i] = MiAllocatePage();
+  for (uint64_t i = 0; i < count; ++i)
+    mdl->pfn[i] = MiAllocatePage();
   p[1] = page;
   return NtStatus::Success;
 }
@@ -30,7 +32,8 @@ NtStatus PspIumFreePhysicalPages(Parameters p) {
   if (p[0] == 0 || p[0] >= page_of(KeLoaderBlock->memory_size)) return NtStatus::InvalidParameter;
   if (mdl->size < 48 || mdl->size > sizeof *mdl) return NtStatus::InvalidParameter;
   const uint32_t count = (mdl->size - 48u) / 8;
-  for (uint32_t i = 0; i < count; ++i) MiFreePages(mdl->pfn[i], 1);
+  for (uint32_t i = 0; i < count; ++i)
+    MiFreePages(mdl->pfn[i], 1);
   MiFreePages(p[0], 1);
   return NtStatus::Success;
 }
@@ -43,22 +46,26 @@ NtStatus PspIumDbgPrint(Parameters p) {
   memcpy(&header, bytes, 2);
   char text[95]{};
   memcpy(text, bytes + 2, 94);
-  DbgPrintEx("IUM [VP:{},LN:{}] {}", header >> 13, header >> 1 & 0xFFF, static_cast<const char*>(text));
+  DbgPrintEx("IUM [VP:{},LN:{}] {}", header >> 13, header >> 1 & 0xFFF,
+             static_cast<const char*>(text));
   return NtStatus::Success;
 }
 
-// +8 process, +10 address, +18 count: the page numbers that back a range of the process, written from +10 on.
+// +8 process, +10 address, +18 count: the page numbers that back a range of the process, written
+// from +10 on.
 NtStatus PspIumGetPhysicalPages(Parameters p) {
   auto process = reinterpret_cast<EPROCESS*>(p[0]);
   const uint64_t address = p[1], count = p[2];
-  if (!PsIsProcess(process) || address % PAGE_SIZE != 0 || count == 0 || count > 10) return NtStatus::InvalidParameter;
+  if (!PsIsProcess(process) || address % PAGE_SIZE != 0 || count == 0 || count > 10)
+    return NtStatus::InvalidParameter;
   uint64_t pages[10]{};
   for (uint64_t i = 0; i < count; ++i) {
     const uint64_t physical = MiTranslate(process->directory_table_base, address + i * PAGE_SIZE);
     if (physical == ~0ull) return NtStatus::AccessViolation;
     pages[i] = page_of(physical);
   }
-  for (uint64_t i = 0; i < count; ++i) p[1 + i] = pages[i];
+  for (uint64_t i = 0; i < count; ++i)
+    p[1 + i] = pages[i];
   return NtStatus::Success;
 }
 
@@ -67,7 +74,8 @@ NtStatus PspIumWaitForAlert(Parameters p) {
   KTHREAD* thread = KeGetCurrentThread();
   const auto timeout = static_cast<int64_t>(p[2]);
   thread->waits_for_alert = true;
-  const NtStatus status = KeWaitForSingleObject(&thread->alert.header, p[1] != 0 ? &timeout : nullptr);
+  const NtStatus status =
+      KeWaitForSingleObject(&thread->alert.header, p[1] != 0 ? &timeout : nullptr);
   thread->waits_for_alert = false;
   return status == NtStatus::Success ? NtStatus::Alerted : status;
 }
@@ -79,7 +87,8 @@ NtStatus PspIumAlertThread(Parameters p) {
   return NtStatus::Success;
 }
 
-// Only into the buffer that the caller of the secure service offered: NTOS trusts the secure kernel, not every frame.
+// Only into the buffer that the caller of the secure service offered: NTOS trusts the secure
+// kernel, not every frame.
 NtStatus PspIumCopyVirtualMemory(Parameters p) {
   const KTHREAD* thread = KeGetCurrentThread();
   const uint64_t destination = p[0], source = p[1], length = p[2] & 0xFFFFFFFF;
@@ -98,7 +107,8 @@ NtStatus PspIumCopyVirtualMemory(Parameters p) {
       &copy, nullptr);
 }
 
-// The pages that come of it are NTOS's until the secure kernel asks for their numbers and takes access away.
+// The pages that come of it are NTOS's until the secure kernel asks for their numbers and takes
+// access away.
 NtStatus PspIumAllocateVirtualMemory(Parameters p) {
   auto process = reinterpret_cast<EPROCESS*>(p[0]);
   if (!PsIsProcess(process)) return NtStatus::InvalidParameter;
@@ -131,20 +141,34 @@ NtStatus PspIumCheckForApcDelivery(Parameters) {
 
 NtStatus serve(NormalService service, Parameters p) {
   switch (service) {
-    case NormalService::AllocatePhysicalPages: return PspIumAllocatePhysicalPages(p);
-    case NormalService::FreePhysicalPages: return PspIumFreePhysicalPages(p);
-    case NormalService::DbgPrint: return PspIumDbgPrint(p);
-    case NormalService::GetPhysicalPages: return PspIumGetPhysicalPages(p);
-    case NormalService::TerminateThread: PspExitThread(static_cast<NtStatus>(p[0] == 0 ? 0 : static_cast<uint32_t>(p[1])));
-    case NormalService::TerminateProcess: PspTerminateCurrentProcess(static_cast<NtStatus>(static_cast<uint32_t>(p[0])));
-    case NormalService::AlertThreadByThreadId: return PspIumAlertThread(p);
-    case NormalService::WaitForAlertByThreadId: return PspIumWaitForAlert(p);
-    case NormalService::CheckForApcDelivery: return PspIumCheckForApcDelivery(p);
-    case NormalService::CopyVirtualMemory: return PspIumCopyVirtualMemory(p);
-    case NormalService::AllocateVirtualMemory: return PspIumAllocateVirtualMemory(p);
-    case NormalService::FreeVirtualMemory: return PspIumFreeVirtualMemory(p);
-    case NormalService::GetCurrentProcessorNumber: return PspIumGetCurrentProcessorNumber(p);
-    // 5, 6: structures of unknown layout; 9, 18, 19: user-mode debugging; 14: sections; 20: error popups; 21..23: ETW.
+    case NormalService::AllocatePhysicalPages:
+      return PspIumAllocatePhysicalPages(p);
+    case NormalService::FreePhysicalPages:
+      return PspIumFreePhysicalPages(p);
+    case NormalService::DbgPrint:
+      return PspIumDbgPrint(p);
+    case NormalService::GetPhysicalPages:
+      return PspIumGetPhysicalPages(p);
+    case NormalService::TerminateThread:
+      PspExitThread(static_cast<NtStatus>(p[0] == 0 ? 0 : static_cast<uint32_t>(p[1])));
+    case NormalService::TerminateProcess:
+      PspTerminateCurrentProcess(static_cast<NtStatus>(static_cast<uint32_t>(p[0])));
+    case NormalService::AlertThreadByThreadId:
+      return PspIumAlertThread(p);
+    case NormalService::WaitForAlertByThreadId:
+      return PspIumWaitForAlert(p);
+    case NormalService::CheckForApcDelivery:
+      return PspIumCheckForApcDelivery(p);
+    case NormalService::CopyVirtualMemory:
+      return PspIumCopyVirtualMemory(p);
+    case NormalService::AllocateVirtualMemory:
+      return PspIumAllocateVirtualMemory(p);
+    case NormalService::FreeVirtualMemory:
+      return PspIumFreeVirtualMemory(p);
+    case NormalService::GetCurrentProcessorNumber:
+      return PspIumGetCurrentProcessorNumber(p);
+    // 5, 6: structures of unknown layout; 9, 18, 19: user-mode debugging; 14: sections; 20: error
+    // popups; 21..23: ETW.
     case NormalService::GetSystemData:
     case NormalService::GetProcessorInfo:
     case NormalService::DebugForwardException:
@@ -154,7 +178,8 @@ NtStatus serve(NormalService service, Parameters p) {
     case NormalService::SendError:
     case NormalService::EtwRegister:
     case NormalService::EtwSetInformation:
-    case NormalService::EtwWriteTransfer: return NtStatus::NotImplemented;
+    case NormalService::EtwWriteTransfer:
+      return NtStatus::NotImplemented;
   }
   // Section 7.4: an unknown number ends the current thread.
   DbgPrintEx("ntoskrnl: unknown normal service {}\n", static_cast<uint32_t>(service));

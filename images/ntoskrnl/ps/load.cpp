@@ -1,5 +1,6 @@
-// Mapping images for ordinary processes. Windows maps ntdll only and lets it load the rest in user mode; here the kernel maps an image
-// with everything that it imports, because ntdll of this machine has no loader.
+// Mapping images for ordinary processes. Windows maps ntdll only and lets it load the rest in user
+// mode; here the kernel maps an image with everything that it imports, because ntdll of this
+// machine has no loader.
 #include <string.h>
 
 #include "boot/debug.h"
@@ -48,15 +49,19 @@ UserModule* LoadContext::load(const char* name) {
   modules[count++] = module;
   uint64_t size = module->headers.image_size;
   module->base = module->headers.preferred_base;
-  status = MmAllocateVirtualMemory(process, &module->base, &size, MEM_COMMIT | MEM_RESERVE, PAGE_EXECUTE_READ);
+  status = MmAllocateVirtualMemory(process, &module->base, &size, MEM_COMMIT | MEM_RESERVE,
+                                   PAGE_EXECUTE_READ);
   if (status == NtStatus::ConflictingAddresses) {
     module->base = 0;
-    status = MmAllocateVirtualMemory(process, &module->base, &size, MEM_COMMIT | MEM_RESERVE, PAGE_EXECUTE_READ);
+    status = MmAllocateVirtualMemory(process, &module->base, &size, MEM_COMMIT | MEM_RESERVE,
+                                     PAGE_EXECUTE_READ);
   }
   if (!succeeded(status)) return nullptr;
-  module->image = static_cast<uint8_t*>(ExAllocatePoolWithTag(0, module->headers.image_size, load_tag));
+  module->image =
+      static_cast<uint8_t*>(ExAllocatePoolWithTag(0, module->headers.image_size, load_tag));
   pe::map_sections(module->headers, file.data, module->image);
-  if (pe::relocate(module->headers, module->image, module->base) != pe::Status::Ok) status = NtStatus::InvalidImageFormat;
+  if (pe::relocate(module->headers, module->image, module->base) != pe::Status::Ok)
+    status = NtStatus::InvalidImageFormat;
   return succeeded(status) ? module : nullptr;
 }
 
@@ -97,17 +102,21 @@ NtStatus PspMapUserImage(EPROCESS* process, const char* name, uint64_t* base, ui
     pe::BindFailure failure;
     const pe::Status bound = pe::bind_imports(m->headers, m->image, *context, failure);
     if (bound == pe::Status::Ok) continue;
-    DbgPrintEx("ntoskrnl: {}: {} ({}!{})\n", static_cast<const char*>(m->name), pe::describe(bound), failure.module, failure.symbol);
-    context->status = bound == pe::Status::MissingExport ? NtStatus::ProcedureNotFound : NtStatus::DllNotFound;
+    DbgPrintEx("ntoskrnl: {}: {} ({}!{})\n", static_cast<const char*>(m->name), pe::describe(bound),
+               failure.module, failure.symbol);
+    context->status =
+        bound == pe::Status::MissingExport ? NtStatus::ProcedureNotFound : NtStatus::DllNotFound;
   }
   const NtStatus status = context->status;
   if (succeeded(status)) {
-    for (uint32_t i = 0; i < context->count; ++i) commit(process, *context->modules[i]);
+    for (uint32_t i = 0; i < context->count; ++i)
+      commit(process, *context->modules[i]);
     *base = image->base;
     *entry = image->base + image->headers.entry_rva;
   }
   for (uint32_t i = 0; i < context->count; ++i) {
-    if (context->modules[i]->image != nullptr) ExFreePoolWithTag(context->modules[i]->image, load_tag);
+    if (context->modules[i]->image != nullptr)
+      ExFreePoolWithTag(context->modules[i]->image, load_tag);
     ExFreePoolWithTag(context->modules[i], load_tag);
   }
   ExFreePoolWithTag(context, load_tag);

@@ -6,7 +6,8 @@
 #include "hvl/hvl.h"
 #include "io/io.h"
 
-void KiInitializeIdleThread(KTHREAD* thread, EPROCESS* process, uint64_t stack_top, uint64_t stack_size);
+void KiInitializeIdleThread(KTHREAD* thread, EPROCESS* process, uint64_t stack_top,
+                            uint64_t stack_size);
 void MmMapSharedUserData(EPROCESS* process);
 
 EPROCESS* PsInitialSystemProcess;
@@ -30,7 +31,8 @@ EPROCESS* allocate_process(const char* name, uint64_t root) {
   process->directory_table_base = root;
   strncpy_name(process->name, name);
   EPROCESS** link = &process_list;
-  while (*link != nullptr) link = &(*link)->next;
+  while (*link != nullptr)
+    link = &(*link)->next;
   *link = process;
   return process;
 }
@@ -39,14 +41,16 @@ KTHREAD* allocate_thread(EPROCESS* process, ThreadStart start, void* context) {
   auto thread = ExAllocate<KTHREAD>(thread_tag);
   const uint64_t size = kernel_stack_pages * PAGE_SIZE;
   const uint64_t limit = MiDirectMap(MiAllocateContiguousPages(kernel_stack_pages) * PAGE_SIZE);
-  KeInitializeThread(thread, process, limit + size, size, start, context == nullptr ? thread : context);
+  KeInitializeThread(thread, process, limit + size, size, start,
+                     context == nullptr ? thread : context);
   thread->next_in_process = process->threads;
   process->threads = thread;
   return thread;
 }
 
 void free_thread(KTHREAD* thread) {
-  MiFreePages(page_of(thread->stack_limit - abi::boot::direct_map_base), pages_for(thread->stack_top - thread->stack_limit));
+  MiFreePages(page_of(thread->stack_limit - abi::boot::direct_map_base),
+              pages_for(thread->stack_top - thread->stack_limit));
   ExFreePoolWithTag(thread, thread_tag);
 }
 
@@ -54,24 +58,30 @@ void free_thread(KTHREAD* thread) {
 void PspUserThreadStartup(void* context) {
   auto thread = static_cast<KTHREAD*>(context);
   if (thread->process->secure_pid != 0) {
-    // There is no VTL 0 user mode in a trustlet: the thread lends its time to its secure half and serves its requests (S78).
+    // There is no VTL 0 user mode in a trustlet: the thread lends its time to its secure half and
+    // serves its requests (S78).
     const NtStatus status = HvlStartSecureThread(thread);
     PspExitThread(status);
   }
   KiEnterUserMode(thread->user_rip, thread->user_rsp, thread->process->image_base);
 }
 
-// Stack and TEB of an ordinary process's thread. The TEB holds what ntdll's start-up reads: its own address at +30.
+// Stack and TEB of an ordinary process's thread. The TEB holds what ntdll's start-up reads: its own
+// address at +30.
 NtStatus prepare_user_thread(KTHREAD* thread, uint64_t entry) {
   EPROCESS* process = thread->process;
   uint64_t stack = 0, stack_size = user_stack_size, teb = 0, size = teb_size;
-  NtStatus status = MmAllocateVirtualMemory(process, &stack, &stack_size, MEM_COMMIT | MEM_RESERVE, PAGE_READWRITE);
-  if (succeeded(status)) status = MmAllocateVirtualMemory(process, &teb, &size, MEM_COMMIT | MEM_RESERVE, PAGE_READWRITE);
+  NtStatus status = MmAllocateVirtualMemory(process, &stack, &stack_size, MEM_COMMIT | MEM_RESERVE,
+                                            PAGE_READWRITE);
+  if (succeeded(status))
+    status =
+        MmAllocateVirtualMemory(process, &teb, &size, MEM_COMMIT | MEM_RESERVE, PAGE_READWRITE);
   if (!succeeded(status)) return status;
   *MiPhysicalToVirtual<uint64_t>(MiTranslate(process->directory_table_base, teb + 0x30)) = teb;
   thread->teb = teb;
   thread->user_rip = entry;
-  thread->user_rsp = stack + stack_size - 0x28;  // as if called: home space above, RSP 8 below a multiple of 16
+  thread->user_rsp =
+      stack + stack_size - 0x28;  // as if called: home space above, RSP 8 below a multiple of 16
   return status;
 }
 
@@ -83,13 +93,16 @@ NtStatus create_ordinary(EPROCESS* process, const char* image_name, KTHREAD* thr
   return prepare_user_thread(thread, entry);
 }
 
-NtStatus create_secure(EPROCESS* process, const BOOT_FILE& file, uint64_t trustlet_id, KTHREAD* thread) {
+NtStatus create_secure(EPROCESS* process, const BOOT_FILE& file, uint64_t trustlet_id,
+                       KTHREAD* thread) {
   const NtStatus status = HvlCreateSecureProcess(process, file.data, file.size, trustlet_id);
   return succeeded(status) ? HvlCreateSecureThread(thread) : status;
 }
 
-// S103: the attribute's value is one 64-bit trustlet id; in 10240 any other size is refused (decisions 7).
-NtStatus find_trustlet_id(const PS_ATTRIBUTE* attributes, uint32_t count, bool* secure, uint64_t* id) {
+// S103: the attribute's value is one 64-bit trustlet id; in 10240 any other size is refused
+// (decisions 7).
+NtStatus find_trustlet_id(const PS_ATTRIBUTE* attributes, uint32_t count, bool* secure,
+                          uint64_t* id) {
   *secure = false;
   for (uint32_t i = 0; i < count; ++i) {
     if (attributes[i].attribute != PS_ATTRIBUTE_SECURE_PROCESS) continue;
@@ -104,18 +117,23 @@ NtStatus find_trustlet_id(const PS_ATTRIBUTE* attributes, uint32_t count, bool* 
 
 void strncpy_name(char (&to)[64], const char* from) {
   size_t n = 0;
-  for (; n < sizeof to - 1 && from[n] != 0; ++n) to[n] = from[n];
+  for (; n < sizeof to - 1 && from[n] != 0; ++n)
+    to[n] = from[n];
   to[n] = 0;
 }
 
 void PsInitSystem() {
   static KTHREAD idle_thread;
   PsInitialSystemProcess = allocate_process("System", MiSystemRoot);
-  KiInitializeIdleThread(&idle_thread, PsInitialSystemProcess, KeLoaderBlock->kernel_stack, KeLoaderBlock->kernel_stack_size);
+  KiInitializeIdleThread(&idle_thread, PsInitialSystemProcess, KeLoaderBlock->kernel_stack,
+                         KeLoaderBlock->kernel_stack_size);
 }
 
-// "Secure System": the process that stands for the secure kernel in NTOS's lists. Trustlet 0 (S111).
-EPROCESS* PsCreateSecureSystemProcess() { return allocate_process("Secure System", MiCreateAddressSpace()); }
+// "Secure System": the process that stands for the secure kernel in NTOS's lists. Trustlet 0
+// (S111).
+EPROCESS* PsCreateSecureSystemProcess() {
+  return allocate_process("Secure System", MiCreateAddressSpace());
+}
 
 KTHREAD* PsCreateSystemThread(ThreadStart start, void* context) {
   KTHREAD* thread = allocate_thread(PsInitialSystemProcess, start, context);
@@ -123,8 +141,8 @@ KTHREAD* PsCreateSystemThread(ThreadStart start, void* context) {
   return thread;
 }
 
-NtStatus PspCreateUserProcess(const char* image_name, const PS_ATTRIBUTE* attributes, uint32_t attribute_count,
-                              EPROCESS** process, KTHREAD** thread) {
+NtStatus PspCreateUserProcess(const char* image_name, const PS_ATTRIBUTE* attributes,
+                              uint32_t attribute_count, EPROCESS** process, KTHREAD** thread) {
   bool secure{};
   uint64_t trustlet_id{};
   NtStatus status = find_trustlet_id(attributes, attribute_count, &secure, &trustlet_id);
@@ -136,7 +154,8 @@ NtStatus PspCreateUserProcess(const char* image_name, const PS_ATTRIBUTE* attrib
   MmMapSharedUserData(*process);
   *thread = allocate_thread(*process, PspUserThreadStartup, nullptr);
   (*thread)->previous_mode = Mode::User;
-  status = secure ? create_secure(*process, file, trustlet_id, *thread) : create_ordinary(*process, image_name, *thread);
+  status = secure ? create_secure(*process, file, trustlet_id, *thread)
+                  : create_ordinary(*process, image_name, *thread);
   if (succeeded(status)) {
     PsAnnounceProcess(*process);
     return status;
@@ -147,7 +166,9 @@ NtStatus PspCreateUserProcess(const char* image_name, const PS_ATTRIBUTE* attrib
   return status;
 }
 
-void PspResumeThread(KTHREAD* thread) { KeReadyThread(thread); }
+void PspResumeThread(KTHREAD* thread) {
+  KeReadyThread(thread);
+}
 
 void PspExitThread(NtStatus status) {
   KTHREAD* thread = KeGetCurrentThread();
@@ -179,7 +200,8 @@ void PspTerminateCurrentProcess(NtStatus status) {
 }
 
 void PspDeleteProcess(EPROCESS* process) {
-  for (KTHREAD* t = process->threads; t != nullptr; t = t->next_in_process) KeWaitForSingleObject(&t->header, nullptr);
+  for (KTHREAD* t = process->threads; t != nullptr; t = t->next_in_process)
+    KeWaitForSingleObject(&t->header, nullptr);
   if (process->secure_pid != 0) {
     // Only after this are the pages ordinary memory again (secure_services.def, 10).
     if (const NtStatus status = HvlRundownSecureProcess(process); !succeeded(status))
@@ -206,7 +228,9 @@ NtStatus PsLookupProcessByProcessId(uint64_t pid, EPROCESS** process) {
   return nt_status::InvalidCid;
 }
 
-const char* PsGetProcessImageFileName(const EPROCESS* process) { return process->name; }
+const char* PsGetProcessImageFileName(const EPROCESS* process) {
+  return process->name;
+}
 
 KTHREAD* PsLookupThreadByThreadId(uint64_t tid) {
   for (EPROCESS* p = process_list; p != nullptr; p = p->next)
@@ -215,7 +239,8 @@ KTHREAD* PsLookupThreadByThreadId(uint64_t tid) {
   return nullptr;
 }
 
-// True when the address is that of a live process: the secure kernel names processes by what NTOS gave it.
+// True when the address is that of a live process: the secure kernel names processes by what NTOS
+// gave it.
 bool PsIsProcess(const EPROCESS* candidate) {
   for (EPROCESS* p = process_list; p != nullptr; p = p->next)
     if (p == candidate) return true;
@@ -234,6 +259,10 @@ static void announce(const EPROCESS* process, abi::boot::DebugEvent event) {
   boot::announce(event, &record);
 }
 
-void PsAnnounceProcess(const EPROCESS* process) { announce(process, abi::boot::DebugEvent::ProcessCreated); }
+void PsAnnounceProcess(const EPROCESS* process) {
+  announce(process, abi::boot::DebugEvent::ProcessCreated);
+}
 
-void PsAnnounceProcessExit(const EPROCESS* process) { announce(process, abi::boot::DebugEvent::ProcessExited); }
+void PsAnnounceProcessExit(const EPROCESS* process) {
+  announce(process, abi::boot::DebugEvent::ProcessExited);
+}

@@ -9,7 +9,7 @@ struct EPROCESS {
   DISPATCHER_HEADER header;
   uint64_t pid;
   uint64_t directory_table_base;  ///< CR3 of its VTL 0 address space
-  uint64_t secure_pid;            ///< the secure kernel's handle, 0 for an ordinary process (section 7.6)
+  uint64_t secure_pid;  ///< the secure kernel's handle, 0 for an ordinary process (section 7.6)
   uint64_t image_base;
   uint32_t image_size;
   bool terminating;
@@ -18,7 +18,7 @@ struct EPROCESS {
   HANDLE_TABLE handles;
   KTHREAD* threads;
   EPROCESS* next;
-  char name[64];                  ///< ImageFileName, longer than Windows' 15 characters
+  char name[64];  ///< ImageFileName, longer than Windows' 15 characters
 };
 
 extern EPROCESS* PsInitialSystemProcess;
@@ -34,9 +34,10 @@ inline constexpr uint64_t PS_ATTRIBUTE_SECURE_PROCESS = 0x20012;
 
 void PsInitSystem();
 EPROCESS* PsCreateSecureSystemProcess();
-/// The kernel's half of NtCreateUserProcess: an image of the boot volume, attributes, one thread that is not started yet.
-NtStatus PspCreateUserProcess(const char* image_name, const PS_ATTRIBUTE* attributes, uint32_t attribute_count,
-                              EPROCESS** process, KTHREAD** thread);
+/// The kernel's half of NtCreateUserProcess: an image of the boot volume, attributes, one thread
+/// that is not started yet.
+NtStatus PspCreateUserProcess(const char* image_name, const PS_ATTRIBUTE* attributes,
+                              uint32_t attribute_count, EPROCESS** process, KTHREAD** thread);
 KTHREAD* PsCreateSystemThread(ThreadStart start, void* context);
 void PspResumeThread(KTHREAD* thread);
 [[noreturn]] void PspTerminateCurrentProcess(NtStatus status);

@@ -35,8 +35,8 @@ std::vector<uint8_t> make_image() {
   put<uint32_t>(f, 0x3C, 0x80);
   put<uint32_t>(f, 0x80, 0x4550);
   put<uint16_t>(f, 0x84, 0x8664);
-  put<uint16_t>(f, 0x86, 2);     // sections
-  put<uint16_t>(f, 0x94, 240);   // optional header
+  put<uint16_t>(f, 0x86, 2);    // sections
+  put<uint16_t>(f, 0x94, 240);  // optional header
   const size_t optional = 0x98;
   put<uint16_t>(f, optional, 0x20B);
   put<uint32_t>(f, optional + 16, text_rva);
@@ -148,12 +148,13 @@ TEST_CASE("each contradiction in the headers is refused by its own status") {
   const size_t optional = 0x98, first_section = optional + 240;
   const Damage damages[] = {
       {0x3C, 0xFFFFFFF0, pe::Status::NotPe},
-      {0x84, 0x014C, pe::Status::NotPe},                      // i386
-      {optional + 56, 0x2000, pe::Status::BadHeaders},        // directories outside the image
-      {first_section + 40 + 8, 0x1001, pe::Status::BadSection},  // the second section leaves the image
-      {optional + 60, 0x10000, pe::Status::BadHeaders},       // headers larger than the file
-      {optional + 16, image_size, pe::Status::BadHeaders},    // entry outside
-      {optional + 116, 0xFFFFFFFF, pe::Status::BadHeaders},   // export directory outside
+      {0x84, 0x014C, pe::Status::NotPe},                // i386
+      {optional + 56, 0x2000, pe::Status::BadHeaders},  // directories outside the image
+      {first_section + 40 + 8, 0x1001,
+       pe::Status::BadSection},                              // the second section leaves the image
+      {optional + 60, 0x10000, pe::Status::BadHeaders},      // headers larger than the file
+      {optional + 16, image_size, pe::Status::BadHeaders},   // entry outside
+      {optional + 116, 0xFFFFFFFF, pe::Status::BadHeaders},  // export directory outside
       {first_section + 20, 0xFFFFF000, pe::Status::BadSection},
       {first_section + 36, 0xE0000020, pe::Status::BadSection},  // writable and executable
       {first_section + 12, 0, pe::Status::BadSection},           // over the headers
@@ -176,7 +177,8 @@ TEST_CASE("a relocation block that points outside or is malformed is refused") {
     put(file, at, value);
     pe::Headers headers;
     REQUIRE(pe::read_headers(file.data(), file.size(), headers) == pe::Status::Ok);
-    EXPECT(pe::relocate(headers, file.data(), preferred_base + 0x1000) == pe::Status::BadRelocation);
+    EXPECT(pe::relocate(headers, file.data(), preferred_base + 0x1000) ==
+           pe::Status::BadRelocation);
   }
 }
 

@@ -1,6 +1,6 @@
 #pragma once
-// What drivers may call: the exports of ntoskrnl.exe (exports.def). Prototypes as Windows' wdm.h and ntifs.h have them where the
-// function is Windows' own.
+// What drivers may call: the exports of ntoskrnl.exe (exports.def). Prototypes as Windows' wdm.h
+// and ntifs.h have them where the function is Windows' own.
 #include <stdint.h>
 
 #include "abi/sk/status.h"
@@ -14,8 +14,10 @@ using TryRoutine = NtStatus (*)(void* context);
 
 extern "C" {
 __declspec(dllimport) void DbgPrint(const char* text);
-/// Ours, in place of structured exception handling: calls routine(context); an exception inside becomes a status.
-__declspec(dllimport) NtStatus KeTryAccess(TryRoutine routine, void* context, EXCEPTION_RECORD64* record);
+/// Ours, in place of structured exception handling: calls routine(context); an exception inside
+/// becomes a status.
+__declspec(dllimport) NtStatus KeTryAccess(TryRoutine routine, void* context,
+                                           EXCEPTION_RECORD64* record);
 __declspec(dllimport) void* ExAllocatePoolWithTag(uint32_t type, uint64_t bytes, uint32_t tag);
 __declspec(dllimport) void ExFreePoolWithTag(void* p, uint32_t tag);
 __declspec(dllimport) void KeStackAttachProcess(EPROCESS* process);

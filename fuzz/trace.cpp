@@ -7,10 +7,10 @@
 #include <cstring>
 
 #include "sim/trace/call_tree.h"
-#include "sim/trace/checksum.h"
 #include "sim/trace/formatter.h"
 #include "sim/trace/milestones.h"
 #include "sim/trace/reader.h"
+#include "sim/trace/trace_format.h"
 
 namespace {
 

@@ -9,9 +9,11 @@ namespace {
 
 void write(uc_engine* engine, int name, uint64_t value) { CHECK(uc_reg_write(engine, name, &value) == UC_ERR_OK); }
 
+void count_block(uc_engine*, uint64_t, uint32_t, void* blocks) { ++*static_cast<uint64_t*>(blocks); }
+
 }  // namespace
 
-StockUnicorn::StockUnicorn(const machine::Machine& machine) {
+StockUnicorn::StockUnicorn(const machine::Machine& machine, bool block_hook) {
   const mmu::PhysicalMemory& memory = machine.translator().memory();
   const vtl::VirtualProcessor& vp = machine.processor();
   const vtl::VtlContext& context = vp.context();
@@ -30,6 +32,10 @@ StockUnicorn::StockUnicorn(const machine::Machine& machine) {
   write(engine_, UC_X86_REG_RSP, context.rsp);
   write(engine_, UC_X86_REG_RCX, vp.shared.gpr[vtl::Rcx]);
   entry_ = context.rip;
+  uc_hook hook{};
+  if (block_hook) {
+    CHECK(uc_hook_add(engine_, &hook, UC_HOOK_BLOCK, reinterpret_cast<void*>(&count_block), &blocks_, 1, 0) == UC_ERR_OK);
+  }
 }
 
 StockUnicorn::~StockUnicorn() { uc_close(engine_); }

@@ -11,8 +11,9 @@ namespace bench {
 
 class StockUnicorn {
  public:
-  /// A copy of the memory and the start of a machine that has not run yet.
-  explicit StockUnicorn(const machine::Machine& machine);
+  /// A copy of the memory and the start of a machine that has not run yet. `block_hook`: with a hook at each block that only
+  /// counts blocks, the least that any exact counting by this library can cost.
+  explicit StockUnicorn(const machine::Machine& machine, bool block_hook = false);
   ~StockUnicorn();
   StockUnicorn(const StockUnicorn&) = delete;
   StockUnicorn& operator=(const StockUnicorn&) = delete;
@@ -25,6 +26,7 @@ class StockUnicorn {
  private:
   uc_struct* engine_{};
   uint64_t entry_{};
+  uint64_t blocks_{};
 };
 
 }  // namespace bench

@@ -36,7 +36,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   check_mapping(image);
   const auto exports = loader::read_exports(image);
   if (exports)
-    for (const auto& entry : exports.value().entries) require(entry.rva < image.optional_header().size_of_image);
+    for (const auto& entry : exports.value().entries)
+      require(entry.rva < image.optional_header().size_of_image);
   static_cast<void>(loader::read_imports(image));
   static_cast<void>(loader::read_relocations(image));
   static_cast<void>(loader::read_debug(image));

@@ -1,5 +1,5 @@
-// The trace reader and all that shows what it reads. The first byte chooses how the rest is taken, because checksums
-// would keep a fuzzer out of everything behind them:
+// The trace reader and all that shows what it reads. The first byte chooses how the rest is taken,
+// because checksums would keep a fuzzer out of everything behind them:
 //   0  a file as it is
 //   1  a file whose checksums are made right first
 //   2  the records of one chunk
@@ -74,7 +74,8 @@ void read_file(const std::vector<uint8_t>& file) {
   });
   if (!reader) return;
   Audience audience;
-  for (auto record = reader.value().next(); record.ok() && record.value(); record = reader.value().next())
+  for (auto record = reader.value().next(); record.ok() && record.value();
+       record = reader.value().next())
     audience.on(*record.value());
 }
 
@@ -93,13 +94,18 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size == 0) return 0;
   std::vector<uint8_t> rest{data + 1, data + size};
   switch (data[0]) {
-    case 0: read_file(rest); break;
+    case 0:
+      read_file(rest);
+      break;
     case 1:
       repair(rest);
       read_file(rest);
       break;
-    case 2: read_records(rest); break;
-    default: break;
+    case 2:
+      read_records(rest);
+      break;
+    default:
+      break;
   }
   return 0;
 }

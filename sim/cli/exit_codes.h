@@ -4,13 +4,15 @@
 namespace cli {
 
 enum ExitCode : int {
-  exit_ok = 0,           ///< done; for `run`: the machine powered off, or the --until condition was reached
+  exit_ok = 0,  ///< done; for `run`: the machine powered off, or the --until condition was reached
   exit_usage = 2,        ///< the command line cannot be understood
-  exit_environment = 3,  ///< something that the program needs is missing or does not fit (images, tools, the engine)
+  exit_environment = 3,  ///< something that the program needs is missing or does not fit (images,
+                         ///< tools, the engine)
   exit_bad_input = 4,    ///< a file that was given is missing, malformed or damaged
   exit_io = 5,           ///< writing failed (disk full, no permission)
-  exit_abnormal = 6,     ///< the machine stopped abnormally (triple fault, instruction limit, engine failure)
-  exit_internal = 7,     ///< a failure of Airlock itself
+  exit_abnormal =
+      6,  ///< the machine stopped abnormally (triple fault, instruction limit, engine failure)
+  exit_internal = 7,  ///< a failure of Airlock itself
 };
 
 inline constexpr const char* exit_code_help =

@@ -30,8 +30,10 @@ int run_pe(const PeArguments& arguments) {
   const auto facts = read_pe_facts(bytes.value());
   if (!facts) return complain(arguments.file, facts.error(), exit_bad_input);
   const std::string name = loader::printable(arguments.file);
-  const std::string report = arguments.json ? pe_json(facts.value(), name) + "\n" : pe_text(facts.value(), name);
-  if (std::fwrite(report.data(), 1, report.size(), stdout) != report.size() || std::fflush(stdout) != 0)
+  const std::string report =
+      arguments.json ? pe_json(facts.value(), name) + "\n" : pe_text(facts.value(), name);
+  if (std::fwrite(report.data(), 1, report.size(), stdout) != report.size() ||
+      std::fflush(stdout) != 0)
     return complain("standard output", {std::strerror(errno)}, exit_io);
   return exit_ok;
 }
@@ -40,7 +42,8 @@ int run_pe(const PeArguments& arguments) {
 
 void register_pe(CLI::App& app, int& exit_code) {
   const auto arguments = std::make_shared<PeArguments>();
-  CLI::App* command = app.add_subcommand("pe", "Show a PE file as the loaders see it, with its Authenticode digest and signature");
+  CLI::App* command = app.add_subcommand(
+      "pe", "Show a PE file as the loaders see it, with its Authenticode digest and signature");
   command->add_option("file", arguments->file, "The PE32+ file")->required();
   command->add_flag("--json", arguments->json, "One JSON object instead of text");
   command->footer(std::string{"Example:\n  airlock pe securekernel.exe\n\n"} + exit_code_help);

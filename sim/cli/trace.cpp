@@ -28,7 +28,8 @@ class Output {
  public:
   void line(std::string_view text) {
     if (failed_) return;
-    failed_ = std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fputc('\n', stdout) == EOF;
+    failed_ = std::fwrite(text.data(), 1, text.size(), stdout) != text.size() ||
+              std::fputc('\n', stdout) == EOF;
   }
   bool finish() { return std::fflush(stdout) == 0 && !failed_; }
   [[nodiscard]] bool failed() const { return failed_; }
@@ -53,12 +54,14 @@ struct Counts {
 };
 
 /// Reads to the end or to the first thing that is wrong; records before that were shown.
-support::Status read_all(trace::Reader& reader, uint64_t to, const Output& output, const Consumer& consumer) {
+support::Status read_all(trace::Reader& reader, uint64_t to, const Output& output,
+                         const Consumer& consumer) {
   for (;;) {
     const auto record = reader.next();
     if (!record) return record.error();
     if (!record.value() || output.failed()) return support::Unit{};
-    // Events may carry an instant a little before their neighbours', so stop only well behind the end.
+    // Events may carry an instant a little before their neighbours', so stop only well behind the
+    // end.
     const auto* executed = std::get_if<trace::InstructionRecord>(&*record.value());
     if (executed != nullptr && executed->at.ticks > to) return support::Unit{};
     consumer(*record.value());
@@ -67,33 +70,41 @@ support::Status read_all(trace::Reader& reader, uint64_t to, const Output& outpu
 
 void print_summary(Output& output, const trace::Reader& reader, const Counts& counts) {
   for (const auto& [key, value] : reader.meta())
-    if (key != "events") output.line(fmt::format("{:<16} {}", loader::printable(key), loader::printable(value)));
-  output.line(fmt::format("{:<16} {} (VTL 0: {}, VTL 1: {}, VTL 2: {})", "instructions", counts.instructions,
-                          counts.vtl_instructions[0], counts.vtl_instructions[1], counts.vtl_instructions[2]));
+    if (key != "events")
+      output.line(fmt::format("{:<16} {}", loader::printable(key), loader::printable(value)));
+  output.line(fmt::format("{:<16} {} (VTL 0: {}, VTL 1: {}, VTL 2: {})", "instructions",
+                          counts.instructions, counts.vtl_instructions[0],
+                          counts.vtl_instructions[1], counts.vtl_instructions[2]));
   output.line(fmt::format("{:<16} {}", "events", counts.events));
 }
 
-support::Status show(trace::Reader& reader, const TraceArguments& arguments, loader::ImageCatalog& images,
-                     Output& output) {
+support::Status show(trace::Reader& reader, const TraceArguments& arguments,
+                     loader::ImageCatalog& images, Output& output) {
   if (arguments.summary) {
     Counts counts;
-    support::Status status = read_all(reader, ~uint64_t{0}, output, [&](const trace::Record& r) { counts.on(r); });
+    support::Status status =
+        read_all(reader, ~uint64_t{0}, output, [&](const trace::Record& r) { counts.on(r); });
     print_summary(output, reader, counts);
     return status;
   }
   if (arguments.calls) {
-    trace::CallTreePrinter tree{[&](const trace::RunLine& line) { output.line(trace::to_text(line)); },
-                                {.hypercalls = true}};
-    support::Status status = read_all(reader, arguments.format.to, output, [&](const trace::Record& record) {
-      const auto* event = std::get_if<trace::EventRecord>(&record);
-      if (event != nullptr && event->event.at.ticks >= arguments.format.from) tree.on(event->view());
-    });
+    trace::CallTreePrinter tree{
+        [&](const trace::RunLine& line) { output.line(trace::to_text(line)); },
+        {.hypercalls = true}};
+    support::Status status =
+        read_all(reader, arguments.format.to, output, [&](const trace::Record& record) {
+          const auto* event = std::get_if<trace::EventRecord>(&record);
+          if (event != nullptr && event->event.at.ticks >= arguments.format.from)
+            tree.on(event->view());
+        });
     tree.finish();
     return status;
   }
-  trace::Formatter formatter{arguments.format, images, [&](std::string_view line) { output.line(line); }};
+  trace::Formatter formatter{arguments.format, images,
+                             [&](std::string_view line) { output.line(line); }};
   reader.skip_to(arguments.format.from);
-  return read_all(reader, arguments.format.to, output, [&](const trace::Record& record) { formatter.on(record); });
+  return read_all(reader, arguments.format.to, output,
+                  [&](const trace::Record& record) { formatter.on(record); });
 }
 
 int run_trace(TraceArguments arguments) {
@@ -108,7 +119,8 @@ int run_trace(TraceArguments arguments) {
   Output output;
   const support::Status status = show(reader.value(), arguments, images, output);
   const bool written = output.finish();
-  for (const std::string& complaint : images.complaints()) fmt::print(stderr, "airlock trace: {}\n", complaint);
+  for (const std::string& complaint : images.complaints())
+    fmt::print(stderr, "airlock trace: {}\n", complaint);
   if (!status) {
     fmt::print(stderr, "airlock trace: {}: {}\n", arguments.file, status.error().message);
     return exit_bad_input;
@@ -125,24 +137,33 @@ int run_trace(TraceArguments arguments) {
 void register_trace(CLI::App& app, int& exit_code, std::string_view default_images) {
   const auto arguments = std::make_shared<TraceArguments>();
   if (!default_images.empty()) arguments->symbols.emplace_back(default_images);
-  CLI::App* command = app.add_subcommand("trace", "Show the instructions and events of a recorded run");
-  command->add_option("file", arguments->file, "The trace, as `airlock run --trace FILE` writes it")->required();
-  command->add_option("--vtl", arguments->vtl, "Only this virtual trust level")->check(CLI::Range(0, 2));
+  CLI::App* command =
+      app.add_subcommand("trace", "Show the instructions and events of a recorded run");
+  command->add_option("file", arguments->file, "The trace, as `airlock run --trace FILE` writes it")
+      ->required();
+  command->add_option("--vtl", arguments->vtl, "Only this virtual trust level")
+      ->check(CLI::Range(0, 2));
   command->add_option("--from", arguments->format.from, "First instant, in instructions");
   command->add_option("--to", arguments->format.to, "Last instant");
-  command->add_option("--image", arguments->format.image, "Only this image, such as securekernel or lsaiso.exe");
+  command->add_option("--image", arguments->format.image,
+                      "Only this image, such as securekernel or lsaiso.exe");
   command->add_flag("--events-only", arguments->format.events_only, "No instructions");
-  command->add_flag("--registers", arguments->format.registers, "The registers before each instruction");
-  auto* calls = command->add_flag("--calls", arguments->calls, "VTL calls and hypercalls as a tree");
-  auto* summary = command->add_flag("--summary", arguments->summary, "Only what was recorded and how much");
+  command->add_flag("--registers", arguments->format.registers,
+                    "The registers before each instruction");
+  auto* calls =
+      command->add_flag("--calls", arguments->calls, "VTL calls and hypercalls as a tree");
+  auto* summary =
+      command->add_flag("--summary", arguments->summary, "Only what was recorded and how much");
   auto* json = command->add_flag("--json", arguments->format.json, "JSON lines instead of text");
   calls->excludes(json)->excludes(summary);
   summary->excludes(json);
-  command->add_option("--symbols", arguments->symbols, "Folder of images and PDBs (may be repeated)");
-  command->footer(std::string{"Examples:\n"
-                              "  airlock trace run.trace --vtl 1 --image securekernel\n"
-                              "  airlock trace run.trace --events-only --json | grep Intercept\n\n"} +
-                  exit_code_help);
+  command->add_option("--symbols", arguments->symbols,
+                      "Folder of images and PDBs (may be repeated)");
+  command->footer(
+      std::string{"Examples:\n"
+                  "  airlock trace run.trace --vtl 1 --image securekernel\n"
+                  "  airlock trace run.trace --events-only --json | grep Intercept\n\n"} +
+      exit_code_help);
   command->callback([arguments, &exit_code] { exit_code = run_trace(*arguments); });
 }
 

@@ -16,7 +16,8 @@ Sha256 sha256(std::initializer_list<Bytes> parts) {
   mbedtls_sha256_init(&context);
   // These cannot fail: the implementation is in software and has no state that may be missing.
   static_cast<void>(mbedtls_sha256_starts(&context, 0));
-  for (const Bytes bytes : parts) static_cast<void>(mbedtls_sha256_update(&context, bytes.data(), bytes.size()));
+  for (const Bytes bytes : parts)
+    static_cast<void>(mbedtls_sha256_update(&context, bytes.data(), bytes.size()));
   static_cast<void>(mbedtls_sha256_finish(&context, digest.data()));
   mbedtls_sha256_free(&context);
   return digest;
@@ -26,14 +27,15 @@ namespace {
 
 /// The ranges of the headers that the signature leaves out.
 struct Holes {
-  uint32_t checksum{};         ///< 4 bytes
-  uint32_t security_entry{};   ///< 8 bytes
+  uint32_t checksum{};        ///< 4 bytes
+  uint32_t security_entry{};  ///< 8 bytes
 };
 
 Result<Holes> find_holes(const PeImage& image) {
   const Holes holes{image.optional_header_offset() + pe::checksum_offset,
                     image.directory_entry_offset(Directory::Security)};
-  if (holes.security_entry == 0) return Error{"the optional header has no security directory: the file cannot be signed"};
+  if (holes.security_entry == 0)
+    return Error{"the optional header has no security directory: the file cannot be signed"};
   return holes;
 }
 
@@ -49,8 +51,10 @@ Result<Sha256> authenticode_digest(const PeImage& image) {
   size_t padding = (8 - end % 8) % 8;  // the signer pads before it appends its table
   if (table.size != 0) {
     if (uint64_t{table.rva} + table.size != file.size())
-      return Error{fmt::format("the certificate table ends at {:#x}, but the file at {:#x}: what follows would be unsigned",
-                               uint64_t{table.rva} + table.size, file.size())};
+      return Error{
+          fmt::format("the certificate table ends at {:#x}, but the file at {:#x}: what follows "
+                      "would be unsigned",
+                      uint64_t{table.rva} + table.size, file.size())};
     end = table.rva;
     padding = 0;
   }
@@ -67,19 +71,24 @@ Result<std::vector<PageHash>> page_hashes(const PeImage& image) {
   const uint32_t page = image.optional_header().section_alignment;
   const uint32_t headers = image.optional_header().size_of_headers;
   if (page != 4096 || headers > page || headers < holes.security_entry + 8)
-    return Error{fmt::format("page hashes need SectionAlignment 0x1000 and headers within one page; they are {:#x} and {:#x}",
-                             page, headers)};
+    return Error{
+        fmt::format("page hashes need SectionAlignment 0x1000 and headers within one page; they "
+                    "are {:#x} and {:#x}",
+                    page, headers)};
   std::vector<PageHash> rows;
   const auto between = [&](size_t from, size_t to) { return file.subspan(from, to - from); };
-  rows.push_back({0, sha256({between(0, holes.checksum), between(holes.checksum + 4, holes.security_entry),
-                             between(holes.security_entry + 8, headers), Bytes{zeros}.first(page - headers)})});
+  rows.push_back(
+      {0,
+       sha256({between(0, holes.checksum), between(holes.checksum + 4, holes.security_entry),
+               between(holes.security_entry + 8, headers), Bytes{zeros}.first(page - headers)})});
   uint32_t end = headers;
   for (const PeSection& section : image.sections()) {
     if (section.file_size == 0) continue;
     for (uint32_t at = 0; at < section.file_size; at += page) {
       const uint32_t filled = std::min(page, section.file_size - at);
-      rows.push_back({section.file_offset + at,
-                      sha256({file.subspan(section.file_offset + at, filled), Bytes{zeros}.first(page - filled)})});
+      rows.push_back(
+          {section.file_offset + at, sha256({file.subspan(section.file_offset + at, filled),
+                                             Bytes{zeros}.first(page - filled)})});
     }
     end = section.file_offset + section.file_size;
   }
@@ -106,15 +115,19 @@ std::string_view name_of_oid(std::string_view dotted) {
       {"2.16.840.1.101.3.4.2.3", "SHA-512"},
       {"1.3.14.3.2.26", "SHA-1"},
   };
-  const auto* row = std::find_if(std::begin(rows), std::end(rows), [&](const Row& r) { return r.oid == dotted; });
+  const auto* row =
+      std::find_if(std::begin(rows), std::end(rows), [&](const Row& r) { return r.oid == dotted; });
   return row == std::end(rows) ? std::string_view{} : row->name;
 }
 
 std::string_view name_of(Verdict verdict) {
   switch (verdict) {
-    case Verdict::Good: return "good";
-    case Verdict::Bad: return "BAD";
-    case Verdict::NotChecked: break;
+    case Verdict::Good:
+      return "good";
+    case Verdict::Bad:
+      return "BAD";
+    case Verdict::NotChecked:
+      break;
   }
   return "not checked";
 }

@@ -16,7 +16,8 @@ using Bytes = std::span<const uint8_t>;
   return offset <= bytes.size() && size <= bytes.size() - offset;
 }
 
-/// The T at `offset`, or nothing where it would reach past the end. T is a trivially copyable wire type.
+/// The T at `offset`, or nothing where it would reach past the end. T is a trivially copyable wire
+/// type.
 template <class T>
 [[nodiscard]] std::optional<T> read_at(Bytes bytes, uint64_t offset) {
   static_assert(std::is_trivially_copyable_v<T>);

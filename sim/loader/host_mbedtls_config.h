@@ -1,4 +1,5 @@
-/* What the host takes of mbedTLS: hashes, and certificates to read and check. No randomness, no private keys, no time. */
+/* What the host takes of mbedTLS: hashes, and certificates to read and check. No randomness, no
+ * private keys, no time. */
 #pragma once
 #define MBEDTLS_PLATFORM_C
 #define MBEDTLS_HAVE_ASM

@@ -10,17 +10,19 @@ namespace {
 
 using support::Result;
 
-constexpr size_t maximum_images = 4096;  // a guest that announces without end must not eat the host's memory
+constexpr size_t maximum_images =
+    4096;  // a guest that announces without end must not eat the host's memory
 constexpr uint64_t upper_half = uint64_t{1} << 63;
 
-/// A guest's text as a plain file name: no folders, nothing but what names of images consist of; else empty.
+/// A guest's text as a plain file name: no folders, nothing but what names of images consist of;
+/// else empty.
 std::string safe_file_name(std::string_view text) {
   const size_t slash = text.find_last_of("/\\");
   if (slash != std::string_view::npos) text = text.substr(slash + 1);
   const bool plain = !text.empty() && text.size() <= 64 && text[0] != '.' &&
                      std::all_of(text.begin(), text.end(), [](char c) {
-                       return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
-                              c == '_' || c == '-';
+                       return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                              (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
                      });
   return plain ? std::string{text} : std::string{};
 }
@@ -42,7 +44,8 @@ Result<SymbolTable> load_symbols(const std::filesystem::path& path) {
   return SymbolTable::make(image, &pdb);
 }
 
-/// The PDB's name of a source file from the folder of this repository on: "C:\\x\\y\\mmu\\a.h" -> "mmu/a.h".
+/// The PDB's name of a source file from the folder of this repository on: "C:\\x\\y\\mmu\\a.h" ->
+/// "mmu/a.h".
 std::string source_path(std::string_view file) {
   std::string path{file};
   std::replace(path.begin(), path.end(), '\\', '/');
@@ -63,8 +66,10 @@ const SymbolTable* ImageCatalog::symbols_of(const std::string& name) {
     std::error_code ignored;
     if (!std::filesystem::is_regular_file(path, ignored)) continue;
     Result<SymbolTable> loaded = load_symbols(path);
-    if (loaded) table = std::make_unique<SymbolTable>(std::move(loaded.value()));
-    else complaints_.push_back(fmt::format("no symbols for {}: {}", name, loaded.error().message));
+    if (loaded)
+      table = std::make_unique<SymbolTable>(std::move(loaded.value()));
+    else
+      complaints_.push_back(fmt::format("no symbols for {}: {}", name, loaded.error().message));
     break;
   }
   return table.get();
@@ -109,7 +114,8 @@ std::string ImageCatalog::describe(uint64_t address, uint64_t cr3) const {
 
 std::string ImageCatalog::source_line(uint64_t address, uint64_t cr3) const {
   const LoadedImage* image = find(address, cr3);
-  if (image == nullptr || image->symbols == nullptr || address - image->base > 0xffffffff) return {};
+  if (image == nullptr || image->symbols == nullptr || address - image->base > 0xffffffff)
+    return {};
   const auto line = image->symbols->line(static_cast<uint32_t>(address - image->base));
   return line ? fmt::format("{}:{}", source_path(line->file), line->line) : std::string{};
 }

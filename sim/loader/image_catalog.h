@@ -12,15 +12,16 @@
 namespace loader {
 
 struct LoadedImage {
-  std::string name;   ///< file name without folders, such as "securekernel.exe"
-  std::string module; ///< as the kernel debugger shows it: "securekernel", and "nt" for ntoskrnl.exe
+  std::string name;  ///< file name without folders, such as "securekernel.exe"
+  std::string
+      module;  ///< as the kernel debugger shows it: "securekernel", and "nt" for ntoskrnl.exe
   uint64_t base{}, size{};
-  uint64_t cr3{};     ///< the address space that announced it
+  uint64_t cr3{};                ///< the address space that announced it
   const SymbolTable* symbols{};  ///< null where no file of that name was found
 };
 
-/// Observation only: names come from guests and are not trusted. Files are looked for only in the folders given here,
-/// under the plain file name.
+/// Observation only: names come from guests and are not trusted. Files are looked for only in the
+/// folders given here, under the plain file name.
 class ImageCatalog {
  public:
   explicit ImageCatalog(std::vector<std::string> folders = {}) : folders_{std::move(folders)} {}
@@ -29,8 +30,9 @@ class ImageCatalog {
   void load(std::string_view name, uint64_t base, uint64_t size, uint64_t cr3);
   void unload(std::string_view name, uint64_t base);
 
-  /// The image at `address`. Addresses in the upper half are the same in every address space; below, the image that was
-  /// announced with `cr3` wins, else the latest. Null if there is none. `cr3` 0 means unknown.
+  /// The image at `address`. Addresses in the upper half are the same in every address space;
+  /// below, the image that was announced with `cr3` wins, else the latest. Null if there is none.
+  /// `cr3` 0 means unknown.
   [[nodiscard]] const LoadedImage* find(uint64_t address, uint64_t cr3 = 0) const;
 
   /// "securekernel!SkpReturnFromNormalMode+0x1c", "securekernel+0x1c" without symbols, or empty.

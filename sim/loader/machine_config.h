@@ -1,11 +1,13 @@
 #pragma once
-// Every input that determines a run, as plain data. The defaults are the machine that `airlock run` boots without a file.
+// Every input that determines a run, as plain data. The defaults are the machine that `airlock run`
+// boots without a file.
 #include <cstdint>
 #include <string>
 
 namespace loader {
 
-/// Exact counts each instruction (needed for tracing); Fast counts blocks. Both give the same results.
+/// Exact counts each instruction (needed for tracing); Fast counts blocks. Both give the same
+/// results.
 enum class GearSetting : uint8_t { Exact, Fast };
 
 /// A boot option that the boot manager reads (BCD hypervisorlaunchtype, vsmlaunchtype).
@@ -14,7 +16,8 @@ enum class LaunchType : uint8_t { Off, Auto };
 /// Hypervisor-enforced code integrity. Strict: no dynamic code and no relaxation for old drivers.
 enum class HvciSetting : uint8_t { Off, On, Strict };
 
-/// Bounds of MachineConfig::memory_bytes. All RAM is [0, memory_bytes) and must stay below the local APIC's page.
+/// Bounds of MachineConfig::memory_bytes. All RAM is [0, memory_bytes) and must stay below the
+/// local APIC's page.
 inline constexpr uint64_t minimum_memory = uint64_t{64} << 20;
 inline constexpr uint64_t maximum_memory = uint64_t{3} << 30;
 /// memory_bytes is a multiple of this: RAM is mapped by large pages.
@@ -23,13 +26,14 @@ inline constexpr uint64_t default_memory = uint64_t{128} << 20;
 
 struct MachineConfig {
   // [machine]
-  uint64_t memory_bytes{default_memory};  ///< RAM of the guests, without the hypervisor's own region
-  uint64_t seed{1};                       ///< of every random stream of the machine; 0 .. 2^63-1
+  uint64_t memory_bytes{
+      default_memory};  ///< RAM of the guests, without the hypervisor's own region
+  uint64_t seed{1};     ///< of every random stream of the machine; 0 .. 2^63-1
   GearSetting gear{GearSetting::Fast};
 
   // [boot]
-  /// Files on the host; empty means the ones that the build makes. A relative path in a machine file is taken from the
-  /// folder of that file and stored here already joined with it.
+  /// Files on the host; empty means the ones that the build makes. A relative path in a machine
+  /// file is taken from the folder of that file and stored here already joined with it.
   std::string disk;
   std::string firmware;
   LaunchType hypervisor_launch_type{LaunchType::Auto};

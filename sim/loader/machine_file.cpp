@@ -37,37 +37,47 @@ std::string place(const std::string& path, const toml::source_region& source) {
 
 std::string_view type_name(const toml::node& node) {
   switch (node.type()) {
-    case toml::node_type::table: return "a table";
-    case toml::node_type::array: return "an array";
-    case toml::node_type::string: return "a string";
-    case toml::node_type::integer: return "an integer";
-    case toml::node_type::floating_point: return "a floating-point number";
-    case toml::node_type::boolean: return "a boolean";
-    default: return "a date or time";
+    case toml::node_type::table:
+      return "a table";
+    case toml::node_type::array:
+      return "an array";
+    case toml::node_type::string:
+      return "a string";
+    case toml::node_type::integer:
+      return "an integer";
+    case toml::node_type::floating_point:
+      return "a floating-point number";
+    case toml::node_type::boolean:
+      return "a boolean";
+    default:
+      return "a date or time";
   }
 }
 
 Error refuse(const Reading& reading, std::string_view problem, std::string_view allowed) {
-  return Error{fmt::format("{}: {} {}; allowed: {}", place(reading.path, reading.value.source()), reading.key, problem,
-                           allowed)};
+  return Error{fmt::format("{}: {} {}; allowed: {}", place(reading.path, reading.value.source()),
+                           reading.key, problem, allowed)};
 }
 
 Result<std::string> text(const Reading& reading, std::string_view allowed) {
   const auto* value = reading.value.as_string();
-  if (value == nullptr) return refuse(reading, fmt::format("is {}", type_name(reading.value)), allowed);
+  if (value == nullptr)
+    return refuse(reading, fmt::format("is {}", type_name(reading.value)), allowed);
   return value->get();
 }
 
 Result<uint64_t> whole_number(const Reading& reading, std::string_view allowed) {
   const auto* value = reading.value.as_integer();
-  if (value == nullptr) return refuse(reading, fmt::format("is {}", type_name(reading.value)), allowed);
+  if (value == nullptr)
+    return refuse(reading, fmt::format("is {}", type_name(reading.value)), allowed);
   if (value->get() < 0) return refuse(reading, fmt::format("is {}", value->get()), allowed);
   return static_cast<uint64_t>(value->get());
 }
 
 Status boolean(const Reading& reading, bool& out) {
   const auto* value = reading.value.as_boolean();
-  if (value == nullptr) return refuse(reading, fmt::format("is {}", type_name(reading.value)), "true or false");
+  if (value == nullptr)
+    return refuse(reading, fmt::format("is {}", type_name(reading.value)), "true or false");
   out = value->get();
   return Unit{};
 }
@@ -81,7 +91,8 @@ struct Choice {
 template <class T, size_t N>
 Status choice(const Reading& reading, const Choice<T> (&choices)[N], T& out) {
   std::string allowed;
-  for (const auto& each : choices) allowed += fmt::format("{}\"{}\"", allowed.empty() ? "" : ", ", each.name);
+  for (const auto& each : choices)
+    allowed += fmt::format("{}\"{}\"", allowed.empty() ? "" : ", ", each.name);
   const std::string value = TRY(text(reading, allowed));
   for (const auto& each : choices) {
     if (each.name != value) continue;
@@ -92,7 +103,8 @@ Status choice(const Reading& reading, const Choice<T> (&choices)[N], T& out) {
 }
 
 std::optional<uint64_t> parse_size(std::string_view size) {
-  static constexpr Choice<uint64_t> units[] = {{"KiB", 1u << 10}, {"MiB", 1u << 20}, {"GiB", 1u << 30}};
+  static constexpr Choice<uint64_t> units[] = {
+      {"KiB", 1u << 10}, {"MiB", 1u << 20}, {"GiB", 1u << 30}};
   uint64_t number = 0;
   const auto [end, failure] = std::from_chars(size.data(), size.data() + size.size(), number);
   if (failure != std::errc{} || number == 0) return std::nullopt;
@@ -104,8 +116,8 @@ std::optional<uint64_t> parse_size(std::string_view size) {
 
 Status read_memory(const Reading& reading) {
   const std::string allowed =
-      fmt::format("a size such as \"128MiB\", from {} MiB to {} MiB in steps of {} MiB", minimum_memory / mebibyte,
-                  maximum_memory / mebibyte, memory_granule / mebibyte);
+      fmt::format("a size such as \"128MiB\", from {} MiB to {} MiB in steps of {} MiB",
+                  minimum_memory / mebibyte, maximum_memory / mebibyte, memory_granule / mebibyte);
   const std::string value = TRY(text(reading, allowed));
   const auto size = parse_size(value);
   if (!size || *size < minimum_memory || *size > maximum_memory || *size % memory_granule != 0)
@@ -120,30 +132,42 @@ Status read_seed(const Reading& reading) {
 }
 
 Status read_gear(const Reading& reading) {
-  static constexpr Choice<GearSetting> gears[] = {{"fast", GearSetting::Fast}, {"exact", GearSetting::Exact}};
+  static constexpr Choice<GearSetting> gears[] = {{"fast", GearSetting::Fast},
+                                                  {"exact", GearSetting::Exact}};
   return choice(reading, gears, reading.config.gear);
 }
 
 Status read_path(const Reading& reading, std::string& out) {
-  const std::string_view allowed = "the path of a file, absolute or relative to the machine file's folder";
+  const std::string_view allowed =
+      "the path of a file, absolute or relative to the machine file's folder";
   const std::string value = TRY(text(reading, allowed));
   if (value.empty()) return refuse(reading, "is empty", allowed);
-  if (value.find('\0') != std::string::npos) return refuse(reading, "holds a NUL character", allowed);
+  if (value.find('\0') != std::string::npos)
+    return refuse(reading, "holds a NUL character", allowed);
   out = (std::filesystem::path{reading.path}.parent_path() / value).lexically_normal().string();
   return Unit{};
 }
-Status read_disk(const Reading& reading) { return read_path(reading, reading.config.disk); }
-Status read_firmware(const Reading& reading) { return read_path(reading, reading.config.firmware); }
+Status read_disk(const Reading& reading) {
+  return read_path(reading, reading.config.disk);
+}
+Status read_firmware(const Reading& reading) {
+  return read_path(reading, reading.config.firmware);
+}
 
-constexpr Choice<LaunchType> launch_types[] = {{"off", LaunchType::Off}, {"auto", LaunchType::Auto}};
+constexpr Choice<LaunchType> launch_types[] = {{"off", LaunchType::Off},
+                                               {"auto", LaunchType::Auto}};
 Status read_hypervisor_launch_type(const Reading& reading) {
   return choice(reading, launch_types, reading.config.hypervisor_launch_type);
 }
 Status read_vsm_launch_type(const Reading& reading) {
   return choice(reading, launch_types, reading.config.vsm_launch_type);
 }
-Status read_secure_boot(const Reading& reading) { return boolean(reading, reading.config.secure_boot); }
-Status read_test_signing(const Reading& reading) { return boolean(reading, reading.config.test_signing); }
+Status read_secure_boot(const Reading& reading) {
+  return boolean(reading, reading.config.secure_boot);
+}
+Status read_test_signing(const Reading& reading) {
+  return boolean(reading, reading.config.test_signing);
+}
 Status read_hvci(const Reading& reading) {
   static constexpr Choice<HvciSetting> settings[] = {
       {"off", HvciSetting::Off}, {"on", HvciSetting::On}, {"strict", HvciSetting::Strict}};
@@ -151,7 +175,8 @@ Status read_hvci(const Reading& reading) {
 }
 
 Status read_instructions(const Reading& reading) {
-  reading.config.instruction_limit = TRY(whole_number(reading, "a count of instructions, or 0 for no limit"));
+  reading.config.instruction_limit =
+      TRY(whole_number(reading, "a count of instructions, or 0 for no limit"));
   return Unit{};
 }
 
@@ -172,49 +197,60 @@ constexpr Key boot_keys[] = {{"disk", read_disk},
                              {"test_signing", read_test_signing},
                              {"hvci", read_hvci}};
 constexpr Key limit_keys[] = {{"instructions", read_instructions}};
-constexpr Section sections[] = {{"machine", machine_keys}, {"boot", boot_keys}, {"limits", limit_keys}};
+constexpr Section sections[] = {
+    {"machine", machine_keys}, {"boot", boot_keys}, {"limits", limit_keys}};
 
 template <class Rows>
 std::string names(const Rows& rows) {
   std::string list;
-  for (const auto& row : rows) list += fmt::format("{}{}", list.empty() ? "" : ", ", row.name);
+  for (const auto& row : rows)
+    list += fmt::format("{}{}", list.empty() ? "" : ", ", row.name);
   return list;
 }
 
 template <class Rows>
 auto find(const Rows& rows, std::string_view name) {
-  return std::find_if(std::begin(rows), std::end(rows), [&](const auto& row) { return row.name == name; });
+  return std::find_if(std::begin(rows), std::end(rows),
+                      [&](const auto& row) { return row.name == name; });
 }
 
-Status read_section(const Section& section, const toml::node& node, const std::string& path, MachineConfig& config) {
+Status read_section(const Section& section, const toml::node& node, const std::string& path,
+                    MachineConfig& config) {
   const toml::table* table = node.as_table();
   if (table == nullptr)
-    return Error{fmt::format("{}: [{}] is {}; allowed: a table with {}", place(path, node.source()), section.name,
-                             type_name(node), names(section.keys))};
+    return Error{fmt::format("{}: [{}] is {}; allowed: a table with {}", place(path, node.source()),
+                             section.name, type_name(node), names(section.keys))};
   for (const auto& [name, value] : *table) {
     const auto key = find(section.keys, name.str());
     if (key == section.keys.end())
-      return Error{fmt::format("{}: [{}] has an unknown key \"{}\"; allowed: {}", place(path, name.source()),
-                               section.name, printable(name.str()), names(section.keys))};
+      return Error{fmt::format("{}: [{}] has an unknown key \"{}\"; allowed: {}",
+                               place(path, name.source()), section.name, printable(name.str()),
+                               names(section.keys))};
     TRY(key->read(Reading{value, std::string{name.str()}, path, config}));
   }
   return Unit{};
 }
 
-/// Settings that need others: those which the file does not name follow; those which it names contradict.
+/// Settings that need others: those which the file does not name follow; those which it names
+/// contradict.
 Status settle(const toml::table& root, const std::string& path, MachineConfig& config) {
   const toml::node* vsm = root["boot"]["vsmlaunchtype"].node();
   const toml::node* hvci = root["boot"]["hvci"].node();
-  if (config.hypervisor_launch_type == LaunchType::Off && config.vsm_launch_type == LaunchType::Auto) {
+  if (config.hypervisor_launch_type == LaunchType::Off &&
+      config.vsm_launch_type == LaunchType::Auto) {
     if (vsm != nullptr)
-      return Error{fmt::format("{}: vsmlaunchtype is \"auto\", but hypervisorlaunchtype is \"off\"; allowed: \"off\", as "
-                               "no VTL exists without the hypervisor", place(path, vsm->source()))};
+      return Error{
+          fmt::format("{}: vsmlaunchtype is \"auto\", but hypervisorlaunchtype is \"off\"; "
+                      "allowed: \"off\", as "
+                      "no VTL exists without the hypervisor",
+                      place(path, vsm->source()))};
     config.vsm_launch_type = LaunchType::Off;
   }
   if (config.vsm_launch_type == LaunchType::Off && config.hvci != HvciSetting::Off) {
     if (hvci != nullptr)
-      return Error{fmt::format("{}: hvci is not \"off\", but VSM is off; allowed: \"off\", as VTL 1 enforces it",
-                               place(path, hvci->source()))};
+      return Error{fmt::format(
+          "{}: hvci is not \"off\", but VSM is off; allowed: \"off\", as VTL 1 enforces it",
+          place(path, hvci->source()))};
     config.hvci = HvciSetting::Off;
   }
   return Unit{};
@@ -230,13 +266,14 @@ bool gives_up(std::string_view text) {
   return false;
 }
 
-/// The first line with which the parser gives up: it reads forwards, so whatever follows does not matter.
+/// The first line with which the parser gives up: it reads forwards, so whatever follows does not
+/// matter.
 size_t line_of_giving_up(std::string_view text) {
   std::vector<size_t> ends;
   for (size_t at = 0; at < text.size(); ++at)
     if (text[at] == '\n' || at + 1 == text.size()) ends.push_back(at + 1);
-  const auto first = std::partition_point(ends.begin(), ends.end(),
-                                          [&](size_t end) { return !gives_up(text.substr(0, end)); });
+  const auto first = std::partition_point(
+      ends.begin(), ends.end(), [&](size_t end) { return !gives_up(text.substr(0, end)); });
   return static_cast<size_t>(first - ends.begin()) + 1;
 }
 
@@ -244,7 +281,8 @@ Result<toml::table> parse_toml(std::string_view text, const std::string& path) {
   try {
     return toml::parse(text);
   } catch (const toml::parse_error& error) {
-    return Error{fmt::format("{}: {}", place(path, error.source()), printable(error.description()))};
+    return Error{
+        fmt::format("{}: {}", place(path, error.source()), printable(error.description()))};
   } catch (const TomlGaveUp&) {
     return Error{fmt::format("{}:{}:1: this line is not TOML", path, line_of_giving_up(text))};
   }
@@ -258,8 +296,9 @@ Result<MachineConfig> parse_machine_text(std::string_view text, const std::strin
   for (const auto& [name, value] : root) {
     const auto* const section = find(sections, name.str());
     if (section == std::end(sections))
-      return Error{fmt::format("{}: unknown section or key \"{}\"; allowed: [machine], [boot], [limits]",
-                               place(path, name.source()), printable(name.str()))};
+      return Error{
+          fmt::format("{}: unknown section or key \"{}\"; allowed: [machine], [boot], [limits]",
+                      place(path, name.source()), printable(name.str()))};
     TRY(read_section(*section, value, path, config));
   }
   TRY(settle(root, path, config));

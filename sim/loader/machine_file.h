@@ -23,11 +23,14 @@
 
 namespace loader {
 
-/// Reads `path`. Messages begin with "path:line:column:" and say what would be allowed. With hypervisorlaunchtype or
-/// vsmlaunchtype "off", the settings that need more follow to "off" unless the file names them itself.
+/// Reads `path`. Messages begin with "path:line:column:" and say what would be allowed. With
+/// hypervisorlaunchtype or vsmlaunchtype "off", the settings that need more follow to "off" unless
+/// the file names them itself.
 [[nodiscard]] support::Result<MachineConfig> read_machine_file(const std::string& path);
 
-/// The same for text that is already in memory; `path` is for messages and for the folder of relative paths.
-[[nodiscard]] support::Result<MachineConfig> parse_machine_text(std::string_view text, const std::string& path);
+/// The same for text that is already in memory; `path` is for messages and for the folder of
+/// relative paths.
+[[nodiscard]] support::Result<MachineConfig> parse_machine_text(std::string_view text,
+                                                                const std::string& path);
 
 }  // namespace loader

@@ -10,9 +10,10 @@ namespace {
 using support::Error;
 using support::Result;
 
-constexpr std::string_view magic{"Microsoft C/C++ MSF 7.00\r\n\x1a"
-                                 "DS\0\0\0",
-                                 32};
+constexpr std::string_view magic{
+    "Microsoft C/C++ MSF 7.00\r\n\x1a"
+    "DS\0\0\0",
+    32};
 struct SuperBlock {
   char magic[32];
   uint32_t block_size, free_block_map, block_count, directory_size, unknown, directory_map_block;
@@ -30,15 +31,17 @@ Result<std::vector<uint8_t>> MsfFile::collect(const Stream& stream) const {
     const auto data = part(file_, uint64_t{block} * block_size_, block_size_);
     if (!data) return Error{fmt::format("block {} lies outside the file", block)};
     const size_t wanted = stream.size - bytes.size();
-    bytes.insert(bytes.end(), data->begin(),
-                 data->begin() + static_cast<ptrdiff_t>(wanted < block_size_ ? wanted : block_size_));
+    bytes.insert(
+        bytes.end(), data->begin(),
+        data->begin() + static_cast<ptrdiff_t>(wanted < block_size_ ? wanted : block_size_));
   }
   return bytes;
 }
 
 Result<std::vector<uint8_t>> MsfFile::stream(uint32_t number) const {
   if (number >= streams_.size())
-    return Error{fmt::format("stream {} is referred to, but there are {}", number, streams_.size())};
+    return Error{
+        fmt::format("stream {} is referred to, but there are {}", number, streams_.size())};
   return collect(streams_[number]);
 }
 
@@ -49,11 +52,16 @@ Result<MsfFile> MsfFile::parse(Bytes file) {
   MsfFile msf;
   msf.file_ = file;
   msf.block_size_ = super->block_size;
-  if (super->block_size < 512 || super->block_size > 65536 || (super->block_size & (super->block_size - 1)) != 0)
-    return Error{fmt::format("the PDB's block size {} is not a power of two from 512 to 65536", super->block_size)};
+  if (super->block_size < 512 || super->block_size > 65536 ||
+      (super->block_size & (super->block_size - 1)) != 0)
+    return Error{fmt::format("the PDB's block size {} is not a power of two from 512 to 65536",
+                             super->block_size)};
   if (super->directory_size > file.size())
-    return Error{fmt::format("the PDB's stream directory of {} bytes exceeds the file", super->directory_size)};
-  const auto blocks_of = [&](uint32_t size) { return (uint64_t{size} + msf.block_size_ - 1) / msf.block_size_; };
+    return Error{fmt::format("the PDB's stream directory of {} bytes exceeds the file",
+                             super->directory_size)};
+  const auto blocks_of = [&](uint32_t size) {
+    return (uint64_t{size} + msf.block_size_ - 1) / msf.block_size_;
+  };
 
   Stream directory{super->directory_size, {}};
   const uint64_t map = uint64_t{super->directory_map_block} * msf.block_size_;
@@ -74,7 +82,8 @@ Result<MsfFile> MsfFile::parse(Bytes file) {
     if (stream.size == absent_stream) stream.size = 0;
     total += stream.size;
     // Streams do not share blocks, so together they cannot be larger than the file.
-    if (total > file.size()) return Error{fmt::format("the PDB's streams exceed the file at stream {}", i)};
+    if (total > file.size())
+      return Error{fmt::format("the PDB's streams exceed the file at stream {}", i)};
     for (uint64_t k = 0; k < blocks_of(stream.size); ++k, next += 4) {
       const auto block = read_at<uint32_t>(bytes, next);
       if (!block) return Error{fmt::format("the PDB's stream directory ends inside stream {}", i)};

@@ -24,7 +24,8 @@ constexpr uint16_t symbol_public32 = 0x110e;
 constexpr uint32_t c13_lines = 0xf2, c13_file_checksums = 0xf4;
 constexpr size_t longest_name = 4096;
 
-/// PDB info stream ("PDB Stream"): version, signature, age, GUID, then a hash table of named streams.
+/// PDB info stream ("PDB Stream"): version, signature, age, GUID, then a hash table of named
+/// streams.
 struct InfoHeader {
   uint32_t version, signature, age;
   std::array<uint8_t, 16> guid;
@@ -36,7 +37,8 @@ struct DbiHeader {
   int32_t signature;
   uint32_t version, age;
   uint16_t global_stream, build, public_stream, pdb_dll_version, symbol_stream, pdb_dll_rebuild;
-  uint32_t module_size, contribution_size, section_map_size, source_size, type_server_size, mfc_type_server;
+  uint32_t module_size, contribution_size, section_map_size, source_size, type_server_size,
+      mfc_type_server;
   uint32_t debug_header_size, ec_size;
   uint16_t flags, machine;
   uint32_t padding;
@@ -63,7 +65,9 @@ struct LineBlock {
   uint32_t checksum_offset, line_count, size;
 };
 
-uint64_t round_up_4(uint64_t value) { return (value + 3) & ~uint64_t{3}; }
+uint64_t round_up_4(uint64_t value) {
+  return (value + 3) & ~uint64_t{3};
+}
 
 class PdbReader {
  public:
@@ -116,13 +120,14 @@ class PdbReader {
   }
 
   Status read_sections(const DbiHeader& header) {
-    const uint64_t debug_header = sizeof header + uint64_t{header.module_size} + header.contribution_size +
-                                  header.section_map_size + header.source_size + header.type_server_size +
-                                  header.ec_size;
+    const uint64_t debug_header = sizeof header + uint64_t{header.module_size} +
+                                  header.contribution_size + header.section_map_size +
+                                  header.source_size + header.type_server_size + header.ec_size;
     const auto stream = read_at<uint16_t>(dbi_, debug_header + 2 * 5);
     if (!stream || *stream == no_stream) return Error{"the PDB names no stream of section headers"};
     const std::vector<uint8_t> bytes = TRY(msf_.stream(*stream));
-    for (uint64_t at = 0; at < bytes.size() && sections_.size() < pe::maximum_sections; at += sizeof(pe::SectionHeader)) {
+    for (uint64_t at = 0; at < bytes.size() && sections_.size() < pe::maximum_sections;
+         at += sizeof(pe::SectionHeader)) {
       const auto section = read_at<pe::SectionHeader>(bytes, at);
       if (!section) return Error{"the PDB's section headers are cut short"};
       sections_.push_back(section->virtual_address);
@@ -144,14 +149,17 @@ class PdbReader {
       const uint16_t length = *read_at<uint16_t>(records, at);  // without these two bytes
       const uint16_t kind = *read_at<uint16_t>(records, at + 2);
       if (length < 2 || !contains(records, at + 2, length))
-        return Error{fmt::format("the PDB's symbol record at {:#x} has the impossible length {}", at, length)};
+        return Error{fmt::format("the PDB's symbol record at {:#x} has the impossible length {}",
+                                 at, length)};
       if (kind == symbol_public32) {
         const auto offset = read_at<uint32_t>(records, at + 8);
         const auto segment = read_at<uint16_t>(records, at + 12);
-        const auto name = text_at(Bytes{records}.first(static_cast<size_t>(at) + 2 + length), at + 14, longest_name);
+        const auto name = text_at(Bytes{records}.first(static_cast<size_t>(at) + 2 + length),
+                                  at + 14, longest_name);
         if (!offset || !segment || !name)
           return Error{fmt::format("the PDB's public symbol at {:#x} is cut short", at)};
-        if (const auto address = rva(*segment, *offset)) out_.symbols.push_back({*address, std::string{*name}});
+        if (const auto address = rva(*segment, *offset))
+          out_.symbols.push_back({*address, std::string{*name}});
       }
       at += uint64_t{length} + 2;
     }
@@ -180,7 +188,8 @@ class PdbReader {
     const std::vector<uint8_t> stream = TRY(msf_.stream(module.symbol_stream));
     // Each module has its own stream, so together they are smaller than the file.
     line_bytes_ += stream.size();
-    if (line_bytes_ > msf_.file_size()) return Error{"several modules of the PDB claim the same stream"};
+    if (line_bytes_ > msf_.file_size())
+      return Error{"several modules of the PDB claim the same stream"};
     const auto c13 = part(stream, uint64_t{module.symbols_size} + module.c11_size, module.c13_size);
     if (!c13) return Error{"a PDB module's line information exceeds its stream"};
     Bytes checksums;
@@ -190,7 +199,8 @@ class PdbReader {
         const uint32_t kind = *read_at<uint32_t>(*c13, at);
         const uint32_t size = *read_at<uint32_t>(*c13, at + 4);
         const auto body = part(*c13, at + 8, size);
-        if (!body) return Error{fmt::format("a PDB module's line subsection at {:#x} is cut short", at)};
+        if (!body)
+          return Error{fmt::format("a PDB module's line subsection at {:#x} is cut short", at)};
         if (kind == wanted && wanted == c13_file_checksums) checksums = *body;
         if (kind == wanted && wanted == c13_lines) TRY(read_line_subsection(*body, checksums));
         at = round_up_4(at + 8 + size);
@@ -244,6 +254,11 @@ class PdbReader {
 
 }  // namespace
 
-Result<PdbFile> read_pdb(Bytes file) { return PdbReader{TRY(MsfFile::parse(file))}.read(); }
+Result<PdbFile> read_pdb(Bytes file) {
+  return PdbReader {
+    TRY(MsfFile::parse(file))
+  }
+  .read();
+}
 
 }  // namespace loader

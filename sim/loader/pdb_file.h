@@ -1,6 +1,7 @@
 #pragma once
-// The part of a PDB that makes addresses readable: public symbols and line tables. Everything in the file is checked
-// before it is used; the layout is Microsoft's published "microsoft-pdb" (MSF 7.00, DBI, C13 line information).
+// The part of a PDB that makes addresses readable: public symbols and line tables. Everything in
+// the file is checked before it is used; the layout is Microsoft's published "microsoft-pdb"
+// (MSF 7.00, DBI, C13 line information).
 #include <array>
 #include <cstdint>
 #include <string>
@@ -23,10 +24,10 @@ struct PdbLine {
 };
 
 struct PdbFile {
-  std::array<uint8_t, 16> guid{};   ///< equals the image's RSDS record when the two belong together
+  std::array<uint8_t, 16> guid{};  ///< equals the image's RSDS record when the two belong together
   uint32_t age{};
-  std::vector<PdbSymbol> symbols;   ///< ascending by RVA
-  std::vector<PdbLine> lines;       ///< ascending by RVA, one per RVA; each reaches to the next one
+  std::vector<PdbSymbol> symbols;  ///< ascending by RVA
+  std::vector<PdbLine> lines;      ///< ascending by RVA, one per RVA; each reaches to the next one
   std::vector<std::string> files;
 };
 

@@ -1,13 +1,14 @@
 #pragma once
-// The wire structures of PE32+ as the "PE Format" specification prints them; names are those of winnt.h.
+// The wire structures of PE32+ as the "PE Format" specification prints them; names are those of
+// winnt.h.
 #include <cstdint>
 
 namespace loader::pe {
 
-inline constexpr uint16_t dos_magic = 0x5a4d;               // "MZ"
+inline constexpr uint16_t dos_magic = 0x5a4d;  // "MZ"
 inline constexpr uint32_t dos_header_size = 64;
-inline constexpr uint32_t new_header_offset = 0x3c;         // e_lfanew
-inline constexpr uint32_t pe_signature = 0x00004550;        // "PE\0\0"
+inline constexpr uint32_t new_header_offset = 0x3c;   // e_lfanew
+inline constexpr uint32_t pe_signature = 0x00004550;  // "PE\0\0"
 inline constexpr uint16_t machine_amd64 = 0x8664;
 inline constexpr uint16_t optional_magic_pe32 = 0x10b;
 inline constexpr uint16_t optional_magic_pe32_plus = 0x20b;

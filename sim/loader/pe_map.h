@@ -24,8 +24,9 @@ struct MappedImage {
   std::vector<MappedRange> ranges;  ///< ascending
 };
 
-/// Lays headers and sections out by page and rebases the image to `base` (a multiple of 64 KiB). Refuses sections that
-/// share a page, a base without relocations other than the preferred one, and malformed relocations.
+/// Lays headers and sections out by page and rebases the image to `base` (a multiple of 64 KiB).
+/// Refuses sections that share a page, a base without relocations other than the preferred one, and
+/// malformed relocations.
 [[nodiscard]] support::Result<MappedImage> map_image(const PeImage& image, uint64_t base);
 
 }  // namespace loader

@@ -1,5 +1,6 @@
 #pragma once
-// Names of the code and data of one image: its exports, and its PDB's public symbols and lines where there is one.
+// Names of the code and data of one image: its exports, and its PDB's public symbols and lines
+// where there is one.
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -21,7 +22,8 @@ class SymbolTable {
     uint32_t line{};
   };
 
-  /// Exports of `image`, and `pdb` where its GUID and age are those of the image's RSDS record; another PDB is refused.
+  /// Exports of `image`, and `pdb` where its GUID and age are those of the image's RSDS record;
+  /// another PDB is refused.
   [[nodiscard]] static support::Result<SymbolTable> make(const PeImage& image, const PdbFile* pdb);
 
   /// The nearest symbol at or before `rva`.
@@ -36,7 +38,8 @@ class SymbolTable {
   std::vector<std::string> files_;
 };
 
-/// "?SkiStart@ke@@YAXXZ" -> "ke::SkiStart": the qualified name without the signature. Other names stay as they are.
+/// "?SkiStart@ke@@YAXXZ" -> "ke::SkiStart": the qualified name without the signature. Other names
+/// stay as they are.
 [[nodiscard]] std::string plain_symbol_name(std::string_view decorated);
 
 }  // namespace loader

@@ -26,8 +26,10 @@ struct DecodedHypercall {
   std::string status;   ///< "Success", or "status 0x1234"
   uint16_t reps_asked{}, reps_done{};
 };
-/// `input` holds the parameter block as captured (header and list), and may be empty or shorter than the row says.
-[[nodiscard]] DecodedHypercall decode_hypercall(uint64_t control, uint64_t result, loader::Bytes input);
+/// `input` holds the parameter block as captured (header and list), and may be empty or shorter
+/// than the row says.
+[[nodiscard]] DecodedHypercall decode_hypercall(uint64_t control, uint64_t result,
+                                                loader::Bytes input);
 
 /// The 0x68 bytes of SKCALL as 13 words.
 using CallFrame = std::span<const uint64_t, 13>;
@@ -37,25 +39,32 @@ struct DecodedSecureCall {
   enum class Kind : uint8_t { Resume, Service, FlushTb, Unknown } kind{Kind::Unknown};
   uint16_t code{};
   uint32_t cookie{};
-  std::string name;     ///< of the service, or of the operation
+  std::string name;  ///< of the service, or of the operation
   Arguments arguments;
 };
 [[nodiscard]] DecodedSecureCall decode_secure_call(CallFrame frame);
 
 /// Secure kernel to NTOS.
 struct DecodedNormalCall {
-  enum class Kind : uint8_t { NormalService, Finished, SystemCall, Vina, Unknown } kind{Kind::Unknown};
+  enum class Kind : uint8_t {
+    NormalService,
+    Finished,
+    SystemCall,
+    Vina,
+    Unknown
+  } kind{Kind::Unknown};
   uint16_t code{};
   uint32_t cookie{};
-  bool user{};           ///< SystemCall: made by a trustlet, not by the secure kernel
+  bool user{};  ///< SystemCall: made by a trustlet, not by the secure kernel
   bool break_into_debugger{};
   std::string name;
   Arguments arguments;
-  uint32_t status{};     ///< Finished
+  uint32_t status{};  ///< Finished
 };
 [[nodiscard]] DecodedNormalCall decode_normal_call(CallFrame frame);
 
-/// What a service gives back when it has finished: outputs of row `code`; empty where the status is a failure.
+/// What a service gives back when it has finished: outputs of row `code`; empty where the status is
+/// a failure.
 [[nodiscard]] Arguments decode_secure_outputs(uint16_t code, CallFrame frame);
 /// The same for a normal service's answer, which comes with the next VTL call.
 [[nodiscard]] Arguments decode_normal_outputs(uint16_t code, CallFrame frame);

@@ -12,7 +12,8 @@ namespace {
 using support::Event;
 using support::EventKind;
 
-// Cookies and the nesting come from guests: neither memory nor the width of a line may grow with them.
+// Cookies and the nesting come from guests: neither memory nor the width of a line may grow with
+// them.
 constexpr size_t maximum_parked = 4096;
 constexpr unsigned maximum_depth = 20;
 
@@ -22,7 +23,8 @@ std::string call_text(const std::string& name, const Arguments& arguments) {
 
 std::string result_text(uint32_t status, const Arguments& outputs) {
   const std::string values = to_text(outputs);
-  return values.empty() ? ntstatus_text(status) : fmt::format("{}, {}", ntstatus_text(status), values);
+  return values.empty() ? ntstatus_text(status)
+                        : fmt::format("{}, {}", ntstatus_text(status), values);
 }
 
 }  // namespace
@@ -46,7 +48,8 @@ void CallTreePrinter::hold(const Event& event, unsigned depth, std::string text)
 }
 
 /// The result of the call on the held line, if it is still held; else a line of its own.
-void CallTreePrinter::complete(const Event& event, unsigned depth, const std::string& name, const std::string& result) {
+void CallTreePrinter::complete(const Event& event, unsigned depth, const std::string& name,
+                               const std::string& result) {
   if (held_ && held_->vp == event.vp && held_->line.depth == depth) {
     held_->line.text += " = " + result;
     finish();
@@ -83,20 +86,27 @@ void CallTreePrinter::on(const Event& event) {
     case EventKind::DebugPrint:
       if (options_.debug_print) finish();
       return;
-    case EventKind::VtlCall: return vtl_call(event, vp);
-    case EventKind::VtlReturn: return vtl_return(event, vp);
+    case EventKind::VtlCall:
+      return vtl_call(event, vp);
+    case EventKind::VtlReturn:
+      return vtl_return(event, vp);
     case EventKind::VtlInterruptEntry: {
       const unsigned depth = nested_depth(vp);
       vp.current = Activity{Kind::Interrupt, fmt::format("interrupt {:#x}", event.a), 0, depth};
-      return hold(event, depth, fmt::format("enters VTL {} by interrupt {:#x}", static_cast<uint8_t>(event.vtl), event.a));
+      return hold(event, depth,
+                  fmt::format("enters VTL {} by interrupt {:#x}", static_cast<uint8_t>(event.vtl),
+                              event.a));
     }
     case EventKind::Intercept:
       if (!options_.intercepts) return;
-      return print(event, vp.current ? vp.current->depth + 1 : nested_depth(vp), to_text(event, describe(event, nullptr)));
+      return print(event, vp.current ? vp.current->depth + 1 : nested_depth(vp),
+                   to_text(event, describe(event, nullptr)));
     case EventKind::Hypercall:
       if (!options_.hypercalls) return;
-      return print(event, vp.current ? vp.current->depth + 1 : nested_depth(vp), to_text(event, describe(event, nullptr)));
-    default: return;
+      return print(event, vp.current ? vp.current->depth + 1 : nested_depth(vp),
+                   to_text(event, describe(event, nullptr)));
+    default:
+      return;
   }
 }
 
@@ -113,7 +123,8 @@ void CallTreePrinter::vtl_call(const Event& event, Processor& vp) {
   const DecodedSecureCall call = decode_secure_call(CallFrame{event.frame, 13});
   if (call.kind == DecodedSecureCall::Kind::Resume) return resume(event, vp, call);
   const bool service = call.kind == DecodedSecureCall::Kind::Service;
-  vp.current = Activity{service ? Kind::Service : Kind::Other, call.name, call.code, nested_depth(vp)};
+  vp.current =
+      Activity{service ? Kind::Service : Kind::Other, call.name, call.code, nested_depth(vp)};
   hold(event, vp.current->depth, call_text(call.name, call.arguments));
 }
 
@@ -121,14 +132,16 @@ void CallTreePrinter::vtl_call(const Event& event, Processor& vp) {
 void CallTreePrinter::resume(const Event& event, Processor& vp, const DecodedSecureCall& call) {
   const auto parked = vp.parked.find(call.cookie);
   if (parked == vp.parked.end()) {
-    vp.current = Activity{Kind::Thread, fmt::format("ResumeThread({:#x})", call.cookie), 0, nested_depth(vp)};
+    vp.current = Activity{Kind::Thread, fmt::format("ResumeThread({:#x})", call.cookie), 0,
+                          nested_depth(vp)};
     return hold(event, vp.current->depth, vp.current->name);
   }
   const Request& request = parked->second.request;
   const unsigned depth = parked->second.activity.depth + 1;
   const CallFrame frame{event.frame, 13};
   if (request.visible) {
-    const Arguments outputs = request.normal_service ? decode_normal_outputs(request.code, frame) : Arguments{};
+    const Arguments outputs =
+        request.normal_service ? decode_normal_outputs(request.code, frame) : Arguments{};
     complete(event, depth, request.name, result_text(static_cast<uint32_t>(frame[1]), outputs));
   }
   vp.current = parked->second.activity;
@@ -137,12 +150,15 @@ void CallTreePrinter::resume(const Event& event, Processor& vp, const DecodedSec
 }
 
 void CallTreePrinter::vtl_return(const Event& event, Processor& vp) {
-  if (!vp.current) return print(event, 0, fmt::format("VTL return without a call (rbx={:#x})", event.a));
+  if (!vp.current)
+    return print(event, 0, fmt::format("VTL return without a call (rbx={:#x})", event.a));
   const Activity current = *vp.current;
   vp.current.reset();
-  if (current.kind == Kind::Start) return complete(event, current.depth, current.name, "VTL 1 is initialised");
+  if (current.kind == Kind::Start)
+    return complete(event, current.depth, current.name, "VTL 1 is initialised");
   if (current.kind == Kind::Interrupt) return finish();
-  if (event.frame == nullptr) return complete(event, current.depth, current.name, fmt::format("rbx {:#x}", event.a));
+  if (event.frame == nullptr)
+    return complete(event, current.depth, current.name, fmt::format("rbx {:#x}", event.a));
   if (current.kind == Kind::Other) return finish();
   const DecodedNormalCall call = decode_normal_call(CallFrame{event.frame, 13});
   if (call.kind == DecodedNormalCall::Kind::Finished) {
@@ -160,8 +176,9 @@ void CallTreePrinter::request(const Event& event, Processor& vp, const DecodedNo
   const Activity activity = *vp.current;
   vp.current.reset();
   if (vp.parked.size() < maximum_parked) {
-    vp.parked[call.cookie] = {activity,
-                              {!vina, call.kind == DecodedNormalCall::Kind::NormalService, call.name, call.code}};
+    vp.parked[call.cookie] = {
+        activity,
+        {!vina, call.kind == DecodedNormalCall::Kind::NormalService, call.name, call.code}};
     vp.last_parked = call.cookie;
   }
   if (!vina) hold(event, activity.depth + 1, call_text(call.name, call.arguments));

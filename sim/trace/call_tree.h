@@ -12,8 +12,8 @@ namespace trace {
 struct CallTreeOptions {
   bool hypercalls{};  ///< also the hypercalls in between
   bool intercepts{true};
-  /// Events that somebody else prints at once, so that an open call must be printed before them. Let this listener hear
-  /// of events before that other one.
+  /// Events that somebody else prints at once, so that an open call must be printed before them.
+  /// Let this listener hear of events before that other one.
   bool milestones{true};
   bool images{}, debug_print{};
 };
@@ -58,9 +58,9 @@ class CallTreePrinter final : public support::EventSink {
     Request request;
   };
   struct Processor {
-    bool start_expected{};             ///< EnableVpVtl was done, the VTL never entered
+    bool start_expected{};  ///< EnableVpVtl was done, the VTL never entered
     std::optional<Activity> current;
-    std::map<uint32_t, Parked> parked; ///< by cookie
+    std::map<uint32_t, Parked> parked;  ///< by cookie
     std::optional<uint32_t> last_parked;
   };
 
@@ -70,7 +70,8 @@ class CallTreePrinter final : public support::EventSink {
   void request(const support::Event& event, Processor& vp, const DecodedNormalCall& call);
   [[nodiscard]] unsigned nested_depth(const Processor& vp) const;
   void hold(const support::Event& event, unsigned depth, std::string text);
-  void complete(const support::Event& event, unsigned depth, const std::string& name, const std::string& result);
+  void complete(const support::Event& event, unsigned depth, const std::string& name,
+                const std::string& result);
   void print(const support::Event& event, unsigned depth, std::string text);
 
   RunLineSink sink_;

@@ -33,8 +33,8 @@ class Disassembler final : public LengthDecoder {
   Disassembler(const Disassembler&) = delete;
   Disassembler& operator=(const Disassembler&) = delete;
 
-  /// Decodes the record's bytes; addresses are computed from its registers (segments other than FS and GS have base 0,
-  /// as in 64-bit mode).
+  /// Decodes the record's bytes; addresses are computed from its registers (segments other than FS
+  /// and GS have base 0, as in 64-bit mode).
   [[nodiscard]] Instruction decode(const InstructionRecord& record);
   /// Text only, for bytes without a record.
   [[nodiscard]] Instruction decode(uint8_t code_bits, uint64_t rip, loader::Bytes bytes);

@@ -51,7 +51,8 @@ std::string_view name_of(EventKind kind) {
 }
 
 std::optional<EventKind> event_kind(std::string_view name) {
-  const auto* row = std::find_if(std::begin(rows), std::end(rows), [&](const Row& r) { return r.name == name; });
+  const auto* row =
+      std::find_if(std::begin(rows), std::end(rows), [&](const Row& r) { return r.name == name; });
   if (row == std::end(rows)) return std::nullopt;
   return row->kind;
 }

@@ -33,7 +33,8 @@ EventDescription describe_switch(const Event& event) {
   }
   DecodedNormalCall call = decode_normal_call(frame);
   const bool finished = call.kind == DecodedNormalCall::Kind::Finished;
-  return {std::move(call.name), std::move(call.arguments), finished ? ntstatus_text(call.status) : std::string{}};
+  return {std::move(call.name), std::move(call.arguments),
+          finished ? ntstatus_text(call.status) : std::string{}};
 }
 
 EventDescription describe_exception(const Event& event) {
@@ -46,19 +47,22 @@ EventDescription describe_exception(const Event& event) {
 EventDescription describe_intercept(const Event& event, const loader::ImageCatalog* images) {
   static constexpr const char* accesses[] = {"read", "write", "execute"};
   return {event.c < 3 ? accesses[event.c] : "access",
-          {{"gva", address_text(event.a, images)}, {"gpa", fmt::format("{:#x}", event.b)}}, {}};
+          {{"gva", address_text(event.a, images)}, {"gpa", fmt::format("{:#x}", event.b)}},
+          {}};
 }
 
 EventDescription describe_system_call(const Event& event) {
   const auto number = static_cast<uint32_t>(event.a);
-  const auto* row = (number & abi::sk::secure_call_bit) != 0 ? abi::sk::find_row(abi::sk::secure_calls, number)
-                                                            : abi::sk::find_row(abi::sk::nt_calls, number);
+  const auto* row = (number & abi::sk::secure_call_bit) != 0
+                        ? abi::sk::find_row(abi::sk::secure_calls, number)
+                        : abi::sk::find_row(abi::sk::nt_calls, number);
   return {row != nullptr ? row->name : fmt::format("{:#x}", number), {}, {}};
 }
 
 EventDescription describe_image(const Event& event) {
   return {loader::printable(event.text),
-          {{"base", fmt::format("{:#x}", event.a)}, {"size", fmt::format("{:#x}", event.b)}}, {}};
+          {{"base", fmt::format("{:#x}", event.a)}, {"size", fmt::format("{:#x}", event.b)}},
+          {}};
 }
 
 EventDescription describe_protection(const Event& event) {
@@ -80,37 +84,52 @@ EventDescription describe_process(const Event& event) {
 }  // namespace
 
 std::string exception_name(uint64_t vector) {
-  static constexpr std::string_view names[] = {"#DE", "#DB", "NMI", "#BP", "#OF", "#BR", "#UD", "#NM", "#DF", "", "#TS",
-                                               "#NP", "#SS", "#GP", "#PF", "", "#MF", "#AC", "#MC", "#XM", "#VE", "#CP"};
+  static constexpr std::string_view names[] = {
+      "#DE", "#DB", "NMI", "#BP", "#OF", "#BR", "#UD", "#NM", "#DF", "",    "#TS",
+      "#NP", "#SS", "#GP", "#PF", "",    "#MF", "#AC", "#MC", "#XM", "#VE", "#CP"};
   if (vector < std::size(names) && !names[vector].empty()) return std::string{names[vector]};
   return fmt::format("vector {:#x}", vector);
 }
 
 EventDescription describe(const Event& event, const loader::ImageCatalog* images) {
   switch (event.kind) {
-    case EventKind::Hypercall: return describe_hypercall(event);
+    case EventKind::Hypercall:
+      return describe_hypercall(event);
     case EventKind::VtlCall:
-    case EventKind::VtlReturn: return describe_switch(event);
+    case EventKind::VtlReturn:
+      return describe_switch(event);
     case EventKind::VtlInterruptEntry:
-    case EventKind::Interrupt: return {{}, {{"vector", fmt::format("{:#x}", event.a)}}, {}};
-    case EventKind::Intercept: return describe_intercept(event, images);
-    case EventKind::ProtectionChange: return describe_protection(event);
+    case EventKind::Interrupt:
+      return {{}, {{"vector", fmt::format("{:#x}", event.a)}}, {}};
+    case EventKind::Intercept:
+      return describe_intercept(event, images);
+    case EventKind::ProtectionChange:
+      return describe_protection(event);
     case EventKind::VtlEnabled:
-      return {event.b == 0 ? "partition" : "virtual processor", {{"target_vtl", fmt::format("{}", event.a)}}, {}};
-    case EventKind::Exception: return describe_exception(event);
-    case EventKind::SystemCall: return describe_system_call(event);
-    case EventKind::MsrWrite: return {msr_text(event.a), {{"value", fmt::format("{:#x}", event.b)}}, {}};
+      return {event.b == 0 ? "partition" : "virtual processor",
+              {{"target_vtl", fmt::format("{}", event.a)}},
+              {}};
+    case EventKind::Exception:
+      return describe_exception(event);
+    case EventKind::SystemCall:
+      return describe_system_call(event);
+    case EventKind::MsrWrite:
+      return {msr_text(event.a), {{"value", fmt::format("{:#x}", event.b)}}, {}};
     case EventKind::TlbFlush:
       return {{}, {{"cr3", event.a == ~uint64_t{0} ? "all" : fmt::format("{:#x}", event.a)}}, {}};
     case EventKind::ImageLoaded:
-    case EventKind::ImageUnloaded: return describe_image(event);
+    case EventKind::ImageUnloaded:
+      return describe_image(event);
     case EventKind::ProcessCreated:
-    case EventKind::ProcessExited: return describe_process(event);
+    case EventKind::ProcessExited:
+      return describe_process(event);
     case EventKind::DebugPrint:
-    case EventKind::Milestone: return {loader::printable(event.text), {}, {}};
+    case EventKind::Milestone:
+      return {loader::printable(event.text), {}, {}};
     case EventKind::HypervisorLaunched:
     case EventKind::PowerOff:
-    case EventKind::TripleFault: return {};
+    case EventKind::TripleFault:
+      return {};
   }
   return {};
 }

@@ -9,7 +9,7 @@ namespace trace {
 namespace {
 
 constexpr std::string_view register_names[register_count] = {
-    "rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8",     "r9",
+    "rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi",    "rdi",     "r8",      "r9",
     "r10", "r11", "r12", "r13", "r14", "r15", "rflags", "fs_base", "gs_base", "cr3"};
 
 std::string access_name(const MemoryAccess& access) {
@@ -47,28 +47,36 @@ bool Formatter::wanted(support::Instant at, abi::hv::Vtl vtl, uint64_t rip, uint
 
 std::string Formatter::prefix(support::Instant at, uint32_t vp, abi::hv::Vtl vtl) const {
   const auto level = static_cast<uint8_t>(vtl);
-  const std::string text = fmt::format("{:>13} {}VTL{}", at.ticks, vp == 0 ? "" : fmt::format("VP{} ", vp), level);
+  const std::string text =
+      fmt::format("{:>13} {}VTL{}", at.ticks, vp == 0 ? "" : fmt::format("VP{} ", vp), level);
   // Blue and orange can be told apart by every eye; the text says it as well.
-  return options_.colour ? fmt::format("\x1b[{}m{}\x1b[0m", level == 0 ? "34" : "38;5;208", text) : text;
+  return options_.colour ? fmt::format("\x1b[{}m{}\x1b[0m", level == 0 ? "34" : "38;5;208", text)
+                         : text;
 }
 
 void Formatter::instruction(const InstructionRecord& record) {
-  if (options_.events_only || !wanted(record.at, record.vtl, record.rip, record.registers[cr3])) return;
+  if (options_.events_only || !wanted(record.at, record.vtl, record.rip, record.registers[cr3]))
+    return;
   const Instruction decoded = disassembler_.decode(record);
   const std::string symbol = images_.describe(record.rip, record.registers[cr3]);
-  if (options_.json) instruction_json(record, decoded, symbol);
-  else instruction_text(record, decoded, symbol);
+  if (options_.json)
+    instruction_json(record, decoded, symbol);
+  else
+    instruction_text(record, decoded, symbol);
 }
 
-void Formatter::instruction_text(const InstructionRecord& record, const Instruction& decoded, const std::string& symbol) {
-  const std::string function = fmt::format("{}{}", static_cast<uint8_t>(record.vtl), symbol.substr(0, symbol.find('+')));
+void Formatter::instruction_text(const InstructionRecord& record, const Instruction& decoded,
+                                 const std::string& symbol) {
+  const std::string function =
+      fmt::format("{}{}", static_cast<uint8_t>(record.vtl), symbol.substr(0, symbol.find('+')));
   if (function != function_ && !symbol.empty()) {
     const std::string source = images_.source_line(record.rip, record.registers[cr3]);
     sink_(source.empty() ? symbol + ":" : fmt::format("{}: ({})", symbol, source));
   }
   function_ = function;
-  std::string line = fmt::format("{} {:016x} {:<30} {} {}", prefix(record.at, record.vp, record.vtl), record.rip,
-                                 hex_bytes(record, " "), decoded.mnemonic, decoded.operands);
+  std::string line =
+      fmt::format("{} {:016x} {:<30} {} {}", prefix(record.at, record.vp, record.vtl), record.rip,
+                  hex_bytes(record, " "), decoded.mnemonic, decoded.operands);
   std::string notes;
   if (decoded.target) {
     const std::string target = images_.describe(*decoded.target, record.registers[cr3]);
@@ -81,20 +89,26 @@ void Formatter::instruction_text(const InstructionRecord& record, const Instruct
   if (!options_.registers) return;
   std::string registers;
   for (size_t i = 0; i < register_count; ++i)
-    registers += fmt::format("{}{}={:x}", i == 0 ? "" : " ", register_names[i], record.registers[i]);
+    registers +=
+        fmt::format("{}{}={:x}", i == 0 ? "" : " ", register_names[i], record.registers[i]);
   sink_(fmt::format("{:>19}{}", "", registers));
 }
 
-void Formatter::instruction_json(const InstructionRecord& record, const Instruction& decoded, const std::string& symbol) {
+void Formatter::instruction_json(const InstructionRecord& record, const Instruction& decoded,
+                                 const std::string& symbol) {
   std::string accesses;
   for (const MemoryAccess& access : decoded.accesses) {
     JsonLine one;
-    one.text("kind", access_name(access)).hex("address", access.address).number("size", access.size);
+    one.text("kind", access_name(access))
+        .hex("address", access.address)
+        .number("size", access.size);
     accesses += (accesses.empty() ? "" : ",") + one.line();
   }
   JsonLine line;
   line.text("type", "instruction").number("tick", record.at.ticks).number("vp", record.vp);
-  line.number("vtl", static_cast<uint8_t>(record.vtl)).hex("rip", record.rip).text("bytes", hex_bytes(record, ""));
+  line.number("vtl", static_cast<uint8_t>(record.vtl))
+      .hex("rip", record.rip)
+      .text("bytes", hex_bytes(record, ""));
   line.text("mnemonic", decoded.mnemonic).text("operands", decoded.operands);
   if (!symbol.empty()) line.text("symbol", symbol);
   const std::string source = images_.source_line(record.rip, record.registers[cr3]);
@@ -102,7 +116,8 @@ void Formatter::instruction_json(const InstructionRecord& record, const Instruct
   line.raw("accesses", fmt::format("[{}]", accesses));
   if (options_.registers) {
     JsonLine registers;
-    for (size_t i = 0; i < register_count; ++i) registers.hex(register_names[i], record.registers[i]);
+    for (size_t i = 0; i < register_count; ++i)
+      registers.hex(register_names[i], record.registers[i]);
     line.raw("registers", registers.line());
   }
   sink_(line.line());
@@ -113,13 +128,16 @@ void Formatter::event(const support::Event& event) {
   const EventDescription description = describe(event, &images_);
   if (options_.json) return event_json(event, description);
   const std::string text = to_text(event, description);
-  sink_(fmt::format("{} {}{}{}", prefix(event.at, event.vp, event.vtl), options_.colour ? "\x1b[1m" : "", text,
-                    options_.colour ? "\x1b[0m" : ""));
+  sink_(fmt::format("{} {}{}{}", prefix(event.at, event.vp, event.vtl),
+                    options_.colour ? "\x1b[1m" : "", text, options_.colour ? "\x1b[0m" : ""));
 }
 
 void Formatter::event_json(const support::Event& event, const EventDescription& description) {
   JsonLine line;
-  line.text("type", "event").text("kind", name_of(event.kind)).number("tick", event.at.ticks).number("vp", event.vp);
+  line.text("type", "event")
+      .text("kind", name_of(event.kind))
+      .number("tick", event.at.ticks)
+      .number("vp", event.vp);
   line.number("vtl", static_cast<uint8_t>(event.vtl)).hex("rip", event.rip);
   if (!description.name.empty()) line.text("name", description.name);
   if (!description.arguments.empty()) line.arguments("arguments", description.arguments);

@@ -16,13 +16,13 @@ namespace trace {
 using LineSink = std::function<void(std::string_view line)>;
 
 struct FormatOptions {
-  std::optional<uint8_t> vtl{};    ///< only this level
-  uint64_t from{};                 ///< first and last instant, both included
+  std::optional<uint8_t> vtl{};  ///< only this level
+  uint64_t from{};               ///< first and last instant, both included
   uint64_t to{~uint64_t{0}};
   bool events_only{};
-  std::string image{};             ///< only instructions and events inside it, by file or module name
-  bool json{};                     ///< JSON lines instead of text
-  bool registers{};                ///< text: the registers that each instruction starts with
+  std::string image{};  ///< only instructions and events inside it, by file or module name
+  bool json{};          ///< JSON lines instead of text
+  bool registers{};     ///< text: the registers that each instruction starts with
   bool colour{};
 };
 
@@ -34,11 +34,14 @@ class Formatter {
 
  private:
   void instruction(const InstructionRecord& record);
-  void instruction_text(const InstructionRecord& record, const Instruction& decoded, const std::string& symbol);
-  void instruction_json(const InstructionRecord& record, const Instruction& decoded, const std::string& symbol);
+  void instruction_text(const InstructionRecord& record, const Instruction& decoded,
+                        const std::string& symbol);
+  void instruction_json(const InstructionRecord& record, const Instruction& decoded,
+                        const std::string& symbol);
   void event(const support::Event& event);
   void event_json(const support::Event& event, const EventDescription& description);
-  [[nodiscard]] bool wanted(support::Instant at, abi::hv::Vtl vtl, uint64_t rip, uint64_t cr3) const;
+  [[nodiscard]] bool wanted(support::Instant at, abi::hv::Vtl vtl, uint64_t rip,
+                            uint64_t cr3) const;
   [[nodiscard]] std::string prefix(support::Instant at, uint32_t vp, abi::hv::Vtl vtl) const;
 
   FormatOptions options_;

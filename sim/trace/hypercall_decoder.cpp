@@ -13,7 +13,8 @@ namespace {
 using loader::Bytes;
 using Fields = std::span<const abi::Field>;
 
-/// The fields of a call's header and of its list element, from the same row that the dispatcher uses.
+/// The fields of a call's header and of its list element, from the same row that the dispatcher
+/// uses.
 struct Layout {
   uint16_t code;
   Fields header, element;
@@ -21,14 +22,16 @@ struct Layout {
 
 template <class T>
 constexpr Fields fields_of() {
-  if constexpr (abi::wire_size<T> == 0) return {};
-  else return abi::FieldsOf<T>::list;
+  if constexpr (abi::wire_size<T> == 0)
+    return {};
+  else
+    return abi::FieldsOf<T>::list;
 }
 
 namespace rows {
 using namespace abi::hv;  // the tables name structures as abi::hv does
 constexpr Layout layouts[] = {
-#define HV_CALL(name, code, shape, header, element, output, vtl, source) \
+#define HV_CALL(name, code, shape, header, element, output, vtl, source)                           \
   {code, fields_of<header>(), fields_of<element>()},
 #include "abi/hv/hypercalls.def"
 };
@@ -42,14 +45,17 @@ const Layout* find_layout(uint16_t code) {
 
 uint64_t load(Bytes bytes) {
   uint64_t value = 0;
-  for (size_t i = 0; i < bytes.size() && i < 8; ++i) value |= uint64_t{bytes[i]} << (8 * i);
+  for (size_t i = 0; i < bytes.size() && i < 8; ++i)
+    value |= uint64_t{bytes[i]} << (8 * i);
   return value;
 }
 
 std::string map_flags_text(uint64_t flags) {
   static constexpr std::pair<uint32_t, std::string_view> names[] = {
-      {abi::hv::map_gpa::readable, "R"}, {abi::hv::map_gpa::writable, "W"},
-      {abi::hv::map_gpa::kernel_executable, "KX"}, {abi::hv::map_gpa::user_executable, "UX"}};
+      {abi::hv::map_gpa::readable, "R"},
+      {abi::hv::map_gpa::writable, "W"},
+      {abi::hv::map_gpa::kernel_executable, "KX"},
+      {abi::hv::map_gpa::user_executable, "UX"}};
   if (flags == 0) return "no access";
   std::string text;
   for (const auto& [bit, name] : names) {
@@ -65,17 +71,21 @@ std::string field_text(const abi::Field& field, Bytes bytes) {
   const uint64_t value = load(bytes);
   if (field.size > 8) return fmt::format("({} bytes)", field.size);
   switch (field.kind) {
-    case abi::FieldKind::Vtl: return fmt::format("{}", value & 0xf);
-    case abi::FieldKind::Count: return fmt::format("{}", value);
+    case abi::FieldKind::Vtl:
+      return fmt::format("{}", value & 0xf);
+    case abi::FieldKind::Count:
+      return fmt::format("{}", value);
     case abi::FieldKind::Flags:
       if (std::string_view{field.name} == "map_flags") return map_flags_text(value);
       break;
     case abi::FieldKind::Register:
       if (const auto* row = abi::hv::find_register(static_cast<uint32_t>(value))) return row->name;
       break;
-    default: break;
+    default:
+      break;
   }
-  if (std::string_view{field.name} == "target_partition" && value == abi::hv::partition_self) return "self";
+  if (std::string_view{field.name} == "target_partition" && value == abi::hv::partition_self)
+    return "self";
   if (std::string_view{field.name} == "target_vp" && value == abi::hv::vp_self) return "self";
   return fmt::format("{:#x}", value);
 }
@@ -85,7 +95,8 @@ void add_fields(Fields fields, Bytes bytes, const std::string& prefix, Arguments
   for (const abi::Field& field : fields) {
     const auto part = loader::part(bytes, field.offset, field.size);
     if (!part) return;
-    if (field.kind == abi::FieldKind::Reserved && std::all_of(part->begin(), part->end(), [](uint8_t b) { return b == 0; }))
+    if (field.kind == abi::FieldKind::Reserved &&
+        std::all_of(part->begin(), part->end(), [](uint8_t b) { return b == 0; }))
       continue;
     out.push_back({prefix + field.name, field_text(field, *part)});
   }
@@ -98,7 +109,8 @@ void add_elements(const abi::hv::CallInfo& call, Fields fields, Bytes list, Argu
   if (call.code == abi::hv::CallCode::ModifyVtlProtectionMask && count != 0) {
     const uint64_t first = load(list.first(8));
     bool run = true;
-    for (size_t i = 1; i < count; ++i) run = run && load(list.subspan(i * 8, 8)) == first + i;
+    for (size_t i = 1; i < count; ++i)
+      run = run && load(list.subspan(i * 8, 8)) == first + i;
     if (run) {
       out.push_back({"pages", count == 1 ? fmt::format("{:#x}", first)
                                          : fmt::format("{:#x}..{:#x}", first, first + count - 1)});
@@ -135,7 +147,8 @@ DecodedHypercall decode_hypercall(uint64_t control, uint64_t result, Bytes input
   }
   out.name = call->name;
   add_fields(layout->header, input, "", out.arguments);
-  if (call->code == abi::hv::CallCode::EnableVpVtl && input.size() >= sizeof(abi::hv::EnableVpVtl)) {
+  if (call->code == abi::hv::CallCode::EnableVpVtl &&
+      input.size() >= sizeof(abi::hv::EnableVpVtl)) {
     const Bytes context = input.subspan(offsetof(abi::hv::EnableVpVtl, context));
     Arguments fields;
     add_fields(fields_of<abi::hv::InitialVpContext>(), context, "context.", fields);

@@ -5,12 +5,12 @@
 namespace trace {
 
 struct MilestoneOptions {
-  bool images{};      ///< also each image that is loaded
-  bool debug_print{}; ///< also what guests print
+  bool images{};       ///< also each image that is loaded
+  bool debug_print{};  ///< also what guests print
 };
 
-/// One line per milestone: what a guest announces, and the great turns of the machine itself. Feeds `images` with what
-/// it hears, so that each line can name the image that speaks.
+/// One line per milestone: what a guest announces, and the great turns of the machine itself. Feeds
+/// `images` with what it hears, so that each line can name the image that speaks.
 class MilestonePrinter final : public support::EventSink {
  public:
   MilestonePrinter(RunLineSink sink, loader::ImageCatalog& images, MilestoneOptions options = {});

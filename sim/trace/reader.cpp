@@ -24,7 +24,9 @@ Result<Reader> Reader::open(const std::string& path) {
 }
 
 Result<Reader> Reader::over(TraceInput input) {
-  Reader reader{TRY(container::Reader::open(std::move(input), file_kind))};
+  Reader reader {
+    TRY(container::Reader::open(std::move(input), file_kind))
+  };
   TRY(reader.read_meta());
   return reader;
 }
@@ -37,14 +39,17 @@ Status Reader::read_meta() {
     const std::string_view line = rest.substr(0, end);
     const size_t tab = line.find('\t');
     if (end == std::string_view::npos || tab == std::string_view::npos)
-      return Error{fmt::format("the META chunk has a malformed line: \"{}\"", loader::printable(line.substr(0, 80)))};
+      return Error{fmt::format("the META chunk has a malformed line: \"{}\"",
+                               loader::printable(line.substr(0, 80)))};
     meta_.emplace_back(line.substr(0, tab), line.substr(tab + 1));
     rest.remove_prefix(end + 1);
   }
-  const auto events = std::find_if(meta_.begin(), meta_.end(), [](const auto& fact) { return fact.first == "events"; });
+  const auto events = std::find_if(meta_.begin(), meta_.end(),
+                                   [](const auto& fact) { return fact.first == "events"; });
   if (events == meta_.end()) return Error{"the META chunk does not name the events"};
   std::string_view names = events->second;
-  for (size_t comma = 0; comma != std::string_view::npos && kinds_.size() < 256; names.remove_prefix(comma + 1)) {
+  for (size_t comma = 0; comma != std::string_view::npos && kinds_.size() < 256;
+       names.remove_prefix(comma + 1)) {
     comma = names.find(',');
     kinds_.push_back(event_kind(names.substr(0, comma)));
     if (comma == std::string_view::npos) break;
@@ -59,23 +64,26 @@ Status Reader::read_end(const std::vector<uint8_t>& payload, uint64_t at) {
   return Unit{};
 }
 
-/// Reads one chunk: afterwards there is a decoder, or the totals, or neither (the chunk was passed over).
+/// Reads one chunk: afterwards there is a decoder, or the totals, or neither (the chunk was passed
+/// over).
 Status Reader::read_chunk() {
   const uint64_t at = file_.offset();
   const std::optional<ChunkHeader> header = TRY(file_.next());
   if (!header)
-    return Error{fmt::format("the trace ends at offset {} without its end mark: the run was interrupted", at)};
+    return Error{fmt::format(
+        "the trace ends at offset {} without its end mark: the run was interrupted", at)};
   const bool records = header->kind == kind_records;
   if (!records && header->kind != kind_end) {
     if (!container::may_be_skipped(header->kind))
-      return Error{fmt::format("the chunk at offset {} has the unknown kind \"{}\": a newer version wrote it", at,
-                               container::kind_text(header->kind))};
+      return Error{fmt::format(
+          "the chunk at offset {} has the unknown kind \"{}\": a newer version wrote it", at,
+          container::kind_text(header->kind))};
     TRY(file_.payload());
     return Unit{};
   }
   if (header->version != container::chunk_version)
-    return Error{fmt::format("the chunk at offset {} has version {}; this program reads {}", at, header->version,
-                             container::chunk_version)};
+    return Error{fmt::format("the chunk at offset {} has version {}; this program reads {}", at,
+                             header->version, container::chunk_version)};
   if (records && header->last_tick < wanted_tick_ && (header->flags & chunk_has_images) == 0) {
     file_.skip();
     return Unit{};
@@ -99,17 +107,20 @@ Result<std::optional<Record>> Reader::advance() {
     }
     if (decoder_->at_end()) {
       if (chunk_read_ != chunk_records_)
-        return Error{fmt::format("the chunk at offset {} holds {} records instead of {}", chunk_offset_, chunk_read_,
-                                 chunk_records_)};
+        return Error{fmt::format("the chunk at offset {} holds {} records instead of {}",
+                                 chunk_offset_, chunk_read_, chunk_records_)};
       decoder_.reset();
       continue;
     }
     Result<Record> record = decoder_->next();
-    if (!record) return Error{fmt::format("the chunk at offset {}: {}", chunk_offset_, record.error().message)};
+    if (!record)
+      return Error{
+          fmt::format("the chunk at offset {}: {}", chunk_offset_, record.error().message)};
     ++chunk_read_;
     if (auto* event = std::get_if<EventRecord>(&record.value())) {
       const auto number = static_cast<size_t>(event->event.kind);
-      event->event.kind = number < kinds_.size() ? kinds_[number].value_or(unknown_event) : unknown_event;
+      event->event.kind =
+          number < kinds_.size() ? kinds_[number].value_or(unknown_event) : unknown_event;
     }
     return std::optional{std::move(record.value())};
   }

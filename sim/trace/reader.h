@@ -24,8 +24,9 @@ class Reader {
 
   [[nodiscard]] const Meta& meta() const { return meta_; }
 
-  /// The next record; nothing at the end mark. An error says at which offset the file stops making sense and why; all
-  /// records before it were good. After an error or the end it answers the same again.
+  /// The next record; nothing at the end mark. An error says at which offset the file stops making
+  /// sense and why; all records before it were good. After an error or the end it answers the same
+  /// again.
   support::Result<std::optional<Record>> next();
 
   /// Passes over chunks whose records all lie before `tick`, as long as they name no images.

@@ -10,7 +10,8 @@
 
 namespace trace {
 
-/// What an instruction's operands may refer to. The general registers in the processor's order, RSP among them.
+/// What an instruction's operands may refer to. The general registers in the processor's order, RSP
+/// among them.
 enum Register : uint8_t { rflags = vtl::gpr_count, fs_base, gs_base, cr3, register_count };
 using Registers = std::array<uint64_t, register_count>;
 
@@ -21,7 +22,7 @@ struct InstructionRecord {
   uint32_t vp{};
   abi::hv::Vtl vtl{};
   uint8_t code_bits{64};
-  uint8_t length{};     ///< 0: the bytes could not be read
+  uint8_t length{};  ///< 0: the bytes could not be read
   std::array<uint8_t, longest_instruction> bytes{};
   uint64_t rip{};
   Registers registers{};

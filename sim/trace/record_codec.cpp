@@ -18,7 +18,9 @@ using support::Unit;
 constexpr uint64_t zigzag(uint64_t difference) {
   return (difference << 1) ^ (0 - (difference >> 63));
 }
-constexpr uint64_t unzigzag(uint64_t value) { return (value >> 1) ^ (0 - (value & 1)); }
+constexpr uint64_t unzigzag(uint64_t value) {
+  return (value >> 1) ^ (0 - (value & 1));
+}
 static_assert(unzigzag(zigzag(~uint64_t{0})) == ~uint64_t{0} && zigzag(~uint64_t{0}) == 1);
 
 }  // namespace
@@ -40,8 +42,10 @@ InstructionRecord capture(support::Instant now, const vtl::VirtualProcessor& vp)
   const uint16_t attributes = context.segments[vtl::Cs].attributes;
   const bool long_mode = (context.efer & (1u << 10)) != 0;
   const bool protected_mode = (context.cr0 & 1) != 0;
-  if (long_mode && (attributes & (1u << 13)) != 0) record.code_bits = 64;
-  else record.code_bits = protected_mode && (attributes & (1u << 14)) != 0 ? 32 : 16;
+  if (long_mode && (attributes & (1u << 13)) != 0)
+    record.code_bits = 64;
+  else
+    record.code_bits = protected_mode && (attributes & (1u << 14)) != 0 ? 32 : 16;
   return record;
 }
 
@@ -66,7 +70,9 @@ void RecordEncoder::varint(uint64_t value) {
   out_.push_back(static_cast<uint8_t>(value));
 }
 
-void RecordEncoder::signed_varint(uint64_t difference) { varint(zigzag(difference)); }
+void RecordEncoder::signed_varint(uint64_t difference) {
+  varint(zigzag(difference));
+}
 
 void RecordEncoder::note_tick(uint64_t tick) {
   if (count_++ == 0) first_tick_ = last_tick_ = tick;
@@ -77,14 +83,16 @@ void RecordEncoder::note_tick(uint64_t tick) {
 /// Fills the record's bytes; true if this chunk has shown them at this RIP already.
 bool RecordEncoder::known_code(InstructionRecord& record, loader::Bytes code) {
   CodeLine& line = (*code_)[(record.rip ^ record.rip >> 14) % code_lines];
-  const bool same = line.rip == record.rip && line.code_bits == record.code_bits && line.length != 0 &&
-                    line.length <= code.size() && std::memcmp(line.bytes.data(), code.data(), line.length) == 0;
+  const bool same = line.rip == record.rip && line.code_bits == record.code_bits &&
+                    line.length != 0 && line.length <= code.size() &&
+                    std::memcmp(line.bytes.data(), code.data(), line.length) == 0;
   if (!same) {
     line.rip = record.rip;
     line.code_bits = record.code_bits;
     line.chunk = 0;
     const uint8_t length = lengths_.length(record.code_bits, code);
-    // Undecodable bytes are kept whole: they are about to fault, and their reader wants to see them.
+    // Undecodable bytes are kept whole: they are about to fault, and their reader wants to see
+    // them.
     const size_t kept = length != 0 ? length : std::min(code.size(), longest_instruction);
     line.length = static_cast<uint8_t>(std::min(kept, code.size()));
     std::copy_n(code.begin(), line.length, line.bytes.begin());
@@ -181,7 +189,9 @@ Result<uint64_t> RecordDecoder::varint() {
   return Error{"a number has more than 64 bits"};
 }
 
-Result<uint64_t> RecordDecoder::signed_varint() { return unzigzag(TRY(varint())); }
+Result<uint64_t> RecordDecoder::signed_varint() {
+  return unzigzag(TRY(varint()));
+}
 
 Result<loader::Bytes> RecordDecoder::take(uint64_t size) {
   const auto bytes = loader::part(in_, at_, size);
@@ -195,11 +205,13 @@ Result<Record> RecordDecoder::next() {
   const auto decode = [&]() -> Result<Record> {
     const uint8_t first = TRY(byte());
     if (first == tag::event) return event();
-    if ((first & ~tag::instruction_mask) != 0) return Error{fmt::format("unknown record type {:#04x}", first)};
+    if ((first & ~tag::instruction_mask) != 0)
+      return Error{fmt::format("unknown record type {:#04x}", first)};
     return instruction(first);
   };
   Result<Record> record = decode();
-  if (!record) return Error{fmt::format("record at byte {} of the chunk: {}", start, record.error().message)};
+  if (!record)
+    return Error{fmt::format("record at byte {} of the chunk: {}", start, record.error().message)};
   return record;
 }
 
@@ -209,7 +221,8 @@ Status RecordDecoder::context() {
   const uint8_t bits = TRY(byte());
   if (vp > 0xffff) return Error{fmt::format("virtual processor {} is impossible", vp)};
   if (level >= abi::hv::implemented_vtls) return Error{fmt::format("VTL {} is impossible", level)};
-  if (bits != 16 && bits != 32 && bits != 64) return Error{fmt::format("code of {} bits is impossible", bits)};
+  if (bits != 16 && bits != 32 && bits != 64)
+    return Error{fmt::format("code of {} bits is impossible", bits)};
   last_.vp = static_cast<uint32_t>(vp);
   last_.vtl = static_cast<abi::hv::Vtl>(level);
   last_.code_bits = bits;
@@ -219,7 +232,8 @@ Status RecordDecoder::context() {
 Status RecordDecoder::code() {
   Code code;
   code.length = TRY(byte());
-  if (code.length > longest_instruction) return Error{fmt::format("an instruction of {} bytes is impossible", code.length)};
+  if (code.length > longest_instruction)
+    return Error{fmt::format("an instruction of {} bytes is impossible", code.length)};
   const loader::Bytes bytes = TRY(take(code.length));
   std::copy(bytes.begin(), bytes.end(), code.bytes.begin());
   code_[last_.rip] = code;
@@ -228,7 +242,8 @@ Status RecordDecoder::code() {
 
 Status RecordDecoder::registers() {
   const uint64_t mask = TRY(varint());
-  if (mask >> register_count != 0) return Error{fmt::format("register mask {:#x} is impossible", mask)};
+  if (mask >> register_count != 0)
+    return Error{fmt::format("register mask {:#x} is impossible", mask)};
   for (uint32_t i = 0; i < register_count; ++i)
     if ((mask >> i & 1) != 0) last_.registers[i] += TRY(signed_varint());
   return Unit{};
@@ -242,7 +257,8 @@ Result<Record> RecordDecoder::instruction(uint8_t flags) {
   if ((flags & tag::rip) != 0) last_.rip += TRY(signed_varint());
   if ((flags & tag::bytes) != 0) TRY(code());
   const auto known = code_.find(last_.rip);
-  if (known == code_.end()) return Error{fmt::format("no bytes were given for RIP {:#x}", last_.rip)};
+  if (known == code_.end())
+    return Error{fmt::format("no bytes were given for RIP {:#x}", last_.rip)};
   last_.length = known->second.length;
   last_.bytes = known->second.bytes;
   if ((flags & tag::registers) != 0) TRY(registers());
@@ -255,7 +271,8 @@ Result<Record> RecordDecoder::event() {
   EventRecord record;
   support::Event& event = record.event;
   const uint8_t fields = TRY(byte());
-  if ((fields & ~event_field::mask) != 0) return Error{fmt::format("unknown event fields {:#04x}", fields)};
+  if ((fields & ~event_field::mask) != 0)
+    return Error{fmt::format("unknown event fields {:#04x}", fields)};
   event.kind = static_cast<support::EventKind>(TRY(byte()));
   const uint64_t vp = TRY(varint());
   const uint8_t level = TRY(byte());
@@ -275,7 +292,8 @@ Result<Record> RecordDecoder::event() {
   }
   if ((fields & event_field::text) != 0) {
     const uint64_t size = TRY(varint());
-    if (size > maximum_text) return Error{fmt::format("a text of {} bytes; at most {} are possible", size, maximum_text)};
+    if (size > maximum_text)
+      return Error{fmt::format("a text of {} bytes; at most {} are possible", size, maximum_text)};
     const loader::Bytes bytes = TRY(take(size));
     record.text.assign(bytes.begin(), bytes.end());
   }

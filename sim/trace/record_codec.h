@@ -1,5 +1,6 @@
 #pragma once
-// Records to bytes and back, within one chunk. Both sides keep the same predictions; each chunk starts afresh.
+// Records to bytes and back, within one chunk. Both sides keep the same predictions; each chunk
+// starts afresh.
 #include <cstdint>
 #include <memory>
 #include <unordered_map>

@@ -11,9 +11,9 @@ namespace trace {
 struct RunLine {
   support::Instant at;
   uint32_t vp{};
-  abi::hv::Vtl vtl{};     ///< which level speaks
-  unsigned depth{};       ///< of indentation
-  std::string image;      ///< milestones: the image that speaks, or empty
+  abi::hv::Vtl vtl{};  ///< which level speaks
+  unsigned depth{};    ///< of indentation
+  std::string image;   ///< milestones: the image that speaks, or empty
   std::string text;
 };
 using RunLineSink = std::function<void(const RunLine&)>;

@@ -20,7 +20,8 @@ sk::SkCall load(CallFrame frame) {
 
 std::string bytes_text(const uint8_t* bytes, size_t size) {
   std::string text;
-  for (size_t i = 0; i < std::min<size_t>(size, 8); ++i) text += fmt::format("{:02x}", bytes[i]);
+  for (size_t i = 0; i < std::min<size_t>(size, 8); ++i)
+    text += fmt::format("{:02x}", bytes[i]);
   return size > 8 ? fmt::format("{}... ({} bytes)", text, size) : text;
 }
 
@@ -59,8 +60,10 @@ void add_debug_text(Arguments& arguments, CallFrame frame) {
   char text[95] = {};
   std::memcpy(text, reinterpret_cast<const char*>(frame.data()) + 10, 94);
   std::string shown;
-  for (const char* at = text; *at != 0; ++at) shown += *at >= 0x20 && *at < 0x7f ? *at : ' ';
-  while (!shown.empty() && shown.back() == ' ') shown.pop_back();
+  for (const char* at = text; *at != 0; ++at)
+    shown += *at >= 0x20 && *at < 0x7f ? *at : ' ';
+  while (!shown.empty() && shown.back() == ' ')
+    shown.pop_back();
   arguments.assign(1, {"text", fmt::format("\"{}\"", shown)});
 }
 
@@ -106,7 +109,8 @@ DecodedNormalCall decode_normal_call(CallFrame frame) {
       const auto* row = sk::find_row(sk::normal_services, call.code);
       out.name = row != nullptr ? row->name : fmt::format("normal service {}", call.code);
       if (row != nullptr) out.arguments = read_arguments(row->inputs, frame);
-      if (call.code == static_cast<uint16_t>(sk::NormalService::DbgPrint)) add_debug_text(out.arguments, frame);
+      if (call.code == static_cast<uint16_t>(sk::NormalService::DbgPrint))
+        add_debug_text(out.arguments, frame);
       return out;
     }
     case sk::State::Finished:
@@ -142,19 +146,46 @@ std::string ntstatus_text(uint32_t status) {
     std::string_view name;
   };
 #define ROW(name) {abi::NtStatus::name, #name}
-  static constexpr Row rows[] = {
-      ROW(Alerted), ROW(Timeout), ROW(BufferOverflow), ROW(NotImplemented), ROW(InfoLengthMismatch),
-      ROW(AccessViolation), ROW(InvalidHandle), ROW(InvalidParameter), ROW(NoMemory), ROW(ConflictingAddresses),
-      ROW(InvalidSystemService), ROW(IllegalInstruction), ROW(AccessDenied), ROW(BufferTooSmall),
-      ROW(InvalidParameterMix), ROW(ObjectNameNotFound), ROW(DataError), ROW(InvalidPageProtection),
-      ROW(ProcedureNotFound), ROW(InvalidImageFormat), ROW(InsufficientResources), ROW(DeviceNotConnected),
-      ROW(DeviceNotReady), ROW(NotSupported), ROW(InternalError), ROW(ProcessIsTerminating), ROW(DllNotFound),
-      ROW(InvalidDeviceState), ROW(NotFound), ROW(AccessDisabledByPolicy), ROW(IssuingCaUntrusted),
-      ROW(InvalidImageHash), ROW(InvalidSignature), ROW(AuthTagMismatch), ROW(MailboxSlotFull)};
+  static constexpr Row rows[] = {ROW(Alerted),
+                                 ROW(Timeout),
+                                 ROW(BufferOverflow),
+                                 ROW(NotImplemented),
+                                 ROW(InfoLengthMismatch),
+                                 ROW(AccessViolation),
+                                 ROW(InvalidHandle),
+                                 ROW(InvalidParameter),
+                                 ROW(NoMemory),
+                                 ROW(ConflictingAddresses),
+                                 ROW(InvalidSystemService),
+                                 ROW(IllegalInstruction),
+                                 ROW(AccessDenied),
+                                 ROW(BufferTooSmall),
+                                 ROW(InvalidParameterMix),
+                                 ROW(ObjectNameNotFound),
+                                 ROW(DataError),
+                                 ROW(InvalidPageProtection),
+                                 ROW(ProcedureNotFound),
+                                 ROW(InvalidImageFormat),
+                                 ROW(InsufficientResources),
+                                 ROW(DeviceNotConnected),
+                                 ROW(DeviceNotReady),
+                                 ROW(NotSupported),
+                                 ROW(InternalError),
+                                 ROW(ProcessIsTerminating),
+                                 ROW(DllNotFound),
+                                 ROW(InvalidDeviceState),
+                                 ROW(NotFound),
+                                 ROW(AccessDisabledByPolicy),
+                                 ROW(IssuingCaUntrusted),
+                                 ROW(InvalidImageHash),
+                                 ROW(InvalidSignature),
+                                 ROW(AuthTagMismatch),
+                                 ROW(MailboxSlotFull)};
 #undef ROW
   if (status == 0) return "Success";
   for (const Row& row : rows)
-    if (static_cast<uint32_t>(row.status) == status) return fmt::format("{} ({:#010x})", row.name, status);
+    if (static_cast<uint32_t>(row.status) == status)
+      return fmt::format("{} ({:#010x})", row.name, status);
   return fmt::format("{:#010x}", status);
 }
 

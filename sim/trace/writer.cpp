@@ -15,12 +15,14 @@ using support::Result;
 using support::Status;
 using support::Unit;
 
-/// A chunk is closed when the next record might not fit: the largest is an event with the longest text.
+/// A chunk is closed when the next record might not fit: the largest is an event with the longest
+/// text.
 constexpr size_t full = container::maximum_raw_size - maximum_text - 512;
 
 std::string meta_text(const Meta& meta) {
   std::string text = fmt::format("events\t{}\n", event_kind_list());
-  for (const auto& [key, value] : meta) text += fmt::format("{}\t{}\n", key, value);
+  for (const auto& [key, value] : meta)
+    text += fmt::format("{}\t{}\n", key, value);
   return text;
 }
 
@@ -48,8 +50,9 @@ struct Writer::Impl {
 
 Status Writer::Impl::flush() {
   if (encoder.record_count() == 0) return Unit{};
-  Status status = file.append(kind_records, encoder.bytes(),
-                              {flags, encoder.record_count(), encoder.first_tick(), encoder.last_tick()});
+  Status status =
+      file.append(kind_records, encoder.bytes(),
+                  {flags, encoder.record_count(), encoder.first_tick(), encoder.last_tick()});
   encoder.start_chunk();
   flags = 0;
   return status;
@@ -61,12 +64,14 @@ Writer::~Writer() {
   if (!impl_->closed && impl_->failure.empty()) impl_->keep(impl_->flush());
 }
 
-Result<std::unique_ptr<Writer>> Writer::create(const std::string& path, const Meta& meta, CodeReader* code,
-                                               WriterOptions options) {
+Result<std::unique_ptr<Writer>> Writer::create(const std::string& path, const Meta& meta,
+                                               CodeReader* code, WriterOptions options) {
   const std::string text = meta_text(meta);
   const loader::Bytes payload{reinterpret_cast<const uint8_t*>(text.data()), text.size()};
-  container::Writer file = TRY(container::Writer::create(path, file_kind, payload, options.compression));
-  return std::unique_ptr<Writer>{new Writer{std::make_unique<Impl>(std::move(file), code, options)}};
+  container::Writer file =
+      TRY(container::Writer::create(path, file_kind, payload, options.compression));
+  return std::unique_ptr<Writer>{
+      new Writer{std::make_unique<Impl>(std::move(file), code, options)}};
 }
 
 void Writer::before_instruction(support::Instant now, const vtl::VirtualProcessor& vp) {
@@ -85,7 +90,8 @@ void Writer::on(const support::Event& event) {
   Impl& impl = *impl_;
   if (impl.closed || !impl.failure.empty()) return;
   impl.encoder.event(event);
-  if (event.kind == support::EventKind::ImageLoaded || event.kind == support::EventKind::ImageUnloaded)
+  if (event.kind == support::EventKind::ImageLoaded ||
+      event.kind == support::EventKind::ImageUnloaded)
     impl.flags |= chunk_has_images;
   ++impl.totals.events;
   impl.totals.last_tick = event.at.ticks;
@@ -103,12 +109,17 @@ Status Writer::close() {
   impl.closed = true;
   if (impl.failure.empty()) impl.keep(impl.flush());
   if (impl.failure.empty())
-    impl.keep(impl.file.append(kind_end, bytes_of(impl.totals), {0, 0, impl.totals.last_tick, impl.totals.last_tick}));
+    impl.keep(impl.file.append(kind_end, bytes_of(impl.totals),
+                               {0, 0, impl.totals.last_tick, impl.totals.last_tick}));
   if (impl.failure.empty()) impl.keep(impl.file.close());
   return status();
 }
 
-uint64_t Writer::instructions() const { return impl_->totals.instructions; }
-uint64_t Writer::events() const { return impl_->totals.events; }
+uint64_t Writer::instructions() const {
+  return impl_->totals.instructions;
+}
+uint64_t Writer::events() const {
+  return impl_->totals.events;
+}
 
 }  // namespace trace

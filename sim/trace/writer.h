@@ -7,14 +7,15 @@
 #include <utility>
 #include <vector>
 
-#include "vtl/instruction_observer.h"
 #include "sim/support/events.h"
 #include "sim/support/result.h"
 #include "sim/trace/record_codec.h"
+#include "vtl/instruction_observer.h"
 
 namespace trace {
 
-/// Reads the bytes at RIP without any effect on the machine (no A/D bits, no TLB change). Implemented by the machine.
+/// Reads the bytes at RIP without any effect on the machine (no A/D bits, no TLB change).
+/// Implemented by the machine.
 class CodeReader {
  public:
   virtual ~CodeReader() = default;
@@ -22,7 +23,8 @@ class CodeReader {
   virtual size_t read_code(const vtl::VirtualProcessor& vp, std::span<uint8_t> out) = 0;
 };
 
-/// Facts about the run for a reader, in this order in the file; keys are single words. Never host paths or times.
+/// Facts about the run for a reader, in this order in the file; keys are single words. Never host
+/// paths or times.
 using Meta = std::vector<std::pair<std::string, std::string>>;
 
 struct WriterOptions {
@@ -30,12 +32,14 @@ struct WriterOptions {
   int compression{3};       ///< zstd level
 };
 
-/// After a write error it records nothing more, and the file is as OutputFile leaves it; the run goes on. Ask status()
-/// now and then, and close() at the end.
+/// After a write error it records nothing more, and the file is as OutputFile leaves it; the run
+/// goes on. Ask status() now and then, and close() at the end.
 class Writer final : public vtl::InstructionObserver, public support::EventSink {
  public:
-  [[nodiscard]] static support::Result<std::unique_ptr<Writer>> create(const std::string& path, const Meta& meta,
-                                                                       CodeReader* code, WriterOptions options = {});
+  [[nodiscard]] static support::Result<std::unique_ptr<Writer>> create(const std::string& path,
+                                                                       const Meta& meta,
+                                                                       CodeReader* code,
+                                                                       WriterOptions options = {});
   ~Writer() override;
 
   void before_instruction(support::Instant now, const vtl::VirtualProcessor& vp) override;
@@ -43,7 +47,8 @@ class Writer final : public vtl::InstructionObserver, public support::EventSink 
 
   /// The first error, if there was one.
   [[nodiscard]] support::Status status() const;
-  /// Writes what is left and the end mark. Without it the file is readable but counts as interrupted.
+  /// Writes what is left and the end mark. Without it the file is readable but counts as
+  /// interrupted.
   support::Status close();
 
   [[nodiscard]] uint64_t instructions() const;

@@ -16,7 +16,8 @@ inline std::optional<std::vector<std::string>> run(const std::string& command) {
   if (pipe == nullptr) return std::nullopt;
   std::string text;
   char block[4096];
-  while (const size_t count = std::fread(block, 1, sizeof block, pipe)) text.append(block, count);
+  while (const size_t count = std::fread(block, 1, sizeof block, pipe))
+    text.append(block, count);
   const int status = pclose(pipe);
   if (!WIFEXITED(status) || WEXITSTATUS(status) == 127) return std::nullopt;
   std::vector<std::string> lines;
@@ -29,7 +30,8 @@ inline std::optional<std::vector<std::string>> run(const std::string& command) {
 }
 
 /// What follows `prefix` in each line that begins with it.
-inline std::vector<std::string> values(const std::vector<std::string>& lines, const std::string& prefix) {
+inline std::vector<std::string> values(const std::vector<std::string>& lines,
+                                       const std::string& prefix) {
   std::vector<std::string> found;
   for (const std::string& line : lines)
     if (line.rfind(prefix, 0) == 0) found.push_back(line.substr(prefix.size()));

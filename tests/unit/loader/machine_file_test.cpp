@@ -24,7 +24,9 @@ std::string refused(std::string_view text) {
 
 }  // namespace
 
-TEST_CASE("An empty machine file gives the default machine") { EXPECT(good("") == MachineConfig{}); }
+TEST_CASE("An empty machine file gives the default machine") {
+  EXPECT(good("") == MachineConfig{});
+}
 
 TEST_CASE("Every key of a machine file reaches its field") {
   const MachineConfig config = good(R"(
@@ -68,10 +70,14 @@ TEST_CASE("Each wrong machine file is refused with line, column and what is allo
     const char* message;
   };
   const Row rows[] = {
-      {"[machine]\nmemroy = \"1GiB\"", "m.toml:2:1:", "unknown key \"memroy\"; allowed: memory, seed, gear"},
-      {"[cpu]\nx = 1", "m.toml:1:", "unknown section or key \"cpu\"; allowed: [machine], [boot], [limits]"},
-      {"machine = 5", "m.toml:1:11:", "[machine] is an integer; allowed: a table with memory, seed, gear"},
-      {"[machine]\nmemory = 128", "m.toml:2:10:", "memory is an integer; allowed: a size such as \"128MiB\""},
+      {"[machine]\nmemroy = \"1GiB\"",
+       "m.toml:2:1:", "unknown key \"memroy\"; allowed: memory, seed, gear"},
+      {"[cpu]\nx = 1",
+       "m.toml:1:", "unknown section or key \"cpu\"; allowed: [machine], [boot], [limits]"},
+      {"machine = 5",
+       "m.toml:1:11:", "[machine] is an integer; allowed: a table with memory, seed, gear"},
+      {"[machine]\nmemory = 128",
+       "m.toml:2:10:", "memory is an integer; allowed: a size such as \"128MiB\""},
       {"[machine]\nmemory = \"63MiB\"", "m.toml:2:10:", "memory is \"63MiB\"; allowed: a size"},
       {"[machine]\nmemory = \"4GiB\"", "m.toml:2:10:", "from 64 MiB to 3072 MiB in steps of 2 MiB"},
       {"[machine]\nmemory = \"129MiB\"", "m.toml:2:10:", "memory is \"129MiB\""},
@@ -80,15 +86,19 @@ TEST_CASE("Each wrong machine file is refused with line, column and what is allo
       {"[machine]\nmemory = \"128 MiB\"", "m.toml:2:10:", "memory is \"128 MiB\""},
       {"[machine]\nseed = -1", "m.toml:2:8:", "seed is -1; allowed: an integer from 0 to 2^63-1"},
       {"[machine]\nseed = 1.5", "m.toml:2:8:", "seed is a floating-point number"},
-      {"[machine]\ngear = \"turbo\"", "m.toml:2:8:", "gear is \"turbo\"; allowed: \"fast\", \"exact\""},
+      {"[machine]\ngear = \"turbo\"",
+       "m.toml:2:8:", "gear is \"turbo\"; allowed: \"fast\", \"exact\""},
       {"[boot]\ndisk = \"\"", "m.toml:2:8:", "disk is empty"},
       {"[boot]\ndisk = \"a\\u0000b\"", "m.toml:2:8:", "disk holds a NUL character"},
-      {"[boot]\nvsmlaunchtype = true", "m.toml:2:17:", "vsmlaunchtype is a boolean; allowed: \"off\", \"auto\""},
-      {"[boot]\nsecure_boot = 1", "m.toml:2:15:", "secure_boot is an integer; allowed: true or false"},
-      {"[boot]\nhypervisorlaunchtype = \"off\"\nvsmlaunchtype = \"auto\"", "m.toml:3:17:",
-       "no VTL exists without the hypervisor"},
+      {"[boot]\nvsmlaunchtype = true",
+       "m.toml:2:17:", "vsmlaunchtype is a boolean; allowed: \"off\", \"auto\""},
+      {"[boot]\nsecure_boot = 1",
+       "m.toml:2:15:", "secure_boot is an integer; allowed: true or false"},
+      {"[boot]\nhypervisorlaunchtype = \"off\"\nvsmlaunchtype = \"auto\"",
+       "m.toml:3:17:", "no VTL exists without the hypervisor"},
       {"[boot]\nvsmlaunchtype = \"off\"\nhvci = \"on\"", "m.toml:3:8:", "VTL 1 enforces it"},
-      {"[limits]\ninstructions = \"many\"", "m.toml:2:16:", "instructions is a string; allowed: a count"},
+      {"[limits]\ninstructions = \"many\"",
+       "m.toml:2:16:", "instructions is a string; allowed: a count"},
       {"[machine\n", "m.toml:1:9:", ""},
       {"[machine]\nseed = 1\nseed = 2", "m.toml:3:", ""},
       {"# a\n[=]\n[machine]\n", "m.toml:2:1:", "this line is not TOML"},
@@ -103,7 +113,8 @@ TEST_CASE("Each wrong machine file is refused with line, column and what is allo
 TEST_CASE("A machine file that cannot be read is refused with the system's reason") {
   const auto missing = read_machine_file("no-such-folder/m.toml");
   REQUIRE_FALSE(missing.ok());
-  CHECK_THAT(missing.error().message, ContainsSubstring("cannot read no-such-folder/m.toml: No such file"));
+  CHECK_THAT(missing.error().message,
+             ContainsSubstring("cannot read no-such-folder/m.toml: No such file"));
   const auto folder = read_machine_file(".");
   REQUIRE_FALSE(folder.ok());
   CHECK_THAT(folder.error().message, ContainsSubstring("Is a directory"));

@@ -11,8 +11,8 @@ namespace test {
 
 namespace pe = loader::pe;
 
-/// Three sections of one page: .text (RX), .data (RW), .tpolicy (R). Directories live in .data; offsets are public so
-/// that tests can change a field and see what the parser says.
+/// Three sections of one page: .text (RX), .data (RW), .tpolicy (R). Directories live in .data;
+/// offsets are public so that tests can change a field and see what the parser says.
 class PeBuilder {
  public:
   static constexpr uint32_t pe_offset = 0x80;
@@ -58,10 +58,11 @@ class PeBuilder {
     return *this;
   }
   PeBuilder& directory(loader::Directory which, uint32_t rva, uint32_t size) {
-    return put(directories_offset + size_t{static_cast<uint8_t>(which)} * 8, pe::DataDirectory{rva, size});
+    return put(directories_offset + size_t{static_cast<uint8_t>(which)} * 8,
+               pe::DataDirectory{rva, size});
   }
-  PeBuilder& section(size_t index, const char* name, uint32_t rva, uint32_t size, uint32_t file, uint32_t raw,
-                     uint32_t characteristics) {
+  PeBuilder& section(size_t index, const char* name, uint32_t rva, uint32_t size, uint32_t file,
+                     uint32_t raw, uint32_t characteristics) {
     pe::SectionHeader header{};
     std::memcpy(header.name, name, strnlen(name, sizeof header.name));
     header.virtual_address = rva;

@@ -5,8 +5,8 @@
 #include "tests/support/catch.h"
 
 using namespace loader;
-using test::PeBuilder;
 using Catch::Matchers::ContainsSubstring;
+using test::PeBuilder;
 
 TEST_CASE("A well-formed PE32+ file is parsed into its headers and sections") {
   const PeBuilder builder;
@@ -31,7 +31,8 @@ TEST_CASE("Each malformed header is refused with a message that names the field"
   const Row rows[] = {
       {"too short for the DOS header", [](PeBuilder& b) { b.truncate(63); }},
       {"not a PE file: it begins with 0x5a5a", [](PeBuilder& b) { b.put<uint16_t>(0, 0x5a5a); }},
-      {"e_lfanew 0xfffffff0 points outside", [](PeBuilder& b) { b.put<uint32_t>(0x3c, 0xfffffff0); }},
+      {"e_lfanew 0xfffffff0 points outside",
+       [](PeBuilder& b) { b.put<uint32_t>(0x3c, 0xfffffff0); }},
       {"no PE signature at file offset 0x80", [](PeBuilder& b) { b.put<uint32_t>(0x80, 0); }},
       {"ends inside the file header", [](PeBuilder& b) { b.truncate(0x86); }},
       {"Machine is 0x014c", [](PeBuilder& b) { b.put<uint16_t>(0x84, 0x14c); }},
@@ -47,7 +48,9 @@ TEST_CASE("Each malformed header is refused with a message that names the field"
       {"AddressOfEntryPoint 0x4000", [](PeBuilder& b) { b.put<uint32_t>(optional + 16, 0x4000); }},
       {"ImageBase 0x1", [](PeBuilder& b) { b.put<uint64_t>(optional + 24, 1); }},
       {"passes the end of the address space",
-       [](PeBuilder& b) { b.put<uint64_t>(optional + 24, 0xffffffffffff0000).put<uint32_t>(optional + 56, 0x10001); }},
+       [](PeBuilder& b) {
+         b.put<uint64_t>(optional + 24, 0xffffffffffff0000).put<uint32_t>(optional + 56, 0x10001);
+       }},
       {"NumberOfRvaAndSizes is 17", [](PeBuilder& b) { b.put<uint32_t>(optional + 108, 17); }},
       {"NumberOfSections is 0", [](PeBuilder& b) { b.put<uint16_t>(0x86, 0); }},
       {"NumberOfSections is 97", [](PeBuilder& b) { b.put<uint16_t>(0x86, 97); }},
@@ -80,7 +83,8 @@ TEST_CASE("Each malformed section is refused with its number and name") {
        [](PeBuilder& b) { b.section(1, ".data", 0x2000, 0x1000, 0x601, 0x1000, 0); }},
       {"section 1 (.data): its raw data ends at file offset 0x1000005ff",
        [](PeBuilder& b) { b.section(1, ".data", 0x2000, 0x1000, 0x600, 0xffffffff, 0); }},
-      {"section 0 (\\x01\\x02)", [](PeBuilder& b) { b.section(0, "\x01\x02", 0x1001, 0x200, 0x400, 0x200, 0); }},
+      {"section 0 (\\x01\\x02)",
+       [](PeBuilder& b) { b.section(0, "\x01\x02", 0x1001, 0x200, 0x400, 0x200, 0); }},
   };
   for (const Row& row : rows) {
     PeBuilder builder;
@@ -93,7 +97,8 @@ TEST_CASE("A file cut at any byte is refused or parsed, never read past its end"
   const PeBuilder whole;
   for (size_t size = 0; size < whole.bytes().size(); ++size) {
     // An exact allocation, so that a sanitizer sees one byte too many.
-    const std::vector<uint8_t> cut(whole.bytes().begin(), whole.bytes().begin() + static_cast<ptrdiff_t>(size));
+    const std::vector<uint8_t> cut(whole.bytes().begin(),
+                                   whole.bytes().begin() + static_cast<ptrdiff_t>(size));
     CHECK_FALSE(PeImage::parse(cut).ok());
   }
 }
@@ -124,18 +129,19 @@ TEST_CASE("An image is mapped by pages and its addresses are rebased") {
   EXPECT(mapped.value().bytes[0x1000] == 0xc3);
   EXPECT(mapped.value().bytes[0x1200] == 0);
 
-  CHECK_THAT(test::message_of(map_image(image, 0x1234)), ContainsSubstring("base 0x1234 is not a multiple of 64 KiB"));
+  CHECK_THAT(test::message_of(map_image(image, 0x1234)),
+             ContainsSubstring("base 0x1234 is not a multiple of 64 KiB"));
 }
 
 TEST_CASE("Images that cannot be mapped are refused with the reason") {
   PeBuilder builder;
   builder.put<uint16_t>(PeBuilder::pe_offset + 4 + 18, 0x23);  // relocations stripped
   CHECK_THAT(test::message_of(map_image(test::parse_good(builder.bytes()), 0x10000)),
-              ContainsSubstring("runs only at its preferred base 0x140000000"));
+             ContainsSubstring("runs only at its preferred base 0x140000000"));
   EXPECT(map_image(test::parse_good(builder.bytes()), PeBuilder::image_base).ok());
 
   PeBuilder small;
   small.put<uint32_t>(PeBuilder::optional_offset + 32, 0x200);
   CHECK_THAT(test::message_of(map_image(test::parse_good(small.bytes()), PeBuilder::image_base)),
-              ContainsSubstring("several sections into one page"));
+             ContainsSubstring("several sections into one page"));
 }

@@ -1,5 +1,5 @@
-// The parser against programs that other people wrote: llvm-readobj and osslsigncode, on the guest images of this build
-// and on a DLL that the test links itself.
+// The parser against programs that other people wrote: llvm-readobj and osslsigncode, on the guest
+// images of this build and on a DLL that the test links itself.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -22,7 +22,8 @@ namespace {
 
 std::string hex(Bytes bytes) {
   std::string text;
-  for (const uint8_t byte : bytes) text += fmt::format("{:02X}", byte);
+  for (const uint8_t byte : bytes)
+    text += fmt::format("{:02X}", byte);
   return text;
 }
 
@@ -41,7 +42,10 @@ std::vector<std::string> guest_images() {
 
 std::vector<std::string> images_or_skip() {
   const auto paths = guest_images();
-  if (paths.empty()) SKIP("guests/images holds no PE files: this build has no guests (AIRLOCK_GUESTS=OFF or not built)");
+  if (paths.empty())
+    SKIP(
+        "guests/images holds no PE files: this build has no guests (AIRLOCK_GUESTS=OFF or not "
+        "built)");
   return paths;
 }
 
@@ -58,7 +62,8 @@ Lines readobj(const std::string& options, const std::string& path) {
 void compare_headers(const PeImage& image, const std::string& path) {
   const Lines lines = readobj("--file-headers --sections", path);
   const auto& header = image.optional_header();
-  EXPECT(test::values(lines, "AddressOfEntryPoint: ") == Lines{fmt::format("0x{:X}", header.address_of_entry_point)});
+  EXPECT(test::values(lines, "AddressOfEntryPoint: ") ==
+         Lines{fmt::format("0x{:X}", header.address_of_entry_point)});
   EXPECT(test::values(lines, "ImageBase: ") == Lines{fmt::format("0x{:X}", header.image_base)});
   EXPECT(test::values(lines, "SizeOfImage: ") == Lines{fmt::format("{}", header.size_of_image)});
   EXPECT(test::values(lines, "CheckSum: ") == Lines{fmt::format("0x{:X}", header.checksum)});
@@ -114,11 +119,13 @@ void compare_relocations(const PeImage& image, const std::string& path) {
   const auto relocations = read_relocations(image);
   REQUIRE(relocations.ok());
   Lines ours;
-  for (const uint32_t rva : relocations.value()) ours.push_back(fmt::format("0x{:X}", rva));
+  for (const uint32_t rva : relocations.value())
+    ours.push_back(fmt::format("0x{:X}", rva));
   // Padding entries are listed as type ABSOLUTE.
   Lines theirs;
   for (size_t i = 1; i < lines.size(); ++i)
-    if (lines[i - 1] == "Type: DIR64" && lines[i].rfind("Address: ", 0) == 0) theirs.push_back(lines[i].substr(9));
+    if (lines[i - 1] == "Type: DIR64" && lines[i].rfind("Address: ", 0) == 0)
+      theirs.push_back(lines[i].substr(9));
   EXPECT(theirs == ours);
 }
 
@@ -157,15 +164,18 @@ fs::path scratch() {
 std::string link_sample() {
   const fs::path folder = scratch();
   std::ofstream{folder / "imported.def"} << "LIBRARY imported.sys\nEXPORTS\n  Imported\n";
-  std::ofstream{folder / "sample.s"} << ".intel_syntax noprefix\n.globl Entry, Second, Third, table\n.text\n"
-                                        "Entry: call [rip + __imp_Imported]\nret\nSecond: ret\nThird: ret\n"
-                                        ".data\n.balign 8\ntable: .quad Entry, Second, table\n";
+  std::ofstream{folder / "sample.s"}
+      << ".intel_syntax noprefix\n.globl Entry, Second, Third, table\n.text\n"
+         "Entry: call [rip + __imp_Imported]\nret\nSecond: ret\nThird: ret\n"
+         ".data\n.balign 8\ntable: .quad Entry, Second, table\n";
   const std::string in = "cd " + folder.string() + " && ";
   run_or_skip(in + "llvm-dlltool-19 -m i386:x86-64 -d imported.def -l imported.lib");
   run_or_skip(in + "clang-19 --target=x86_64-pc-windows-msvc -c sample.s -o sample.obj");
-  const Lines lines = run_or_skip(
-      in + "lld-link-19 /nologo /dll /nodefaultlib /entry:Entry /out:sample.dll sample.obj imported.lib /export:Entry "
-           "/export:Second,@9,NONAME /export:Renamed=Third /export:table,DATA /export:Forwarded=other.Function");
+  const Lines lines = run_or_skip(in +
+                                  "lld-link-19 /nologo /dll /nodefaultlib /entry:Entry "
+                                  "/out:sample.dll sample.obj imported.lib /export:Entry "
+                                  "/export:Second,@9,NONAME /export:Renamed=Third "
+                                  "/export:table,DATA /export:Forwarded=other.Function");
   INFO((lines.empty() ? "" : lines.front()));
   REQUIRE(fs::exists(folder / "sample.dll"));
   return folder / "sample.dll";
@@ -173,7 +183,9 @@ std::string link_sample() {
 
 }  // namespace
 
-TEST_CASE("Headers, exports, imports, relocations and debug records of a linked DLL agree with llvm-readobj") {
+TEST_CASE(
+    "Headers, exports, imports, relocations and debug records of a linked DLL agree with "
+    "llvm-readobj") {
   const std::string path = link_sample();
   const auto bytes = read_file(path);
   const PeImage image = test::parse_good(bytes.value());
@@ -184,8 +196,11 @@ TEST_CASE("Headers, exports, imports, relocations and debug records of a linked 
   compare_all(path);
 }
 
-TEST_CASE("Headers, exports, imports, relocations and debug records of the guest images agree with llvm-readobj") {
-  for (const std::string& path : images_or_skip()) compare_all(path);
+TEST_CASE(
+    "Headers, exports, imports, relocations and debug records of the guest images agree with "
+    "llvm-readobj") {
+  for (const std::string& path : images_or_skip())
+    compare_all(path);
 }
 
 TEST_CASE("Authenticode digests and page hashes of the guest images agree with osslsigncode") {
@@ -217,7 +232,8 @@ TEST_CASE("Authenticode digests and page hashes of the guest images agree with o
     REQUIRE(signature.value()->signer_chain.size() >= 2);
     // "/O=Airlock test keys/CN=Name" against "O=Airlock test keys, CN=Name".
     std::string subject = "/" + signature.value()->signer_chain.front().subject;
-    for (size_t comma; (comma = subject.find(", ")) != std::string::npos;) subject.replace(comma, 2, "/");
+    for (size_t comma; (comma = subject.find(", ")) != std::string::npos;)
+      subject.replace(comma, 2, "/");
     const auto subjects = test::values(lines, "Subject: ");
     EXPECT(std::find(subjects.begin(), subjects.end(), subject) != subjects.end());
   }

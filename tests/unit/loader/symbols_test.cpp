@@ -16,26 +16,33 @@ using Catch::Matchers::ContainsSubstring;
 
 namespace {
 
-/// An MSF file with the given streams, in blocks of 512 bytes: superblock, directory map, directory, streams.
+/// An MSF file with the given streams, in blocks of 512 bytes: superblock, directory map,
+/// directory, streams.
 std::vector<uint8_t> make_msf(const std::vector<std::vector<uint8_t>>& streams) {
   constexpr uint32_t block = 512;
   std::vector<uint8_t> directory;
   const auto put32 = [](std::vector<uint8_t>& out, uint32_t value) {
-    for (int i = 0; i < 4; ++i) out.push_back(static_cast<uint8_t>(value >> (8 * i)));
+    for (int i = 0; i < 4; ++i)
+      out.push_back(static_cast<uint8_t>(value >> (8 * i)));
   };
   put32(directory, static_cast<uint32_t>(streams.size()));
-  for (const auto& stream : streams) put32(directory, static_cast<uint32_t>(stream.size()));
+  for (const auto& stream : streams)
+    put32(directory, static_cast<uint32_t>(stream.size()));
   uint32_t next = 3;
   std::vector<uint8_t> body;
   for (const auto& stream : streams) {
-    for (size_t at = 0; at < stream.size(); at += block) put32(directory, next++);
+    for (size_t at = 0; at < stream.size(); at += block)
+      put32(directory, next++);
     body.insert(body.end(), stream.begin(), stream.end());
     body.resize((body.size() + block - 1) / block * block);
   }
   std::vector<uint8_t> file;
-  const char magic[] = "Microsoft C/C++ MSF 7.00\r\n\x1a" "DS\0\0";
+  const char magic[] =
+      "Microsoft C/C++ MSF 7.00\r\n\x1a"
+      "DS\0\0";
   file.insert(file.end(), magic, magic + 32);
-  for (const uint32_t value : {block, 1u, next, static_cast<uint32_t>(directory.size()), 0u, 1u}) put32(file, value);
+  for (const uint32_t value : {block, 1u, next, static_cast<uint32_t>(directory.size()), 0u, 1u})
+    put32(file, value);
   file.resize(block);
   put32(file, 2);
   file.resize(2 * block);
@@ -63,16 +70,20 @@ TEST_CASE("Streams of an MSF file are collected from their blocks") {
   EXPECT(msf.value().stream(0).value() == std::vector<uint8_t>{1, 2, 3});
   EXPECT(msf.value().stream(1).value() == large);
   EXPECT(msf.value().stream(2).value().empty());
-  CHECK_THAT(test::message_of(msf.value().stream(3)), ContainsSubstring("stream 3 is referred to, but there are 3"));
+  CHECK_THAT(test::message_of(msf.value().stream(3)),
+             ContainsSubstring("stream 3 is referred to, but there are 3"));
 }
 
 TEST_CASE("Damaged MSF files are refused at every cut and never read out of bounds") {
   const auto whole = make_msf({{1, 2, 3}, std::vector<uint8_t>(600, 1)});
-  CHECK_THAT(test::message_of(MsfFile::parse({})), ContainsSubstring("the MSF 7.00 signature is missing"));
+  CHECK_THAT(test::message_of(MsfFile::parse({})),
+             ContainsSubstring("the MSF 7.00 signature is missing"));
   for (size_t size = 0; size < whole.size(); ++size) {
     const std::vector<uint8_t> cut(whole.begin(), whole.begin() + static_cast<ptrdiff_t>(size));
     const auto msf = MsfFile::parse(cut);
-    if (msf) CHECK_FALSE((msf.value().stream(0).ok() && msf.value().stream(1).ok() && size + 512 < whole.size()));
+    if (msf)
+      CHECK_FALSE(
+          (msf.value().stream(0).ok() && msf.value().stream(1).ok() && size + 512 < whole.size()));
     CHECK_FALSE(read_pdb(cut).ok());
   }
   for (size_t at = 32; at < 1536 + 12; ++at) {
@@ -94,27 +105,33 @@ TEST_CASE("Decorated names lose their decoration, other names stay") {
   EXPECT(plain_symbol_name("?x@?A0x1234@@3HA") == "?x@?A0x1234@@3HA");
 }
 
-TEST_CASE("Addresses are named by the nearest symbol before them, and only by a PDB that belongs to the image") {
+TEST_CASE(
+    "Addresses are named by the nearest symbol before them, and only by a PDB that belongs to the "
+    "image") {
   const test::PeBuilder builder;
   const PeImage image = test::parse_good(builder.bytes());
   const PdbFile pdb = sample_pdb();
-  CHECK_THAT(test::message_of(SymbolTable::make(image, &pdb)), ContainsSubstring("does not belong to the image"));
+  CHECK_THAT(test::message_of(SymbolTable::make(image, &pdb)),
+             ContainsSubstring("does not belong to the image"));
 
   test::PeBuilder linked;
   const auto data_at = test::PeBuilder::data_at;
-  linked.put(data_at(0), pe::DebugDirectory{0, 0, 0, 0, pe::debug_type_codeview, 40, 0x2040, data_at(0x40)});
+  linked.put(data_at(0),
+             pe::DebugDirectory{0, 0, 0, 0, pe::debug_type_codeview, 40, 0x2040, data_at(0x40)});
   linked.put<uint32_t>(data_at(0x40), pe::codeview_rsds).directory(Directory::Debug, 0x2000, 28);
   const auto table = SymbolTable::make(test::parse_good(linked.bytes()), &pdb);
   REQUIRE(table.ok());
   CHECK_FALSE(table.value().nearest(0xfff).has_value());
-  EXPECT((table.value().nearest(0x103f)->name == "Start" && table.value().nearest(0x103f)->displacement == 0x3f));
+  EXPECT((table.value().nearest(0x103f)->name == "Start" &&
+          table.value().nearest(0x103f)->displacement == 0x3f));
   EXPECT(table.value().nearest(0x1041)->name == "ke::Second");
   EXPECT(table.value().line(0x1043)->line == 10);
   EXPECT(table.value().line(0x1044)->line == 20);
   EXPECT(table.value().find("ke::Second") == 0x1040);
 }
 
-TEST_CASE("The catalogue knows which image covers an address, per address space in the lower half") {
+TEST_CASE(
+    "The catalogue knows which image covers an address, per address space in the lower half") {
   ImageCatalog catalog;
   catalog.load("\\SystemRoot\\ntoskrnl.exe", 0xfffff80000400000, 0x100000, 0x1000);
   catalog.load("lsass.exe", 0x140000000, 0x1000, 0x2000);
@@ -134,8 +151,9 @@ TEST_CASE("The catalogue reads no file that a guest names outside its folders") 
   fs::create_directories(folder);
   const test::PeBuilder builder;
   for (const char* name : {"symbols_scratch/outside.dll", "symbols_scratch/inner/inside.dll"})
-    std::ofstream{name, std::ios::binary}.write(reinterpret_cast<const char*>(builder.bytes().data()),
-                                                static_cast<std::streamsize>(builder.bytes().size()));
+    std::ofstream{name, std::ios::binary}.write(
+        reinterpret_cast<const char*>(builder.bytes().data()),
+        static_cast<std::streamsize>(builder.bytes().size()));
   ImageCatalog catalog{{folder}};
   catalog.load("../outside.dll", 0x10000, 0x4000, 0);
   catalog.load("inside.dll", 0x20000, 0x4000, 0);
@@ -149,7 +167,8 @@ TEST_CASE("The catalogue reads no file that a guest names outside its folders") 
   std::ofstream{folder / "broken.dll"} << "MZ";
   catalog.load("broken.dll", 0x50000, 0x1000, 0);
   REQUIRE(catalog.complaints().size() == 1);
-  CHECK_THAT(catalog.complaints()[0], ContainsSubstring("no symbols for broken.dll: the file has 2 bytes"));
+  CHECK_THAT(catalog.complaints()[0],
+             ContainsSubstring("no symbols for broken.dll: the file has 2 bytes"));
 }
 
 TEST_CASE("Public symbols and lines of the guests' PDBs agree with LLVM's tools") {
@@ -165,9 +184,9 @@ TEST_CASE("Public symbols and lines of the guests' PDBs agree with LLVM's tools"
     REQUIRE(pdb.ok());
     const auto listing = test::run("llvm-pdbutil-19 dump -publics '" + entry.path().string() + "'");
     if (!listing) SKIP("llvm-pdbutil-19 is not installed");
-    const auto publics = std::count_if(listing->begin(), listing->end(), [](const std::string& line) {
-      return line.find("| S_PUB32") != std::string::npos;
-    });
+    const auto publics = std::count_if(
+        listing->begin(), listing->end(),
+        [](const std::string& line) { return line.find("| S_PUB32") != std::string::npos; });
     EXPECT(static_cast<size_t>(publics) == pdb.value().symbols.size());
     REQUIRE_FALSE(pdb.value().lines.empty());
 
@@ -181,7 +200,8 @@ TEST_CASE("Public symbols and lines of the guests' PDBs agree with LLVM's tools"
     }
     ++compared;
   }
-  if (compared == 0) SKIP("guests/images holds no PDBs: this build has no guests (AIRLOCK_GUESTS=OFF or not built)");
+  if (compared == 0)
+    SKIP("guests/images holds no PDBs: this build has no guests (AIRLOCK_GUESTS=OFF or not built)");
 }
 
 TEST_CASE("Source lines of a guest's functions agree with llvm-symbolizer") {
@@ -196,10 +216,14 @@ TEST_CASE("Source lines of a guest's functions agree with llvm-symbolizer") {
   const auto table = SymbolTable::make(image, &pdb.value());
   REQUIRE(table.ok());
   const PeSection& code = image.sections()[0];
-  std::string command = "llvm-symbolizer-19 --no-inlines --relative-address --output-style=LLVM --obj=" + path.string();
+  std::string command =
+      "llvm-symbolizer-19 --no-inlines --relative-address --output-style=LLVM --obj=" +
+      path.string();
   std::vector<std::pair<uint32_t, std::string>> expected;
   for (const PdbSymbol& symbol : pdb.value().symbols) {
-    if (symbol.rva < code.rva || symbol.rva >= code.rva + code.virtual_size || expected.size() == 40) continue;
+    if (symbol.rva < code.rva || symbol.rva >= code.rva + code.virtual_size ||
+        expected.size() == 40)
+      continue;
     const auto line = table.value().line(symbol.rva);
     if (!line) continue;
     command += fmt::format(" {:#x}", symbol.rva);
@@ -212,7 +236,8 @@ TEST_CASE("Source lines of a guest's functions agree with llvm-symbolizer") {
   REQUIRE(answer->size() >= expected.size() * 3 - 1);
   size_t equal = 0;
   for (size_t i = 0; i < expected.size(); ++i) {
-    INFO(fmt::format("{:#x}: {} / {}", expected[i].first, (*answer)[i * 3 + 1], expected[i].second));
+    INFO(
+        fmt::format("{:#x}: {} / {}", expected[i].first, (*answer)[i * 3 + 1], expected[i].second));
     // Assembler files have symbols but no lines of their own: LLVM answers "??" there.
     if ((*answer)[i * 3 + 1].rfind("??", 0) == 0) continue;
     EXPECT((*answer)[i * 3 + 1].rfind(expected[i].second, 0) == 0);

@@ -36,25 +36,32 @@ std::array<uint64_t, 13> frame(const sk::SkCall& call) {
 
 TEST_CASE("A hypercall is decoded with the field names of its row") {
   const auto control = hv::control_for(hv::CallCode::ModifyVtlProtectionMask, 3).raw;
-  const auto input = block(hv::ModifyVtlProtectionMask{hv::partition_self, 0x5, hv::InputVtl{0x11}, {}},
-                           hv::GpaPage{0x100}, hv::GpaPage{0x101}, hv::GpaPage{0x102});
+  const auto input =
+      block(hv::ModifyVtlProtectionMask{hv::partition_self, 0x5, hv::InputVtl{0x11}, {}},
+            hv::GpaPage{0x100}, hv::GpaPage{0x101}, hv::GpaPage{0x102});
   const DecodedHypercall call = decode_hypercall(control, uint64_t{3} << 32, input);
   EXPECT(call.name == "ModifyVtlProtectionMask");
   EXPECT(call.status == "Success");
   EXPECT((call.reps_asked == 3 && call.reps_done == 3));
-  EXPECT(to_text(call.arguments) == "target_partition=self, map_flags=R|KX, target_vtl=1, pages=0x100..0x102");
+  EXPECT(to_text(call.arguments) ==
+         "target_partition=self, map_flags=R|KX, target_vtl=1, pages=0x100..0x102");
 }
 
 TEST_CASE("Scattered pages and register names are listed one by one, up to a few") {
-  const auto pages = block(hv::ModifyVtlProtectionMask{}, hv::GpaPage{1}, hv::GpaPage{5}, hv::GpaPage{6}, hv::GpaPage{7},
-                           hv::GpaPage{8}, hv::GpaPage{9});
-  EXPECT(to_text(decode_hypercall(hv::control_for(hv::CallCode::ModifyVtlProtectionMask, 6).raw, 0, pages).arguments) ==
-         "target_partition=0x0, map_flags=no access, target_vtl=0, [0].page=0x1, [1].page=0x5, [2].page=0x6, "
+  const auto pages = block(hv::ModifyVtlProtectionMask{}, hv::GpaPage{1}, hv::GpaPage{5},
+                           hv::GpaPage{6}, hv::GpaPage{7}, hv::GpaPage{8}, hv::GpaPage{9});
+  EXPECT(to_text(decode_hypercall(hv::control_for(hv::CallCode::ModifyVtlProtectionMask, 6).raw, 0,
+                                  pages)
+                     .arguments) ==
+         "target_partition=0x0, map_flags=no access, target_vtl=0, [0].page=0x1, [1].page=0x5, "
+         "[2].page=0x6, "
          "[3].page=0x7, ...=2 more");
-  const auto names = block(hv::GetVpRegisters{hv::partition_self, hv::vp_self, {}, {}},
-                           hv::RegisterNameElement{static_cast<uint32_t>(hv::RegisterName::VsmVina)},
-                           hv::RegisterNameElement{0x12345});
-  EXPECT(to_text(decode_hypercall(hv::control_for(hv::CallCode::GetVpRegisters, 2).raw, 5, names).arguments) ==
+  const auto names =
+      block(hv::GetVpRegisters{hv::partition_self, hv::vp_self, {}, {}},
+            hv::RegisterNameElement{static_cast<uint32_t>(hv::RegisterName::VsmVina)},
+            hv::RegisterNameElement{0x12345});
+  EXPECT(to_text(decode_hypercall(hv::control_for(hv::CallCode::GetVpRegisters, 2).raw, 5, names)
+                     .arguments) ==
          "target_partition=self, target_vp=self, target_vtl=0, [0].name=VsmVina, [1].name=0x12345");
 }
 
@@ -65,7 +72,8 @@ TEST_CASE("Hypercalls without a row, without input or with too little of it are 
   EXPECT(decode_hypercall(0x7fff, 0xfffe, {}).status == "status 0xfffe");
   EXPECT(decode_hypercall(hv::control_for(hv::CallCode::EnableVpVtl).raw, 0, {}).arguments.empty());
   const std::vector<uint8_t> part(9, 0xff);
-  EXPECT(to_text(decode_hypercall(hv::control_for(hv::CallCode::EnableVpVtl).raw, 0, part).arguments) ==
+  EXPECT(to_text(
+             decode_hypercall(hv::control_for(hv::CallCode::EnableVpVtl).raw, 0, part).arguments) ==
          "target_partition=self");
 }
 
@@ -73,7 +81,8 @@ TEST_CASE("Every row of the hypercall table decodes any input without reading pa
   for (const hv::CallInfo& row : hv::calls) {
     for (size_t size = 0; size < 600; size += size < 32 ? 1 : 37) {
       const std::vector<uint8_t> input(size, 0xa5);  // an exact allocation, for the sanitizer
-      const DecodedHypercall call = decode_hypercall(static_cast<uint16_t>(row.code) | 0xfff00000000, 0, input);
+      const DecodedHypercall call =
+          decode_hypercall(static_cast<uint16_t>(row.code) | 0xfff00000000, 0, input);
       EXPECT(call.name == row.name);
     }
   }
@@ -83,9 +92,11 @@ TEST_CASE("EnableVpVtl shows the context that it installs") {
   hv::EnableVpVtl input{};
   input.target_vtl = 1;
   input.context.rip = 0xfffff80100001000;
-  const auto call = decode_hypercall(hv::control_for(hv::CallCode::EnableVpVtl).raw, 0, block(input));
+  const auto call =
+      decode_hypercall(hv::control_for(hv::CallCode::EnableVpVtl).raw, 0, block(input));
   const std::string text = to_text(call.arguments);
-  CHECK_THAT(text, Catch::Matchers::ContainsSubstring("target_vtl=1, context=(224 bytes), context.rip=0xfffff80100001000"));
+  CHECK_THAT(text, Catch::Matchers::ContainsSubstring(
+                       "target_vtl=1, context=(224 bytes), context.rip=0xfffff80100001000"));
 }
 
 TEST_CASE("A secure service call shows its name and inputs, its answer the outputs") {

@@ -18,7 +18,10 @@ namespace {
 class Conversation {
  public:
   explicit Conversation(CallTreeOptions options = {})
-      : tree_{[this](const RunLine& line) { lines_.push_back(std::string(line.depth * 2, ' ') + line.text); }, options} {}
+      : tree_{[this](const RunLine& line) {
+                lines_.push_back(std::string(line.depth * 2, ' ') + line.text);
+              },
+              options} {}
 
   void event(Event event) {
     event.at.ticks = ++tick_;
@@ -70,36 +73,40 @@ TEST_CASE("The first entry into VTL 1 is no secure call") {
   talk.back({});
   talk.service(sk::SecureService::Periodic);
   talk.finished();
-  EXPECT(talk.lines() == Lines{"first entry into VTL 1, with the context of EnableVpVtl = VTL 1 is initialised",
-                               "Periodic() = Success"});
+  EXPECT(talk.lines() ==
+         Lines{"first entry into VTL 1, with the context of EnableVpVtl = VTL 1 is initialised",
+               "Periodic() = Success"});
 }
 
 TEST_CASE("A normal-mode call in the middle of a service is indented below it") {
   Conversation talk;
   talk.service(sk::SecureService::RetrieveMailbox, 2);
-  talk.back({0, 0, static_cast<uint16_t>(sk::NormalService::CopyVirtualMemory), 7, {0x10, 0x20, 8}});
+  talk.back(
+      {0, 0, static_cast<uint16_t>(sk::NormalService::CopyVirtualMemory), 7, {0x10, 0x20, 8}});
   talk.call({0, 0, 0, 7, {}});
   talk.finished(0, 8);
   EXPECT(talk.lines() ==
-         Lines{"RetrieveMailbox(trustlet_id=0x2, key=0000000000000000... (16 bytes), slot=0x0, buffer=0x0, length=0x0)",
+         Lines{"RetrieveMailbox(trustlet_id=0x2, key=0000000000000000... (16 bytes), slot=0x0, "
+               "buffer=0x0, length=0x0)",
                "  CopyVirtualMemory(destination=0x10, source=0x20, length=0x8) = Success",
                "RetrieveMailbox = Success, returned_length=0x8"});
 }
 
 TEST_CASE("A trustlet's thread makes system calls, and calls during those are nested") {
   Conversation talk;
-  talk.call({0, 0, 0, 5, {}});                             // start of the thread with cookie 5
-  talk.back({0, 2, 0x0f, 5, {0x44}});                      // NtClose
-  talk.service(sk::SecureService::CloseSecureHandle, 1);   // made by NTOS meanwhile
+  talk.call({0, 0, 0, 5, {}});                            // start of the thread with cookie 5
+  talk.back({0, 2, 0x0f, 5, {0x44}});                     // NtClose
+  talk.service(sk::SecureService::CloseSecureHandle, 1);  // made by NTOS meanwhile
   talk.finished();
   talk.call({0, 0, 0, 5, {0}});
-  talk.back({0, 4, 0, 5, {}});                             // VINA
-  talk.service(sk::SecureService::Periodic);               // another thread runs
+  talk.back({0, 4, 0, 5, {}});                // VINA
+  talk.service(sk::SecureService::Periodic);  // another thread runs
   talk.finished();
   talk.call({0, 0, 0, 5, {}});
   talk.finished(0);
-  EXPECT(talk.lines() == Lines{"ResumeThread(0x5)", "  NtClose(1=0x44)", "    CloseSecureHandle(handle=0x1) = Success",
-                               "  NtClose = Success", "Periodic() = Success", "ResumeThread(0x5) = Success"});
+  EXPECT(talk.lines() == Lines{"ResumeThread(0x5)", "  NtClose(1=0x44)",
+                               "    CloseSecureHandle(handle=0x1) = Success", "  NtClose = Success",
+                               "Periodic() = Success", "ResumeThread(0x5) = Success"});
 }
 
 TEST_CASE("Intercepts are shown where they happen, hypercalls when asked for") {
@@ -125,7 +132,8 @@ TEST_CASE("An open call is printed before a milestone that happens inside it") {
   talk.event({.at = {}, .kind = EventKind::Milestone, .text = "phase 3"});
   EXPECT(talk.seen() == 2);
   talk.finished();
-  EXPECT(talk.lines() == Lines{"Periodic() = Success", "Phase3Initialize()", "Phase3Initialize = Success"});
+  EXPECT(talk.lines() ==
+         Lines{"Periodic() = Success", "Phase3Initialize()", "Phase3Initialize = Success"});
 }
 
 TEST_CASE("Interrupt entries, fast flushes and stray returns do not confuse the tree") {
@@ -139,7 +147,8 @@ TEST_CASE("Interrupt entries, fast flushes and stray returns do not confuse the 
   talk.back({});
   talk.event({.at = {}, .kind = EventKind::VtlCall, .a = 0x77});
   talk.event({.at = {}, .kind = EventKind::VtlReturn, .a = 0x78});
-  EXPECT(talk.lines() == Lines{"VTL return without a call (rbx=0x0)", "enters VTL 1 by interrupt 0x30", "FlushTb()",
+  EXPECT(talk.lines() == Lines{"VTL return without a call (rbx=0x0)",
+                               "enters VTL 1 by interrupt 0x30", "FlushTb()",
                                "VTL call (rbx=0x77) = rbx 0x78"});
 }
 
@@ -151,20 +160,34 @@ TEST_CASE("A guest that parks threads without end is kept within bounds") {
   }
   const Lines lines = talk.lines();
   EXPECT(lines.size() > 20'000);
-  for (const std::string& line : lines) REQUIRE(line.size() < 200);
+  for (const std::string& line : lines)
+    REQUIRE(line.size() < 200);
 }
 
 TEST_CASE("Milestones name the image that speaks") {
   loader::ImageCatalog images;
   Lines lines;
   MilestonePrinter printer{[&](const RunLine& line) { lines.push_back(to_text(line)); }, images};
-  printer.on({.at = {10}, .kind = EventKind::ImageLoaded, .a = 0x1000, .b = 0x1000, .text = "winload.efi"});
-  printer.on({.at = {1234567}, .kind = EventKind::Milestone, .rip = 0x1800, .text = "OslVsmSetup(0)\x1b[31m"});
-  Event event{.at = {2000000}, .kind = EventKind::ProcessCreated, .a = 4, .b = 0x5000, .c = 0x14, .text = "lsaiso.exe"};
+  printer.on({.at = {10},
+              .kind = EventKind::ImageLoaded,
+              .a = 0x1000,
+              .b = 0x1000,
+              .text = "winload.efi"});
+  printer.on({.at = {1234567},
+              .kind = EventKind::Milestone,
+              .rip = 0x1800,
+              .text = "OslVsmSetup(0)\x1b[31m"});
+  Event event{.at = {2000000},
+              .kind = EventKind::ProcessCreated,
+              .a = 4,
+              .b = 0x5000,
+              .c = 0x14,
+              .text = "lsaiso.exe"};
   printer.on(event);
   printer.on({.at = {1}, .kind = EventKind::DebugPrint, .text = "not shown"});
   EXPECT(lines == Lines{"      1,234,567  VTL0  winload.efi      OslVsmSetup(0)\\x1b[31m",
-                        "      2,000,000  VTL0                   process 4 lsaiso.exe (CR3 0x5000, secure handle 0x14)"});
+                        "      2,000,000  VTL0                   process 4 lsaiso.exe (CR3 0x5000, "
+                        "secure handle 0x14)"});
   EXPECT(grouped(0) == "0");
   EXPECT(grouped(999) == "999");
   EXPECT(grouped(1000) == "1,000");

@@ -28,7 +28,8 @@ std::string slurp(const fs::path& path) {
 /// Runs the program of this build; `redirect` replaces its standard output.
 Answer airlock(const std::string& arguments, const std::string& redirect = "cli_test.out") {
   if (!fs::exists("airlock")) SKIP("the program is not built");
-  const int status = std::system(("./airlock " + arguments + " > " + redirect + " 2> cli_test.err").c_str());
+  const int status =
+      std::system(("./airlock " + arguments + " > " + redirect + " 2> cli_test.err").c_str());
   Answer answer{WIFEXITED(status) ? WEXITSTATUS(status) : -1, "", slurp("cli_test.err")};
   if (redirect == "cli_test.out") answer.out = slurp(redirect);
   return answer;
@@ -44,7 +45,9 @@ fs::path sample_trace() {
   return "cli_test.trace";
 }
 
-size_t lines(const std::string& text) { return static_cast<size_t>(std::count(text.begin(), text.end(), '\n')); }
+size_t lines(const std::string& text) {
+  return static_cast<size_t>(std::count(text.begin(), text.end(), '\n'));
+}
 
 }  // namespace
 
@@ -52,8 +55,10 @@ TEST_CASE("Help names an example and every exit code") {
   for (const char* command : {"pe", "trace"}) {
     const Answer help = airlock(std::string{command} + " --help");
     EXPECT(help.code == cli::exit_ok);
-    CHECK_THAT(help.out, ContainsSubstring("Example") && ContainsSubstring(std::string{"airlock "} + command));
-    for (const char* line : {"0  done", "4  an input file is missing", "5  writing failed", "7  a failure of Airlock"})
+    CHECK_THAT(help.out, ContainsSubstring("Example") &&
+                             ContainsSubstring(std::string{"airlock "} + command));
+    for (const char* line :
+         {"0  done", "4  an input file is missing", "5  writing failed", "7  a failure of Airlock"})
       CHECK_THAT(help.out, ContainsSubstring(line));
   }
   EXPECT(airlock("pe").code == cli::exit_usage);
@@ -64,20 +69,25 @@ TEST_CASE("A PE file that is missing or malformed gives its own message and exit
   const Answer missing = airlock("pe no-such-file.exe");
   EXPECT(missing.code == cli::exit_bad_input);
   EXPECT(missing.err == "airlock pe: cannot read no-such-file.exe: No such file or directory\n");
-  std::ofstream{"cli_test.exe"} << "not a PE file, but longer than sixty-four bytes, which a DOS header needs";
+  std::ofstream{"cli_test.exe"}
+      << "not a PE file, but longer than sixty-four bytes, which a DOS header needs";
   const Answer malformed = airlock("pe cli_test.exe --json");
   EXPECT(malformed.code == cli::exit_bad_input);
-  EXPECT(malformed.err == "airlock pe: cli_test.exe: not a PE file: it begins with 0x6f6e instead of 0x5a4d (\"MZ\")\n");
+  EXPECT(malformed.err ==
+         "airlock pe: cli_test.exe: not a PE file: it begins with 0x6f6e instead of 0x5a4d "
+         "(\"MZ\")\n");
   EXPECT(malformed.out.empty());
 }
 
 TEST_CASE("A signed guest image is shown with its sections, its signer and good verdicts") {
   const fs::path image = "guests/images/securekernel.exe";
-  if (!fs::exists(image)) SKIP("guests/images/securekernel.exe is not there: this build has no guests");
+  if (!fs::exists(image))
+    SKIP("guests/images/securekernel.exe is not there: this build has no guests");
   const Answer text = airlock("pe " + image.string());
   EXPECT(text.code == cli::exit_ok);
   CHECK_THAT(text.out, ContainsSubstring("PE32+ x86-64") && ContainsSubstring("R-X  .text") &&
-                           ContainsSubstring("digest      good") && ContainsSubstring("signature   good") &&
+                           ContainsSubstring("digest      good") &&
+                           ContainsSubstring("signature   good") &&
                            ContainsSubstring("Windows System Component Verification"));
   const Answer json = airlock("pe --json " + image.string());
   EXPECT(json.code == cli::exit_ok);
@@ -111,10 +121,14 @@ TEST_CASE("A damaged trace shows what is whole, says where it ends, and fails") 
   const Answer cut = airlock("trace " + trace.string());
   EXPECT(cut.code == cli::exit_bad_input);
   EXPECT(lines(cut.out) == 400);
-  CHECK_THAT(cut.err, ContainsSubstring("airlock trace: cli_test.trace: the file ends inside the chunk at offset"));
+  CHECK_THAT(
+      cut.err,
+      ContainsSubstring("airlock trace: cli_test.trace: the file ends inside the chunk at offset"));
   fs::resize_file(trace, 100);
-  CHECK_THAT(airlock("trace " + trace.string()).err,
-             ContainsSubstring("airlock trace: cli_test.trace: the file ends inside a chunk header at offset 64"));
+  CHECK_THAT(
+      airlock("trace " + trace.string()).err,
+      ContainsSubstring(
+          "airlock trace: cli_test.trace: the file ends inside a chunk header at offset 64"));
   EXPECT(airlock("trace no-such.trace").code == cli::exit_bad_input);
   const Answer folder = airlock("trace .");
   EXPECT(folder.code == cli::exit_bad_input);

@@ -13,8 +13,8 @@
 namespace test {
 
 /// "mov rax, [rbx+8]; add rax, rcx; mov [rbx+8], rax; call +0; ret", as many times as wanted.
-inline constexpr std::array<uint8_t, 17> sample_code{0x48, 0x8b, 0x43, 0x08, 0x48, 0x01, 0xc8, 0x48, 0x89,
-                                                     0x43, 0x08, 0xe8, 0,    0,    0,    0,    0xc3};
+inline constexpr std::array<uint8_t, 17> sample_code{
+    0x48, 0x8b, 0x43, 0x08, 0x48, 0x01, 0xc8, 0x48, 0x89, 0x43, 0x08, 0xe8, 0, 0, 0, 0, 0xc3};
 inline constexpr std::array<uint8_t, 5> sample_lengths{4, 3, 4, 5, 1};
 
 class SampleCode final : public trace::CodeReader {
@@ -42,7 +42,8 @@ inline trace::EventRecord random_event(support::Prng& random, support::Instant a
   record.event.at = at;
   record.event.kind = static_cast<support::EventKind>(random.below(30));
   // Chunks with images are never skipped; tests place those themselves.
-  if (record.event.kind == support::EventKind::ImageLoaded || record.event.kind == support::EventKind::ImageUnloaded)
+  if (record.event.kind == support::EventKind::ImageLoaded ||
+      record.event.kind == support::EventKind::ImageUnloaded)
     record.event.kind = support::EventKind::DebugPrint;
   record.event.vtl = static_cast<abi::hv::Vtl>(random.below(2));
   record.event.a = random.next() >> random.below(64);
@@ -51,12 +52,15 @@ inline trace::EventRecord random_event(support::Prng& random, support::Instant a
   record.event.rip = random.below(4) == 0 ? 0 : random.next();
   record.has_frame = random.below(3) == 0;
   if (record.has_frame)
-    for (uint64_t& word : record.frame) word = random.next();
-  for (uint64_t i = random.below(40); i != 0; --i) record.text += static_cast<char>(random.below(256));
+    for (uint64_t& word : record.frame)
+      word = random.next();
+  for (uint64_t i = random.below(40); i != 0; --i)
+    record.text += static_cast<char>(random.below(256));
   return record;
 }
 
-/// Executes the sample code at random bases, with random changes of registers, levels and time, and events in between.
+/// Executes the sample code at random bases, with random changes of registers, levels and time, and
+/// events in between.
 inline Expected play(trace::Writer& writer, uint64_t seed, size_t steps) {
   support::Prng random{seed};
   Expected expected;
@@ -79,17 +83,21 @@ inline Expected play(trace::Writer& writer, uint64_t seed, size_t steps) {
     if (random.below(20) == 0) vp.active = static_cast<abi::hv::Vtl>(random.below(2));
     if (random.below(15) == 0) now.ticks += random.below(1000);
     vtl::VtlContext& context = vp.context();
-    if (instruction == sample_lengths.size() || context.rip % 0x1000 >= sample_code.size()) instruction = 0;
+    if (instruction == sample_lengths.size() || context.rip % 0x1000 >= sample_code.size())
+      instruction = 0;
     if (instruction == 0) context.rip = 0xfffff80000000000 + random.below(16) * 0x1000;
-    for (uint64_t i = random.below(3); i != 0; --i) vp.shared.gpr[random.below(16)] = random.next() >> random.below(64);
+    for (uint64_t i = random.below(3); i != 0; --i)
+      vp.shared.gpr[random.below(16)] = random.next() >> random.below(64);
     context.rsp = 0xffff800000001000 + random.below(64) * 8;
     writer.before_instruction(now, vp);
     trace::InstructionRecord record = trace::capture(now, vp);
     const uint64_t offset = context.rip % 0x1000;
     size_t start = 0, index = 0;
-    while (start < offset) start += sample_lengths[index++];
+    while (start < offset)
+      start += sample_lengths[index++];
     record.length = sample_lengths[index];
-    std::copy_n(sample_code.begin() + static_cast<ptrdiff_t>(start), record.length, record.bytes.begin());
+    std::copy_n(sample_code.begin() + static_cast<ptrdiff_t>(start), record.length,
+                record.bytes.begin());
     expected.instructions.push_back(record);
     expected.order.push_back(true);
     context.rip += record.length;
@@ -100,8 +108,8 @@ inline Expected play(trace::Writer& writer, uint64_t seed, size_t steps) {
 }
 
 inline bool equal(const trace::InstructionRecord& a, const trace::InstructionRecord& b) {
-  return a.at == b.at && a.vp == b.vp && a.vtl == b.vtl && a.code_bits == b.code_bits && a.length == b.length &&
-         a.bytes == b.bytes && a.rip == b.rip && a.registers == b.registers;
+  return a.at == b.at && a.vp == b.vp && a.vtl == b.vtl && a.code_bits == b.code_bits &&
+         a.length == b.length && a.bytes == b.bytes && a.rip == b.rip && a.registers == b.registers;
 }
 
 inline bool equal(const trace::EventRecord& a, const trace::EventRecord& b) {
@@ -112,7 +120,8 @@ inline bool equal(const trace::EventRecord& a, const trace::EventRecord& b) {
          a.has_frame == b.has_frame && a.frame == b.frame && a.text == b.text;
 }
 
-/// How many records of `expected` came back, in order, before the reader stopped; `error` says why it did.
+/// How many records of `expected` came back, in order, before the reader stopped; `error` says why
+/// it did.
 inline size_t matching_prefix(trace::Reader& reader, const Expected& expected, std::string& error) {
   size_t instructions = 0, events = 0;
   for (size_t i = 0;; ++i) {
@@ -123,12 +132,13 @@ inline size_t matching_prefix(trace::Reader& reader, const Expected& expected, s
     }
     if (!record.value()) return i;
     if (i >= expected.order.size()) return i + 1;
-    const bool same = expected.order[i]
-                          ? std::holds_alternative<trace::InstructionRecord>(*record.value()) &&
-                                equal(expected.instructions[instructions++],
-                                      std::get<trace::InstructionRecord>(*record.value()))
-                          : std::holds_alternative<trace::EventRecord>(*record.value()) &&
-                                equal(expected.events[events++], std::get<trace::EventRecord>(*record.value()));
+    const bool same =
+        expected.order[i]
+            ? std::holds_alternative<trace::InstructionRecord>(*record.value()) &&
+                  equal(expected.instructions[instructions++],
+                        std::get<trace::InstructionRecord>(*record.value()))
+            : std::holds_alternative<trace::EventRecord>(*record.value()) &&
+                  equal(expected.events[events++], std::get<trace::EventRecord>(*record.value()));
     if (!same) {
       error = "record " + std::to_string(i) + " differs";
       return ~size_t{0};

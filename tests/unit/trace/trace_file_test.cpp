@@ -57,7 +57,8 @@ std::vector<size_t> chunk_offsets(const std::vector<uint8_t>& bytes) {
   return offsets;
 }
 
-void rewrite_header(std::vector<uint8_t>& bytes, size_t at, const std::function<void(ChunkHeader&)>& change) {
+void rewrite_header(std::vector<uint8_t>& bytes, size_t at,
+                    const std::function<void(ChunkHeader&)>& change) {
   ChunkHeader header = *loader::read_at<ChunkHeader>(bytes, at);
   change(header);
   header.header_checksum = checksum(bytes_of(header).first(offsetof(ChunkHeader, header_checksum)));
@@ -90,7 +91,8 @@ TEST_CASE("A trace cut at any byte gives its whole chunks and then says where it
   const Recorded run = record("trace_file_test.trace", 9, 300);
   size_t longest = 0;
   for (size_t size = 0; size < run.bytes.size(); ++size) {
-    const std::vector<uint8_t> cut(run.bytes.begin(), run.bytes.begin() + static_cast<ptrdiff_t>(size));
+    const std::vector<uint8_t> cut(run.bytes.begin(),
+                                   run.bytes.begin() + static_cast<ptrdiff_t>(size));
     auto reader = Reader::over(test::over_bytes(cut));
     if (!reader) {
       CHECK_FALSE(reader.error().message.empty());
@@ -117,7 +119,8 @@ TEST_CASE("No flipped byte of a trace is accepted") {
     if (!reader) continue;
     std::string error;
     INFO("byte " << at);
-    REQUIRE(test::matching_prefix(reader.value(), run.expected, error) <= run.expected.order.size());
+    REQUIRE(test::matching_prefix(reader.value(), run.expected, error) <=
+            run.expected.order.size());
     REQUIRE_FALSE(error.empty());
   }
 }
@@ -136,7 +139,8 @@ TEST_CASE("Each kind of damage has its own message with the offset") {
   };
   const size_t records = chunks[1];
   CHECK_THAT(refusal({}), ContainsSubstring("not an Airlock trace"));
-  CHECK_THAT(message([](auto& b) { b.resize(20); }), ContainsSubstring("ends inside its header: 20 of 64 bytes"));
+  CHECK_THAT(message([](auto& b) { b.resize(20); }),
+             ContainsSubstring("ends inside its header: 20 of 64 bytes"));
   CHECK_THAT(message([](auto& b) { b[9] ^= 1; }), ContainsSubstring("the file header is damaged"));
   CHECK_THAT(message([](auto& b) {
                b[8] = 2;
@@ -144,25 +148,37 @@ TEST_CASE("Each kind of damage has its own message with the offset") {
                std::memcpy(b.data() + 56, &sum, sizeof sum);
              }),
              ContainsSubstring("format version 2.0; this program reads version 1"));
-  CHECK_THAT(message([&](auto& b) { b[records] ^= 1; }), ContainsSubstring(fmt::format("no chunk begins at offset {}", records)));
+  CHECK_THAT(message([&](auto& b) { b[records] ^= 1; }),
+             ContainsSubstring(fmt::format("no chunk begins at offset {}", records)));
   CHECK_THAT(message([&](auto& b) { b[records + 20] ^= 1; }),
              ContainsSubstring(fmt::format("the chunk header at offset {} is damaged", records)));
   CHECK_THAT(message([&](auto& b) { b[records + 70] ^= 1; }),
              ContainsSubstring(fmt::format("the chunk at offset {} is damaged", records)));
-  CHECK_THAT(message([&](auto& b) { rewrite_header(b, records, [](ChunkHeader& h) { h.sequence = 7; }); }),
-             ContainsSubstring(fmt::format("chunk 7 is at offset {} where chunk 1 must be", records)));
-  CHECK_THAT(message([&](auto& b) { rewrite_header(b, records, [](ChunkHeader& h) { h.raw_size = 0xffffffff; }); }),
+  CHECK_THAT(
+      message([&](auto& b) { rewrite_header(b, records, [](ChunkHeader& h) { h.sequence = 7; }); }),
+      ContainsSubstring(fmt::format("chunk 7 is at offset {} where chunk 1 must be", records)));
+  CHECK_THAT(message([&](auto& b) {
+               rewrite_header(b, records, [](ChunkHeader& h) { h.raw_size = 0xffffffff; });
+             }),
              ContainsSubstring("claims 4294967295 bytes"));
-  CHECK_THAT(message([&](auto& b) { rewrite_header(b, records, [](ChunkHeader& h) { h.raw_size += 1; }); }),
+  CHECK_THAT(message([&](auto& b) {
+               rewrite_header(b, records, [](ChunkHeader& h) { h.raw_size += 1; });
+             }),
              ContainsSubstring("does not decompress to"));
-  CHECK_THAT(message([&](auto& b) { rewrite_header(b, records, [](ChunkHeader& h) { h.record_count += 1; }); }),
+  CHECK_THAT(message([&](auto& b) {
+               rewrite_header(b, records, [](ChunkHeader& h) { h.record_count += 1; });
+             }),
              ContainsSubstring("holds 300 records instead of 301"));
-  CHECK_THAT(message([&](auto& b) { rewrite_header(b, records, [](ChunkHeader& h) { h.version = 9; }); }),
-             ContainsSubstring("has version 9"));
-  CHECK_THAT(message([&](auto& b) { rewrite_header(b, records, [](ChunkHeader& h) { h.kind = fourcc("NEWS"); }); }),
+  CHECK_THAT(
+      message([&](auto& b) { rewrite_header(b, records, [](ChunkHeader& h) { h.version = 9; }); }),
+      ContainsSubstring("has version 9"));
+  CHECK_THAT(message([&](auto& b) {
+               rewrite_header(b, records, [](ChunkHeader& h) { h.kind = fourcc("NEWS"); });
+             }),
              ContainsSubstring("unknown kind \"NEWS\""));
-  CHECK_THAT(message([&](auto& b) { b.resize(chunks.back()); }),
-             ContainsSubstring(fmt::format("ends at offset {} without its end mark", chunks.back())));
+  CHECK_THAT(
+      message([&](auto& b) { b.resize(chunks.back()); }),
+      ContainsSubstring(fmt::format("ends at offset {} without its end mark", chunks.back())));
 }
 
 TEST_CASE("A chunk of an unknown kind that says it may be skipped is skipped") {
@@ -179,7 +195,8 @@ TEST_CASE("Skipping passes over early chunks but not over images") {
   test::SampleCode code;
   auto writer = Writer::create("skip.trace", {}, &code);
   REQUIRE(writer.ok());
-  writer.value()->on({.at = {5}, .kind = support::EventKind::ImageLoaded, .a = 0x1000, .text = "first.exe"});
+  writer.value()->on(
+      {.at = {5}, .kind = support::EventKind::ImageLoaded, .a = 0x1000, .text = "first.exe"});
   test::play(*writer.value(), 17, 150'000);
   const auto closed = writer.value()->close();
   REQUIRE(closed.ok());
@@ -202,7 +219,7 @@ TEST_CASE("Skipping passes over early chunks but not over images") {
 }
 
 TEST_CASE("When the disk is full the trace keeps its whole chunks and the writer says so") {
-  struct rlimit before {};
+  struct rlimit before{};
   REQUIRE(getrlimit(RLIMIT_FSIZE, &before) == 0);
   const auto old_handler = std::signal(SIGXFSZ, SIG_IGN);
   struct rlimit small = before;
@@ -221,7 +238,9 @@ TEST_CASE("When the disk is full the trace keeps its whole chunks and the writer
 
   REQUIRE(writer.ok());
   REQUIRE_FALSE(status.ok());
-  CHECK_THAT(status.error().message, ContainsSubstring("cannot write full.trace: File too large (the file is whole up to byte"));
+  CHECK_THAT(
+      status.error().message,
+      ContainsSubstring("cannot write full.trace: File too large (the file is whole up to byte"));
   const std::vector<uint8_t> bytes = loader::read_file("full.trace").value();
   std::remove("full.trace");
   EXPECT(bytes.size() <= 1'500'000);
@@ -233,7 +252,7 @@ TEST_CASE("When the disk is full the trace keeps its whole chunks and the writer
 }
 
 TEST_CASE("A trace that cannot even begin leaves no file behind, and devices are left alone") {
-  struct rlimit before {};
+  struct rlimit before{};
   REQUIRE(getrlimit(RLIMIT_FSIZE, &before) == 0);
   const auto old_handler = std::signal(SIGXFSZ, SIG_IGN);
   struct rlimit none = before;
@@ -248,11 +267,13 @@ TEST_CASE("A trace that cannot even begin leaves no file behind, and devices are
 
   const auto full = Writer::create("/dev/full", {}, nullptr);
   REQUIRE_FALSE(full.ok());
-  CHECK_THAT(full.error().message, ContainsSubstring("cannot write /dev/full: No space left on device"));
+  CHECK_THAT(full.error().message,
+             ContainsSubstring("cannot write /dev/full: No space left on device"));
   EXPECT(std::filesystem::exists("/dev/full"));
   const auto nowhere = Writer::create("no-such-folder/x.trace", {}, nullptr);
   REQUIRE_FALSE(nowhere.ok());
-  CHECK_THAT(nowhere.error().message, ContainsSubstring("cannot create no-such-folder/x.trace: No such file"));
+  CHECK_THAT(nowhere.error().message,
+             ContainsSubstring("cannot create no-such-folder/x.trace: No such file"));
 }
 
 TEST_CASE("A trace without its end mark is what a killed run leaves, and all of it can be read") {

@@ -7,28 +7,64 @@
 namespace cpu {
 namespace {
 
-bool only_in_steps(const Instruction& in) {
-  return is_port_io(in) || is_locked_register_bit_test(in) || is_register_compare_exchange_32(in);
+/// RCL and RCR of memory: if the access faults, the engine has already mixed the flags.
+bool rotates_memory_through_carry(const Instruction& in) {
+  const bool shift = in.opcode == 0xc0 || in.opcode == 0xc1 || (in.opcode >= 0xd0 && in.opcode <= 0xd3);
+  return in.map == OpcodeMap::One && shift && in.mod() != 3 && (in.reg_field() == 2 || in.reg_field() == 3);
 }
 
-/// Follows the flags that bit tests leave undefined through a block.
+bool is_set_memory(const Instruction& in) {
+  return in.map == OpcodeMap::Two0F && !in.vex && (in.opcode & 0xf0) == 0x90 && in.mod() != 3;
+}
+
+/// CMP and SUB, after which the engine evaluates relations without computing RFLAGS.
+bool is_compare(const Instruction& in) {
+  if (in.map != OpcodeMap::One) return false;
+  if (in.opcode >= 0x28 && in.opcode < 0x2e) return true;
+  if (in.opcode >= 0x38 && in.opcode < 0x3e) return true;
+  return in.opcode >= 0x80 && in.opcode < 0x84 && (in.reg_field() == 5 || in.reg_field() == 7);
+}
+
+bool only_in_steps(const Instruction& in) {
+  return is_port_io(in) || is_locked_register_bit_test(in) || is_register_compare_exchange_32(in) ||
+         rotates_memory_through_carry(in);
+}
+
+/// Follows the flags through a block: those that bit tests leave undefined, and what the engine knows of their writer.
 class FlagTracker {
  public:
-  /// False: the instruction needs canonical flags while they are not.
+  /// False: the instruction must not run in this block.
   bool pass(const Instruction& in) {
-    if (is_bit_test(in)) {
-      undefined_ = true;
-      return true;
+    const bool exact = !is_set_memory(in) || stores_condition_exactly(in);
+    const bool bit_test = is_bit_test(in);
+    const FlagUse use = bit_test ? FlagUse::Other : undefined_flag_use(in);
+    const bool sees_canonical = !undefined_ || bit_test || use != FlagUse::Other;
+    if (bit_test) undefined_ = true;
+    if (use == FlagUse::WritesAll) {
+      undefined_ = false;
+      writer_ = is_compare(in) ? Writer::Compare : Writer::Known;
+    } else if (use == FlagUse::Other) {
+      writer_ = Writer::Unknown;
     }
-    if (!undefined_) return true;
-    const FlagUse use = undefined_flag_use(in);
-    if (use == FlagUse::WritesAll) undefined_ = false;
-    return use != FlagUse::Other;
+    return exact && sees_canonical;
   }
   [[nodiscard]] bool undefined() const { return undefined_; }
 
  private:
+  enum class Writer : uint8_t { Unknown, Known, Compare };
+
+  /// SETcc to memory: for some conditions the engine replaces its record of the flags by their value before it stores. If
+  /// the store then faults, the flags are wrong.
+  [[nodiscard]] bool stores_condition_exactly(const Instruction& in) const {
+    switch ((in.opcode >> 1) & 7) {
+      case 1: return true;                                   // B
+      case 2: case 4: return writer_ != Writer::Unknown;     // Z, S
+      case 3: case 6: case 7: return writer_ == Writer::Compare;  // BE, L, LE
+      default: return false;                                 // O, P
+    }
+  }
   bool undefined_{};
+  Writer writer_{};
 };
 
 Instruction decode_at(std::span<const uint8_t> bytes, size_t offset, CodeSize code_size) {

@@ -55,6 +55,7 @@ class UnicornCpu final : public Cpu {
   MaybeExit after_refusal();
   MaybeExit after_fault();
   MaybeExit touch_device(mmu::Spa page);
+  MaybeExit step_with(const StepGrant& once);
   MaybeExit write_to_code(mmu::Spa page);
   std::optional<MemoryFault> prepare_operands(const Instruction& in);
   [[nodiscard]] bool is_stack_access(const Instruction& in, uint64_t address) const;
@@ -105,6 +106,8 @@ class UnicornCpu final : public Cpu {
   uint64_t step_page_{};        ///< or until RIP leaves this page,
   uint32_t page_steps_left_{};  ///< but not longer than this
   StepGrant next_grant_;
+  uint64_t turn_instant_{};    ///< of the last turn
+  uint32_t idle_turns_{};      ///< turns since time last moved
   Code code_;  ///< of the last code_at_rip() or fetch()
 };
 

@@ -49,11 +49,10 @@ struct Refusal {
 /// Exceptions for one single step.
 struct StepGrant {
   bool active{};       ///< a single step is under way
-  bool device{};       ///< `device_page` may be touched
+  bool device{};  ///< device memory may be touched
   bool descriptors{};  ///< accesses within descriptor tables are the processor's own
   bool
       copy{};  ///< fetches from copied_page[0..1] come from private copies; writes there are allowed
-  mmu::Spa device_page;
   uint64_t copied_address[2]{~uint64_t{0}, ~uint64_t{0}};  ///< linear page addresses
   mmu::Spa copied_page[2];
 };

@@ -184,7 +184,7 @@ bool UnicornEngine::answer(mmu::AccessKind access, uint64_t address, mmu::Spa pa
                            uint8_t rights, uc_tlb_entry* entry) {
   entry->paddr = page.value();
   if (!ram) {
-    if (!grant.device || page != grant.device_page || page.value() >= private_base ||
+    if (!grant.device || page.value() >= private_base ||
         access == mmu::AccessKind::Execute)
       return refuse(RefusalKind::Device, access, address, page);
     entry->perms = static_cast<uc_prot>(UC_PROT_READ | UC_PROT_WRITE);

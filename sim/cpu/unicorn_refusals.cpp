@@ -106,12 +106,9 @@ UnicornCpu::MaybeExit UnicornCpu::after_fault() {
     const mmu::Access access{mmu::Gva{exact}, refusal.access, false, true};
     const mmu::TranslationResult implicit = translator_.translate(engine_->space(), access);
     if (implicit.ok) {  // the processor's own access: once more, with its rights
-      next_grant_ = {};
-      next_grant_.descriptors = true;
-      engine_->request_flush();
-      MaybeExit exit = step();
-      engine_->request_flush();
-      return exit;
+      StepGrant once;
+      once.descriptors = true;
+      return step_with(once);
     }
     fault.fault = implicit.fault;
   }
@@ -178,13 +175,17 @@ UnicornCpu::MaybeExit UnicornCpu::touch_device(mmu::Spa page) {
       return refused_exit(*fault);
     }
   }
-  published_ = false;
-  next_grant_ = {};
-  next_grant_.device = true;
-  next_grant_.device_page = page;
-  MaybeExit exit = step();
+  StepGrant once;
+  once.device = true;
+  return step_with(once);
+}
+
+/// The next turn executes the instruction at RIP alone, with this grant.
+UnicornCpu::MaybeExit UnicornCpu::step_with(const StepGrant& once) {
+  next_grant_ = once;
+  step_budget_ = std::max(step_budget_, 1u);
   engine_->request_flush();
-  return exit;
+  return std::nullopt;
 }
 
 /// A write to a page that holds code. If it holds the writing instruction too, that runs from a copy: no page is ever both
@@ -213,17 +214,11 @@ UnicornCpu::MaybeExit UnicornCpu::write_to_code(mmu::Spa page) {
     (void)memory_.make_data(page.page_number());
     return std::nullopt;
   }
-  engine_->request_flush();
-  engine_->synchronise();
   engine_->grant = {};
   for (unsigned i = 0; i < count; ++i) {
     if (addresses[i] != ~uint64_t{0}) engine_->copy_code(i, addresses[i], pages[i]);
   }
-  next_grant_ = engine_->grant;
-  MaybeExit exit = step();
-  (void)memory_.make_data(page.page_number());
-  engine_->request_flush();
-  return exit;
+  return step_with(engine_->grant);
 }
 
 }  // namespace cpu

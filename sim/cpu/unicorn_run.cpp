@@ -54,6 +54,8 @@ vtl::Exit UnicornCpu::run(vtl::VirtualProcessor& vp, support::Instant& now,
   };
   step_budget_ = 0;
   page_steps_left_ = 0;
+  idle_turns_ = 0;
+  next_grant_ = {};
   MaybeExit exit = begin();
   while (!exit)
     exit = turn();
@@ -91,7 +93,14 @@ bool UnicornCpu::can_take_interrupt() const {
          (engine_->registers->hidden_flags & hidden::interrupt_shadow) == 0;
 }
 
+/// Faults of handlers, one after the other, without an instruction in between: hardware would hang.
+constexpr uint32_t hopeless = 1u << 20;
+
 UnicornCpu::MaybeExit UnicornCpu::turn() {
+  idle_turns_ = engine_->now == turn_instant_ ? idle_turns_ + 1 : 0;
+  turn_instant_ = engine_->now;
+  if (idle_turns_ > hopeless)
+    return failure("the guest hangs: its exceptions recur without an instruction being executed");
   if (engine_->now >= engine_->deadline) return vtl::Exit{};
   if (can_take_interrupt()) return accept_interrupt();
   published_ = false;

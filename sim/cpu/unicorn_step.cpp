@@ -67,11 +67,17 @@ UnicornCpu::MaybeExit UnicornCpu::step() {
   bool handled = false;
   if (MaybeExit exit = without_engine(in, handled); handled) return exit;
   engine_->synchronise();
-  engine_->grant = next_grant_;
+  const StepGrant once = next_grant_;
+  engine_->grant = once;
   next_grant_ = {};
   const uint64_t trap_before = engine_->registers->rflags & x64::rflags::tf;
   engine_->device_written = false;
   const Stop stop = engine_->single_step();
+  if (once.device || once.descriptors || once.copy) engine_->request_flush();
+  for (unsigned i = 0; once.copy && i < 2; ++i) {
+    if (once.copied_address[i] != ~uint64_t{0})
+      (void)memory_.make_data(once.copied_page[i].page_number());
+  }
   return after_step(in, stop, trap_before);
 }
 

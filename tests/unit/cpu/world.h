@@ -192,17 +192,17 @@ class World : public cpu::AddressSpaceProvider {
   vtl::VirtualProcessor vp;
   support::Instant now;
 
- private:
+ protected:
   void build_tables() {
-    poke<uint64_t>(pml4, pdpt | 7);
-    poke<uint64_t>(pdpt, page_directory | 7);
+    restore<uint64_t>(pml4, pdpt | 7);
+    restore<uint64_t>(pdpt, page_directory | 7);
     for (uint64_t table = 0; table < ram_size >> 21; ++table)
-      poke<uint64_t>(page_directory + 8 * table, (page_tables + table * 0x1000) | 7);
+      restore<uint64_t>(page_directory + 8 * table, (page_tables + table * 0x1000) | 7);
     // The device page of the local APIC, through a 2 MiB page.
-    poke<uint64_t>(pdpt + 8 * 3, 0x8000 | 7);
-    poke<uint64_t>(0x8000 + 8 * 0x1f7, 0xfee00000 | 0x87);
+    restore<uint64_t>(pdpt + 8 * 3, 0x8000 | 7);
+    restore<uint64_t>(0x8000 + 8 * 0x1f7, 0xfee00000 | 0x87);
     for (uint64_t page = 0; page < ram_size; page += abi::page_size)
-      map(page, page, page >= user_code ? 7 : 3);
+      restore<uint64_t>(entry_address(page), page | (page >= user_code ? 7 : 3));
     const uint64_t descriptors[] = {0,
                                     0x00af9b000000ffff,
                                     0x00cf93000000ffff,
@@ -214,11 +214,15 @@ class World : public cpu::AddressSpaceProvider {
                                     0x0000890000000067 | (tss & 0xffffff) << 16,
                                     0};
     for (size_t i = 0; i < std::size(descriptors); ++i)
-      poke<uint64_t>(gdt + 8 * i, descriptors[i]);
-    poke<uint64_t>(tss + 4, kernel_stack);
+      restore<uint64_t>(gdt + 8 * i, descriptors[i]);
+    restore<uint64_t>(tss + 4, kernel_stack);
     for (unsigned i = 1; i <= 7; ++i)
-      poke<uint64_t>(tss + 0x24 + 8 * (i - 1), interrupt_stack + i * 0x1000);
-    poke<uint16_t>(tss + 0x66, 0xffff);
+      restore<uint64_t>(tss + 0x24 + 8 * (i - 1), interrupt_stack + i * 0x1000);
+    restore<uint16_t>(tss + 0x66, 0xffff);
+  }
+  template <class T>
+  void restore(uint64_t address, T value) {
+    if (peek<T>(address) != value) poke(address, value);
   }
   void reset_registers() {
     vtl::VtlContext& c = context();

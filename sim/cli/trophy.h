@@ -29,8 +29,8 @@ struct Trophy {
   [[nodiscard]] size_t readable() const;
 };
 
-/// Looks at the page when the process that keeps the secret ends, while it is still there, or at the end of a run that stops
-/// earlier. Looking changes nothing.
+/// Looks at the page when the process that keeps the secret ends, or the system with it: while it is still there; or at the
+/// end of a run that stops earlier. Looking changes nothing.
 class TrophyHunter : public support::EventSink {
  public:
   void on(const support::Event& event) override;

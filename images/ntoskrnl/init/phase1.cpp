@@ -34,6 +34,7 @@ void PspIumInitialize() {
 
 void PoInitiateShutdown() {
   boot::milestone("ntoskrnl: shutting down");
+  PsShutdownSystem();
   if (const NtStatus status = HvlNotifyShutdown(); !succeeded(status))
     DbgPrintEx("ntoskrnl: secure service 237 answered {:#010x}\n", status);
   arch::disable_interrupts();

@@ -266,3 +266,8 @@ void PsAnnounceProcess(const EPROCESS* process) {
 void PsAnnounceProcessExit(const EPROCESS* process) {
   announce(process, abi::boot::DebugEvent::ProcessExited);
 }
+
+void PsShutdownSystem() {
+  for (const EPROCESS* p = process_list; p != nullptr; p = p->next)
+    if (p != PsInitialSystemProcess && !p->terminating && p->threads != nullptr) PsAnnounceProcessExit(p);
+}

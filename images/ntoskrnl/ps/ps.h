@@ -50,6 +50,8 @@ extern "C" const char* PsGetProcessImageFileName(const EPROCESS* process);
 KTHREAD* PsLookupThreadByThreadId(uint64_t tid);
 void PsAnnounceProcess(const EPROCESS* process);
 void PsAnnounceProcessExit(const EPROCESS* process);
+// What still lives ends with the power: said before the secure kernel wipes its trustlets (service 237).
+void PsShutdownSystem();
 
 /// True for the address of a live process.
 bool PsIsProcess(const EPROCESS* candidate);

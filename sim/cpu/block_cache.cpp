@@ -25,9 +25,14 @@ bool is_compare(const Instruction& in) {
   return in.opcode >= 0x80 && in.opcode < 0x84 && (in.reg_field() == 5 || in.reg_field() == 7);
 }
 
+/// LOOPE and LOOPNE: when they end by their count the engine forgets which instruction wrote the flags.
+bool is_conditional_loop(const Instruction& in) {
+  return in.is(OpcodeMap::One, 0xe0) || in.is(OpcodeMap::One, 0xe1);
+}
+
 bool only_in_steps(const Instruction& in) {
   return is_port_io(in) || is_locked_register_bit_test(in) || is_register_compare_exchange_32(in) ||
-         rotates_memory_through_carry(in);
+         rotates_memory_through_carry(in) || is_conditional_loop(in);
 }
 
 /// Follows the flags through a block: those that bit tests leave undefined, and what the engine knows of their writer.

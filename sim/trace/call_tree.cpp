@@ -90,12 +90,12 @@ void CallTreePrinter::on(const Event& event) {
       return vtl_call(event, vp);
     case EventKind::VtlReturn:
       return vtl_return(event, vp);
-    case EventKind::VtlInterruptEntry: {
+    case EventKind::VtlInterruptEntry: {  // told by the VTL that is left
       const unsigned depth = nested_depth(vp);
       vp.current = Activity{Kind::Interrupt, fmt::format("interrupt {:#x}", event.a), 0, depth};
       return hold(event, depth,
-                  fmt::format("enters VTL {} by interrupt {:#x}", static_cast<uint8_t>(event.vtl),
-                              event.a));
+                  fmt::format("interrupt {:#x} enters VTL {}", event.a,
+                              static_cast<uint8_t>(event.vtl) + 1));
     }
     case EventKind::Intercept:
       if (!options_.intercepts) return;

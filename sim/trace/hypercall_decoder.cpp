@@ -103,7 +103,10 @@ void add_fields(Fields fields, Bytes bytes, const std::string& prefix, Arguments
 }
 
 /// Lists of pages are mostly runs; anything else is shown up to a few elements.
-void add_elements(const abi::hv::CallInfo& call, Fields fields, Bytes list, Arguments& out) {
+/// A long call is captured in pieces, and an event carries the last: `list` begins with element
+/// `start`.
+void add_elements(const abi::hv::CallInfo& call, Fields fields, Bytes list, size_t start,
+                  Arguments& out) {
   constexpr size_t shown = 4;
   const size_t count = list.size() / call.element;
   if (call.code == abi::hv::CallCode::ModifyVtlProtectionMask && count != 0) {
@@ -112,13 +115,15 @@ void add_elements(const abi::hv::CallInfo& call, Fields fields, Bytes list, Argu
     for (size_t i = 1; i < count; ++i)
       run = run && load(list.subspan(i * 8, 8)) == first + i;
     if (run) {
-      out.push_back({"pages", count == 1 ? fmt::format("{:#x}", first)
-                                         : fmt::format("{:#x}..{:#x}", first, first + count - 1)});
+      out.push_back({start == 0 ? "pages" : fmt::format("pages[{}..]", start),
+                     count == 1 ? fmt::format("{:#x}", first)
+                                : fmt::format("{:#x}..{:#x}", first, first + count - 1)});
       return;
     }
   }
   for (size_t i = 0; i < std::min(count, shown); ++i)
-    add_fields(fields, list.subspan(i * call.element, call.element), fmt::format("[{}].", i), out);
+    add_fields(fields, list.subspan(i * call.element, call.element),
+               fmt::format("[{}].", start + i), out);
   if (count > shown) out.push_back({"...", fmt::format("{} more", count - shown)});
 }
 
@@ -156,7 +161,8 @@ DecodedHypercall decode_hypercall(uint64_t control, uint64_t result, Bytes input
       if (field.value.front() != '(') out.arguments.push_back(std::move(field));
   }
   if (call->element != 0 && input.size() > call->header)
-    add_elements(*call, layout->element, input.subspan(call->header), out.arguments);
+    add_elements(*call, layout->element, input.subspan(call->header), word.rep_start(),
+                 out.arguments);
   return out;
 }
 

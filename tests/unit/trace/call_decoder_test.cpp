@@ -47,6 +47,16 @@ TEST_CASE("A hypercall is decoded with the field names of its row") {
          "target_partition=self, map_flags=R|KX, target_vtl=1, pages=0x100..0x102");
 }
 
+TEST_CASE("The last piece of a long call says where it begins") {
+  const auto control =
+      hv::control_for(hv::CallCode::ModifyVtlProtectionMask, 510).with_rep_start(508).raw;
+  const auto input = block(hv::ModifyVtlProtectionMask{hv::partition_self, 0, {}, {}},
+                           hv::GpaPage{7}, hv::GpaPage{8});
+  const DecodedHypercall call = decode_hypercall(control, uint64_t{510} << 32, input);
+  EXPECT(call.arguments.back().name == "pages[508..]");
+  EXPECT(call.arguments.back().value == "0x7..0x8");
+}
+
 TEST_CASE("Scattered pages and register names are listed one by one, up to a few") {
   const auto pages = block(hv::ModifyVtlProtectionMask{}, hv::GpaPage{1}, hv::GpaPage{5},
                            hv::GpaPage{6}, hv::GpaPage{7}, hv::GpaPage{8}, hv::GpaPage{9});

@@ -140,7 +140,7 @@ TEST_CASE("Interrupt entries, fast flushes and stray returns do not confuse the 
   Conversation talk;
   talk.back({});
   Event interrupt{.at = {}, .kind = EventKind::VtlInterruptEntry, .a = 0x30};
-  interrupt.vtl = abi::hv::Vtl::Vtl1;
+  interrupt.vtl = abi::hv::Vtl::Vtl0;
   talk.event(interrupt);
   talk.back({});
   talk.call({2, 0, 0, 0, {}});
@@ -148,7 +148,7 @@ TEST_CASE("Interrupt entries, fast flushes and stray returns do not confuse the 
   talk.event({.at = {}, .kind = EventKind::VtlCall, .a = 0x77});
   talk.event({.at = {}, .kind = EventKind::VtlReturn, .a = 0x78});
   EXPECT(talk.lines() == Lines{"VTL return without a call (rbx=0x0)",
-                               "enters VTL 1 by interrupt 0x30", "FlushTb()",
+                               "interrupt 0x30 enters VTL 1", "FlushTb()",
                                "VTL call (rbx=0x77) = rbx 0x78"});
 }
 

@@ -41,21 +41,27 @@ mmu::AccessKind kind_of(const std::string& access) {
   return access == "x" ? mmu::AccessKind::Execute : mmu::AccessKind::Read;
 }
 
-/// Which root of stage 1 VTL 0 walks: the one asked for, or its own.
-support::Result<std::optional<uint64_t>> root_for(const ExplainArguments& arguments, const Session& session) {
-  std::optional<uint64_t> root;
+/// Which root of stage 1 each VTL walks: that of the process asked for, or its own.
+struct Roots {
+  std::optional<uint64_t> vtl0, vtl1;
+};
+
+support::Result<Roots> roots_for(const ExplainArguments& arguments, const Session& session) {
+  Roots roots;
   if (!arguments.process.empty()) {
-    const ProcessList::Process* process = session.processes().find(arguments.process);
-    if (process == nullptr) {
+    const auto* normal = session.processes().find(arguments.process, abi::hv::Vtl::Vtl0);
+    const auto* secure = session.processes().find(arguments.process, abi::hv::Vtl::Vtl1);
+    if (normal == nullptr && secure == nullptr) {
       return support::Error{fmt::format("--process {}: no such process at this point of the run", arguments.process)};
     }
-    root = process->cr3;
+    if (normal != nullptr) roots.vtl0 = normal->cr3;
+    if (secure != nullptr) roots.vtl1 = secure->cr3;
   }
   if (!arguments.cr3.empty()) {
-    root = parse_address(arguments.cr3);
-    if (!root) return support::Error{fmt::format("--cr3 {}: not a hexadecimal number", arguments.cr3)};
+    roots.vtl0 = parse_address(arguments.cr3);
+    if (!roots.vtl0) return support::Error{fmt::format("--cr3 {}: not a hexadecimal number", arguments.cr3)};
   }
-  return root;
+  return roots;
 }
 
 std::string walk_json(const mmu::WalkReport& report, unsigned vtl) {
@@ -79,7 +85,7 @@ std::string walk_json(const mmu::WalkReport& report, unsigned vtl) {
 }
 
 void print_walks(const ExplainArguments& arguments, const machine::Machine& machine, const mmu::Access& access,
-                 std::optional<uint64_t> root) {
+                 const Roots& roots) {
   for (const abi::hv::Vtl vtl : {abi::hv::Vtl::Vtl0, abi::hv::Vtl::Vtl1}) {
     const unsigned number = static_cast<unsigned>(vtl);
     const bool exists = vtl == abi::hv::Vtl::Vtl0 || machine.hypervisor().partition().enabled(vtl);
@@ -88,7 +94,7 @@ void print_walks(const ExplainArguments& arguments, const machine::Machine& mach
       continue;
     }
     const mmu::AddressSpace space =
-        machine.view(vtl, vtl == abi::hv::Vtl::Vtl0 ? root : std::optional<uint64_t>{});
+        machine.view(vtl, vtl == abi::hv::Vtl::Vtl0 ? roots.vtl0 : roots.vtl1);
     const mmu::WalkReport report = mmu::explain(machine.translator(), space, access);
     if (arguments.json) fmt::print("{}\n", walk_json(report, number));
     else fmt::print("VTL {}:\n{}\n", number, mmu::to_text(report, space, access));
@@ -107,13 +113,13 @@ int explain(const ExplainArguments& arguments) {
     return complain(exit_environment, started.error().message);
   }
   const machine::StopReason stop = session.run();
-  auto root = root_for(arguments, session);
-  if (!root) return complain(exit_usage, root.error().message);
+  const auto roots = roots_for(arguments, session);
+  if (!roots) return complain(exit_usage, roots.error().message);
   const mmu::Access access{mmu::Gva{*address}, kind_of(arguments.access), arguments.user, false};
   if (!arguments.json) {
     fmt::print("At instruction {}. {}\n\n", session.machine().now().ticks, sentence(stop, session.machine()));
   }
-  print_walks(arguments, session.machine(), access, root.value());
+  print_walks(arguments, session.machine(), access, roots.value());
   return exit_ok;
 }
 
@@ -127,7 +133,7 @@ void register_explain(CLI::App& app, int& exit_code) {
   command->add_option("--until", arguments->session.until, "The point of the run, as for `airlock run`; without it, its end");
   command->add_option("--access", arguments->access, "r, w or x")->check(CLI::IsMember({"r", "w", "x"}));
   command->add_flag("--user", arguments->user, "An access of ring 3");
-  command->add_option("--process", arguments->process, "VTL 0 walks the page tables of this process");
+  command->add_option("--process", arguments->process, "Each VTL walks its page tables of this process");
   command->add_option("--cr3", arguments->cr3, "VTL 0 walks the page tables at this physical address");
   command->add_flag("--json", arguments->json, "JSON lines instead of text");
   command->footer(

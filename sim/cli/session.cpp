@@ -39,13 +39,15 @@ support::Status fill_in_paths(loader::MachineConfig& config) {
 }  // namespace
 
 void ProcessList::on(const support::Event& event) {
-  if (event.kind != support::EventKind::ProcessCreated || event.vtl != abi::hv::Vtl::Vtl0) return;
-  processes_.push_back({std::string{event.text}, event.a, event.b, event.c});
+  if (event.kind != support::EventKind::ProcessCreated) return;
+  processes_.push_back({std::string{event.text}, event.vtl, event.a, event.b, event.c});
 }
 
-const ProcessList::Process* ProcessList::find(std::string_view name) const {
+const ProcessList::Process* ProcessList::find(std::string_view name, abi::hv::Vtl vtl) const {
   const auto found = std::find_if(processes_.rbegin(), processes_.rend(),
-                                  [&](const Process& process) { return same_name(process.name, name); });
+                                  [&](const Process& process) {
+                                    return process.vtl == vtl && same_name(process.name, name);
+                                  });
   return found == processes_.rend() ? nullptr : &*found;
 }
 

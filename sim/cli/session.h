@@ -22,17 +22,18 @@ struct SessionOptions {
   std::optional<loader::GearSetting> gear;
 };
 
-/// Remembers the processes that NTOS announces.
+/// Remembers the processes that guests announce: NTOS with their VTL 0 tables, the secure kernel with those of VTL 1.
 class ProcessList : public support::EventSink {
  public:
   struct Process {
     std::string name;
+    abi::hv::Vtl vtl{};
     uint64_t pid{}, cr3{}, secure_handle{};
   };
 
   void on(const support::Event& event) override;
-  /// The latest process of this name, or null. Names compare without case.
-  [[nodiscard]] const Process* find(std::string_view name) const;
+  /// The latest process of this name as `vtl` knows it, or null. Names compare without case.
+  [[nodiscard]] const Process* find(std::string_view name, abi::hv::Vtl vtl) const;
 
  private:
   std::vector<Process> processes_;

@@ -1,3 +1,5 @@
+#include <cstring>
+
 #include "sim/cpu/instruction.h"
 
 namespace cpu {
@@ -257,9 +259,12 @@ FlagUse undefined_flag_use(const Instruction& in) {
 }
 
 bool page_is_dangerous(std::span<const uint8_t, 4096> page) {
-  for (size_t start = 0; start < page.size(); ++start) {
-    if (page[start] != 0xf0) continue;
+  const uint8_t* const end = page.data() + page.size();
+  for (const uint8_t* from = page.data(); from < end; ++from) {
+    from = static_cast<const uint8_t*>(std::memchr(from, 0xf0, static_cast<size_t>(end - from)));
+    if (from == nullptr) return false;
     // Whatever prefixes stand between LOCK and the opcode, 14 of them at most.
+    const auto start = static_cast<size_t>(from - page.data());
     for (size_t at = start + 1; at <= start + max_instruction_length; ++at) {
       if (may_be_register_bit_test(page, at)) return true;
       if (at >= page.size() || !is_prefix(page[at])) break;

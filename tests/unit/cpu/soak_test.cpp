@@ -7,7 +7,7 @@
 using namespace cpu_test;
 
 TEST_CASE("random instruction streams give the same state in both gears, in every mode") {
-  constexpr unsigned pairs = 6, streams = 400;
+  constexpr unsigned pairs = 4, streams = 300;
   for (unsigned pair = 0; pair < pairs; ++pair) {
     Soak soak;
     for (unsigned stream = 0; stream < streams; ++stream) {

@@ -1,10 +1,12 @@
 #pragma once
-// The observation port: ring 0 says what it does, the host listens, and nothing that a guest can see changes.
+// The observation port: ring 0 says what it does, the host listens, and nothing that a guest can
+// see changes.
 #include "abi/layout/fields.h"
 
 namespace abi::boot {
 
-/// 32-bit OUT with EAX = DebugEvent and RCX = GVA of the record, read with the caller's own translation.
+/// 32-bit OUT with EAX = DebugEvent and RCX = GVA of the record, read with the caller's own
+/// translation.
 inline constexpr uint16_t debug_event_port = 0xA1D0;
 
 enum class DebugEvent : uint32_t {
@@ -13,7 +15,7 @@ enum class DebugEvent : uint32_t {
   Milestone = 3,       ///< DebugText
   ProcessCreated = 4,  ///< DebugProcess
   ImageUnloaded = 5,   ///< DebugImage
-  ProcessExited = 6,   ///< DebugProcess: its last thread ends; its pages and tables are still as they were
+  ProcessExited = 6,   ///< DebugProcess: it ends; its pages and tables are still as they were
 };
 
 struct DebugImage {
@@ -40,7 +42,8 @@ struct DebugProcess {
 
 }  // namespace abi::boot
 
-ABI_FIELDS(abi::boot::DebugImage, 0x50, (base, Gva), (size, Count), (name_length, Count), (name, Bytes));
+ABI_FIELDS(abi::boot::DebugImage, 0x50, (base, Gva), (size, Count), (name_length, Count),
+           (name, Bytes));
 ABI_FIELDS(abi::boot::DebugText, 0x108, (length, Count), (reserved, Reserved), (text, Bytes));
-ABI_FIELDS(abi::boot::DebugProcess, 0x60, (pid, Plain), (cr3, Gpa), (secure_handle, Plain), (name_length, Count),
-           (reserved, Reserved), (name, Bytes));
+ABI_FIELDS(abi::boot::DebugProcess, 0x60, (pid, Plain), (cr3, Gpa), (secure_handle, Plain),
+           (name_length, Count), (reserved, Reserved), (name, Bytes));

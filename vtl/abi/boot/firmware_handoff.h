@@ -1,5 +1,6 @@
 #pragma once
-// What the machine tells its firmware at reset: the strap pins and the factory's seed of this machine.
+// What the machine tells its firmware at reset: the strap pins and the factory's seed of this
+// machine.
 #include "abi/layout/fields.h"
 
 namespace abi::boot {
@@ -19,11 +20,11 @@ enum FirmwareFlags : uint32_t {
   FirmwareTestSigning = 1u << 3,
 };
 
-/// RCX at the firmware's entry holds the GPA of this record. The machine file's switches reach the boot manager as
-/// firmware variables; carrying them there is the only purpose of the record.
+/// RCX at the firmware's entry holds the GPA of this record. The machine file's switches reach the
+/// boot manager as firmware variables; carrying them there is the only purpose of the record.
 struct FirmwareHandoff {
-  uint64_t memory_size;   ///< bytes; RAM is [0, memory_size)
-  uint64_t framebuffer;   ///< 0: there is none
+  uint64_t memory_size;  ///< bytes; RAM is [0, memory_size)
+  uint64_t framebuffer;  ///< 0: there is none
   uint8_t machine_seed[32];
   LaunchType hypervisor_launch_type;
   LaunchType vsm_launch_type;
@@ -33,5 +34,6 @@ struct FirmwareHandoff {
 
 }  // namespace abi::boot
 
-ABI_FIELDS(abi::boot::FirmwareHandoff, 0x40, (memory_size, Plain), (framebuffer, Gpa), (machine_seed, Bytes),
-           (hypervisor_launch_type, Plain), (vsm_launch_type, Plain), (flags, Flags), (profile, Plain));
+ABI_FIELDS(abi::boot::FirmwareHandoff, 0x40, (memory_size, Plain), (framebuffer, Gpa),
+           (machine_seed, Bytes), (hypervisor_launch_type, Plain), (vsm_launch_type, Plain),
+           (flags, Flags), (profile, Plain));

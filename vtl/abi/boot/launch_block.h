@@ -1,10 +1,12 @@
 #pragma once
-// The door between hvloader.efi and the machine: one OUT turns a bare machine into a root partition (decisions 5, "ours").
+// The door between hvloader.efi and the machine: one OUT turns a bare machine into a root partition
+// (decisions 5, "ours").
 #include "abi/layout/fields.h"
 
 namespace abi::boot {
 
-/// 32-bit OUT with EAX = launch_hypervisor and RCX = GPA of a LaunchBlock; IN afterwards answers a LaunchResult.
+/// 32-bit OUT with EAX = launch_hypervisor and RCX = GPA of a LaunchBlock; IN afterwards answers a
+/// LaunchResult.
 inline constexpr uint16_t hypervisor_launch_port = 0xA1C0;
 inline constexpr uint32_t launch_hypervisor = 1;
 
@@ -26,4 +28,5 @@ enum LaunchFlags : uint64_t {
 
 }  // namespace abi::boot
 
-ABI_FIELDS(abi::boot::LaunchBlock, 0x20, (size, Plain), (version, Plain), (flags, Flags), (reserved, Reserved));
+ABI_FIELDS(abi::boot::LaunchBlock, 0x20, (size, Plain), (version, Plain), (flags, Flags),
+           (reserved, Reserved));

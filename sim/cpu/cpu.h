@@ -5,6 +5,8 @@
 
 #include "mmu/translator.h"
 #include "sim/support/instant.h"
+#include "sim/support/prng.h"
+#include "sim/support/state_fields.h"
 #include "vtl/exit.h"
 #include "vtl/instruction_observer.h"
 #include "vtl/virtual_processor.h"
@@ -30,6 +32,14 @@ class MmioBus {
                              uint8_t size) = 0;
   virtual void mmio_write(vtl::VirtualProcessor& vp, support::Instant now, mmu::Spa address,
                           uint8_t size, uint64_t value) = 0;
+};
+
+/// What a processor keeps between two calls beyond its registers. Engines keep nothing: what they know is made anew from
+/// registers, memory and TLB.
+struct CpuState {
+  support::Prng random{0};  ///< RDRAND and RDSEED
+  bool trap_pending{};      ///< an instruction that was completed outside had TF set
+  STATE_FIELDS(random, trap_pending)
 };
 
 /// One virtual processor's instruction engine. Everything that the architecture defines without a hypervisor happens inside:
@@ -67,6 +77,11 @@ class Cpu {
   /// Completes OUT or OUTS (one element) once the port has taken `exit.io.value`.
   virtual void complete_io_write(vtl::VirtualProcessor& vp, support::Instant& now,
                                  const vtl::Exit& exit) = 0;
+
+  [[nodiscard]] virtual CpuState state() const = 0;
+  /// Registers, memory, TLB and this were put back to another instant: nothing known about them holds any more. An
+  /// interrupt that was offered must be offered again.
+  virtual void restore(const CpuState& state) = 0;
 
   /// Null ends it. Only in the Exact gear.
   virtual void observe(vtl::InstructionObserver* observer) = 0;

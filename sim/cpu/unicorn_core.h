@@ -28,6 +28,8 @@ class UnicornCpu final : public Cpu {
                         uint32_t value) override;
   void complete_io_write(vtl::VirtualProcessor& vp, support::Instant& now,
                          const vtl::Exit& exit) override;
+  [[nodiscard]] CpuState state() const override { return state_; }
+  void restore(const CpuState& state) override;
   void observe(vtl::InstructionObserver* observer) override { observer_ = observer; }
 
  private:
@@ -89,14 +91,13 @@ class UnicornCpu final : public Cpu {
   const AddressSpaceProvider& spaces_;
   support::EventSink* events_;
   vtl::InstructionObserver* observer_{};
-  support::Prng random_;
+  CpuState state_;
   CodePages pages_;
   RegisterTransfer transfer_;
   vtl::VtlArray<std::unique_ptr<UnicornEngine>> engines_;
   const char* engine_failure_{""};
 
-  std::optional<uint8_t> offered_;
-  bool trap_pending_{};  ///< an instruction that was completed outside had TF set
+  std::optional<uint8_t> offered_;  ///< no state: the machine offers anew before each run
 
   // While run() is active.
   UnicornEngine* engine_{};

@@ -75,7 +75,7 @@ UnicornCpu::MaybeExit UnicornCpu::after_exit() {
   const bool undefined = is_exception && vector == static_cast<uint8_t>(Vector::InvalidOpcode);
   if (!is_exception || (undefined && is_missing_in_engine(in))) {
     const ProcessorMemory memory{translator_, engine_->space()};
-    return apply(emulate(in, *vp_, {memory, random_, engine_->now}), in);
+    return apply(emulate(in, *vp_, {memory, state_.random, engine_->now}), in);
   }
   const bool has_code = x64::pushes_error_code(vector);
   return raise_exception({vector, has_code, has_code ? engine_->error_code() & 0xffff : 0, 0},

@@ -15,7 +15,7 @@ UnicornCpu::UnicornCpu(const CpuConfig& config, mmu::PhysicalMemory& memory,
       bus_{bus},
       spaces_{spaces},
       events_{events},
-      random_{config.seed + config.vp_index * 0x9e3779b97f4a7c15, "cpu.rdrand"},
+      state_{.random = support::Prng{config.seed + config.vp_index * 0x9e3779b97f4a7c15, "cpu.rdrand"}},
       pages_{memory} {}
 
 UnicornEngine* UnicornCpu::engine_of(vtl::Vtl vtl) {
@@ -72,15 +72,15 @@ UnicornCpu::MaybeExit UnicornCpu::begin() {
   vtl::VtlContext& context = vp_->context();
   if (context.exception_pending) {
     context.exception_pending = false;
-    trap_pending_ = false;
+    state_.trap_pending = false;
     const vtl::PendingException pending = context.pending;
     publish();
     MaybeExit exit = raise_exception(pending, EventSource::Fault);
     if (exit && exit->reason == vtl::ExitReason::SlatViolation) context.exception_pending = true;
     return exit;
   }
-  if (trap_pending_) {
-    trap_pending_ = false;
+  if (state_.trap_pending) {
+    state_.trap_pending = false;
     publish();
     return raise_exception({static_cast<uint8_t>(x64::Vector::Debug), false, 0, 0},
                            EventSource::Trap);
@@ -94,7 +94,7 @@ bool UnicornCpu::can_take_interrupt() const {
 }
 
 /// Faults of handlers, one after the other, without an instruction in between: hardware would hang.
-constexpr uint32_t hopeless = 1u << 20;
+constexpr uint32_t hopeless = 1u << 17;
 
 UnicornCpu::MaybeExit UnicornCpu::turn() {
   idle_turns_ = engine_->now == turn_instant_ ? idle_turns_ + 1 : 0;
@@ -148,6 +148,15 @@ void UnicornCpu::withdraw_interrupt(vtl::VirtualProcessor&) {
   offered_.reset();
 }
 
+void UnicornCpu::restore(const CpuState& state) {
+  state_ = state;
+  offered_.reset();
+  next_grant_ = {};
+  for (auto& engine : engines_.values) {
+    if (engine != nullptr) engine->request_flush();
+  }
+}
+
 bool UnicornCpu::inject_exception(vtl::VirtualProcessor& vp,
                                   const vtl::PendingException& exception) {
   const mmu::AddressSpace space = spaces_.address_space(vp);
@@ -169,7 +178,7 @@ void UnicornCpu::retire(vtl::VirtualProcessor& vp, support::Instant& now, uint8_
   if ((context.segments[vtl::Cs].attributes & x64::segment::long_mode) == 0)
     context.rip &= 0xffffffff;
   context.interrupt_shadow = false;
-  trap_pending_ = (context.rflags & x64::rflags::tf) != 0;
+  state_.trap_pending = (context.rflags & x64::rflags::tf) != 0;
   now.ticks += 1;
 }
 

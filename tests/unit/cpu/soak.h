@@ -23,6 +23,9 @@ class SoakWorld : public World {
     vp.contexts[vtl::Vtl::Vtl0] = {};
     vp.shared = {};
     processor->withdraw_interrupt(vp);
+    sink.events.clear();
+    bus.log.clear();
+    bus.values.clear();
     reset_registers();
     restore_tables();
     invalidate();

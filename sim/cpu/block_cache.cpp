@@ -9,8 +9,10 @@ namespace {
 
 /// RCL and RCR of memory: if the access faults, the engine has already mixed the flags.
 bool rotates_memory_through_carry(const Instruction& in) {
-  const bool shift = in.opcode == 0xc0 || in.opcode == 0xc1 || (in.opcode >= 0xd0 && in.opcode <= 0xd3);
-  return in.map == OpcodeMap::One && shift && in.mod() != 3 && (in.reg_field() == 2 || in.reg_field() == 3);
+  const bool shift =
+      in.opcode == 0xc0 || in.opcode == 0xc1 || (in.opcode >= 0xd0 && in.opcode <= 0xd3);
+  return in.map == OpcodeMap::One && shift && in.mod() != 3 &&
+         (in.reg_field() == 2 || in.reg_field() == 3);
 }
 
 bool is_set_memory(const Instruction& in) {
@@ -62,10 +64,17 @@ class FlagTracker {
   /// the store then faults, the flags are wrong.
   [[nodiscard]] bool stores_condition_exactly(const Instruction& in) const {
     switch ((in.opcode >> 1) & 7) {
-      case 1: return true;                                   // B
-      case 2: case 4: return writer_ != Writer::Unknown;     // Z, S
-      case 3: case 6: case 7: return writer_ == Writer::Compare;  // BE, L, LE
-      default: return false;                                 // O, P
+      case 1:
+        return true;  // B
+      case 2:
+      case 4:
+        return writer_ != Writer::Unknown;  // Z, S
+      case 3:
+      case 6:
+      case 7:
+        return writer_ == Writer::Compare;  // BE, L, LE
+      default:
+        return false;  // O, P
     }
   }
   bool undefined_{};
@@ -117,22 +126,27 @@ BlockCache::BlockCache(uint64_t ram_pages)
       physical_{std::make_unique<Physical[]>(slots)},
       versions_(ram_pages) {}
 
-const BlockFacts& BlockCache::facts_of(uint64_t spa, std::span<const uint8_t> bytes, CodeSize code_size) {
+const BlockFacts& BlockCache::facts_of(uint64_t spa, std::span<const uint8_t> bytes,
+                                       CodeSize code_size) {
   const auto size = static_cast<uint32_t>(bytes.size());
   Physical& entry = physical_[index(spa)];
   const uint32_t version = versions_[spa / abi::page_size];
-  if (entry.spa != spa || entry.size != size || entry.version != version || entry.code_size != code_size)
+  if (entry.spa != spa || entry.size != size || entry.version != version ||
+      entry.code_size != code_size)
     entry = {spa, size, version, code_size, examine_block(bytes, code_size)};
   return entry.facts;
 }
 
-const Block& BlockCache::insert(uint64_t address, std::span<const uint8_t> bytes, CodeSize code_size,
-                                uint32_t mode, const uint8_t* in_ram, uint64_t spa) {
+const Block& BlockCache::insert(uint64_t address, std::span<const uint8_t> bytes,
+                                CodeSize code_size, uint32_t mode, const uint8_t* in_ram,
+                                uint64_t spa) {
   const auto size = static_cast<uint32_t>(bytes.size());
   Block& block = linear_[index(address)];
   block.address = address;
-  block.facts = in_ram != nullptr ? facts_of(spa, bytes, code_size) : examine_block(bytes, code_size);
-  const bool plain = !block.facts.must_step && !block.facts.ends_repeated && !block.facts.leaves_undefined;
+  block.facts =
+      in_ram != nullptr ? facts_of(spa, bytes, code_size) : examine_block(bytes, code_size);
+  const bool plain =
+      !block.facts.must_step && !block.facts.ends_repeated && !block.facts.leaves_undefined;
   block.tag = tag(size, mode) | (plain ? 0 : second_look);
   block.size = size;
   block.code_size = code_size;

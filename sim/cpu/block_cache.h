@@ -35,7 +35,8 @@ struct BlockPoint {
 /// A block as the engine runs it now.
 struct Block {
   uint64_t address{};
-  uint64_t tag{};  ///< generation, size and mode; another value if the block needs a second look at each entry
+  uint64_t
+      tag{};  ///< generation, size and mode; another value if the block needs a second look at each entry
   BlockFacts facts;
   uint32_t size{};
   CodeSize code_size{};
@@ -51,16 +52,20 @@ class BlockCache {
   /// long, and needs nothing but counting.
   [[nodiscard]] const Block& slot(uint64_t address) const { return linear_[index(address)]; }
   /// `mode`: 16 bits that tell code sizes apart, none of them in the place of another's.
-  [[nodiscard]] uint64_t tag(uint32_t size, uint32_t mode) const { return generation_ | size << 16 | mode; }
+  [[nodiscard]] uint64_t tag(uint32_t size, uint32_t mode) const {
+    return generation_ | size << 16 | mode;
+  }
 
   [[nodiscard]] const Block* find(uint64_t address, uint32_t size, uint32_t mode) const {
     const Block& block = slot(address);
     const uint64_t wanted = tag(size, mode);
-    return block.address == address && (block.tag | second_look) == (wanted | second_look) ? &block : nullptr;
+    return block.address == address && (block.tag | second_look) == (wanted | second_look)
+               ? &block
+               : nullptr;
   }
   /// `bytes` is the block, contiguous; `in_ram` where it lies if inside one page of RAM (then `spa` is its address).
-  const Block& insert(uint64_t address, std::span<const uint8_t> bytes, CodeSize code_size, uint32_t mode,
-                      const uint8_t* in_ram, uint64_t spa);
+  const Block& insert(uint64_t address, std::span<const uint8_t> bytes, CodeSize code_size,
+                      uint32_t mode, const uint8_t* in_ram, uint64_t spa);
   /// Linear addresses may mean something else from now on.
   void forget_linear() { generation_ = (generation_ + one_generation) & ~second_look; }
   /// The code of a RAM page changed.
@@ -69,7 +74,9 @@ class BlockCache {
  private:
   static constexpr uint32_t slots = 8192;
   static constexpr uint64_t second_look = uint64_t{1} << 63, one_generation = uint64_t{1} << 32;
-  static uint32_t index(uint64_t address) { return static_cast<uint32_t>(address ^ address >> 12) & (slots - 1); }
+  static uint32_t index(uint64_t address) {
+    return static_cast<uint32_t>(address ^ address >> 12) & (slots - 1);
+  }
   struct Physical {
     uint64_t spa{~uint64_t{0}};
     uint32_t size{}, version{};

@@ -159,8 +159,10 @@ Emulation emulate(const Instruction& in, VirtualProcessor& vp, const Surrounding
   if (in.status != DecodeStatus::Ok) return {};
   if (in.map == OpcodeMap::One) return emulate_one_byte(in, vp);
   if (in.map == OpcodeMap::Two0F) {
-    if (Emulation result = emulate_0f(in, vp, with); result.kind != Emulation::Kind::Unknown) return result;
-    if (Emulation result = emulate_descriptor_tables(in, vp, with); result.kind != Emulation::Kind::Unknown)
+    if (Emulation result = emulate_0f(in, vp, with); result.kind != Emulation::Kind::Unknown)
+      return result;
+    if (Emulation result = emulate_descriptor_tables(in, vp, with);
+        result.kind != Emulation::Kind::Unknown)
       return result;
   }
   return emulate_control(in, vp, with);

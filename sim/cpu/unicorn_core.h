@@ -107,9 +107,9 @@ class UnicornCpu final : public Cpu {
   uint64_t step_page_{};        ///< or until RIP leaves this page,
   uint32_t page_steps_left_{};  ///< but not longer than this
   StepGrant next_grant_;
-  uint64_t turn_instant_{};    ///< of the last turn
-  uint32_t idle_turns_{};      ///< turns since time last moved
-  Code code_;  ///< of the last code_at_rip() or fetch()
+  uint64_t turn_instant_{};  ///< of the last turn
+  uint32_t idle_turns_{};    ///< turns since time last moved
+  Code code_;                ///< of the last code_at_rip() or fetch()
 };
 
 }  // namespace cpu

@@ -49,7 +49,7 @@ struct Refusal {
 /// Exceptions for one single step.
 struct StepGrant {
   bool active{};       ///< a single step is under way
-  bool device{};  ///< device memory may be touched
+  bool device{};       ///< device memory may be touched
   bool descriptors{};  ///< accesses within descriptor tables are the processor's own
   bool
       copy{};  ///< fetches from copied_page[0..1] come from private copies; writes there are allowed
@@ -140,7 +140,9 @@ class UnicornEngine {
                    uint64_t& spa);
   void enter_block(uint64_t address, uint32_t size);
   /// What distinguishes code sizes in the block cache.
-  [[nodiscard]] uint32_t mode() const { return registers->hidden_flags & (hidden::code64 | hidden::code32); }
+  [[nodiscard]] uint32_t mode() const {
+    return registers->hidden_flags & (hidden::code64 | hidden::code32);
+  }
   [[nodiscard]] Stop reason_to_stop_before(const Block* block) const;
   /// Instants up to which blocks need no look before they run.
   [[nodiscard]] uint64_t unwatched_limit() const {
@@ -184,10 +186,11 @@ class UnicornEngine {
   uint32_t step_blocks_{};
 
   // Counting.
-  uint64_t unwatched_until_{};  ///< blocks that end no later than this instant need no look before they run
-  const Block* block_{};        ///< entered last and counted; null once what happened in it is settled
-  bool tail_{};                 ///< this is the re-entry of a finished REP instruction: it counts nothing
-  Stop refused_block_{};        ///< Exact gear: the block's first instruction stops for this
+  uint64_t
+      unwatched_until_{};  ///< blocks that end no later than this instant need no look before they run
+  const Block* block_{};  ///< entered last and counted; null once what happened in it is settled
+  bool tail_{};           ///< this is the re-entry of a finished REP instruction: it counts nothing
+  Stop refused_block_{};  ///< Exact gear: the block's first instruction stops for this
   uint64_t last_address_{~uint64_t{0}};  ///< Exact gear: of the last instruction that was counted
 };
 

@@ -46,7 +46,8 @@ void UnicornEngine::enter_block(uint64_t address, uint32_t size) {
   }
   if (stop != Stop::None) return;
   uint64_t previous = last_address_;  // of the last instruction that was counted
-  if (gear_ == Gear::Fast) previous = block_ != nullptr ? block_->address + block_->facts.last_offset : ~uint64_t{0};
+  if (gear_ == Gear::Fast)
+    previous = block_ != nullptr ? block_->address + block_->facts.last_offset : ~uint64_t{0};
   if (block_ != nullptr && block_->facts.leaves_undefined) make_flags_canonical();
   const Block* block = blocks_.find(address, size, mode());
   if (block == nullptr) block = examine(address, size);
@@ -54,8 +55,8 @@ void UnicornEngine::enter_block(uint64_t address, uint32_t size) {
   refused_block_ = Stop::None;
   step_count = block != nullptr ? block->facts.count : 1;
   // A finished REP instruction is entered once more with a count of zero: no event.
-  tail_ = block != nullptr && block->facts.ends_repeated && block->facts.count == 1 && previous == address &&
-          repeat_count(*block) == 0;
+  tail_ = block != nullptr && block->facts.ends_repeated && block->facts.count == 1 &&
+          previous == address && repeat_count(*block) == 0;
   if (tail_) return;
   if (const Stop reason = reason_to_stop_before(block); reason != Stop::None) {
     // With instruction hooks the library does not update RIP for a stop in a block hook.
@@ -184,8 +185,7 @@ bool UnicornEngine::answer(mmu::AccessKind access, uint64_t address, mmu::Spa pa
                            uint8_t rights, uc_tlb_entry* entry) {
   entry->paddr = page.value();
   if (!ram) {
-    if (!grant.device || page.value() >= private_base ||
-        access == mmu::AccessKind::Execute)
+    if (!grant.device || page.value() >= private_base || access == mmu::AccessKind::Execute)
       return refuse(RefusalKind::Device, access, address, page);
     entry->perms = static_cast<uc_prot>(UC_PROT_READ | UC_PROT_WRITE);
     return true;

@@ -15,7 +15,8 @@ UnicornCpu::UnicornCpu(const CpuConfig& config, mmu::PhysicalMemory& memory,
       bus_{bus},
       spaces_{spaces},
       events_{events},
-      state_{.random = support::Prng{config.seed + config.vp_index * 0x9e3779b97f4a7c15, "cpu.rdrand"}},
+      state_{.random =
+                 support::Prng{config.seed + config.vp_index * 0x9e3779b97f4a7c15, "cpu.rdrand"}},
       pages_{memory} {}
 
 UnicornEngine* UnicornCpu::engine_of(vtl::Vtl vtl) {

@@ -4,7 +4,9 @@
 using namespace cpu_test;
 
 namespace {
-cpu::Gear any_gear() { return GENERATE(cpu::Gear::Exact, cpu::Gear::Fast); }
+cpu::Gear any_gear() {
+  return GENERATE(cpu::Gear::Exact, cpu::Gear::Fast);
+}
 }  // namespace
 
 TEST_CASE("a store into the next instruction is executed as written") {
@@ -20,7 +22,8 @@ TEST_CASE("a store through another address changes code that ran before") {
   World world{any_gear()};
   world.map(0x150000, kernel_code, 3);
   // L: mov al, 1; inc byte [0x150001]; dec ecx; jnz L; hlt
-  world.put(kernel_code, {0xb0, 1, 0xfe, 0x04, 0x25, 0x01, 0x00, 0x15, 0x00, 0xff, 0xc9, 0x75, 0xf3, 0xf4});
+  world.put(kernel_code,
+            {0xb0, 1, 0xfe, 0x04, 0x25, 0x01, 0x00, 0x15, 0x00, 0xff, 0xc9, 0x75, 0xf3, 0xf4});
   world.gpr(vtl::Rcx) = 10;
   EXPECT(world.run().reason == vtl::ExitReason::Halt);
   EXPECT((world.gpr(vtl::Rax) & 0xff) == 10);
@@ -30,8 +33,9 @@ TEST_CASE("a store through another address changes code that ran before") {
 TEST_CASE("code changed by one VTL's engine is seen by the other's") {
   World world{any_gear()};
   world.vp.contexts[vtl::Vtl::Vtl1] = world.vp.contexts[vtl::Vtl::Vtl0];
-  world.put(kernel_code, {0xb0, 1, 0xf4});                                // mov al, 1; hlt
-  world.put(kernel_code + 0x1000, {0xfe, 0x05, 0xfb, 0xef, 0xff, 0xff, 0xf4});  // inc byte [kernel_code + 1]; hlt
+  world.put(kernel_code, {0xb0, 1, 0xf4});  // mov al, 1; hlt
+  world.put(kernel_code + 0x1000,
+            {0xfe, 0x05, 0xfb, 0xef, 0xff, 0xff, 0xf4});  // inc byte [kernel_code + 1]; hlt
   for (unsigned round = 1; round < 6; ++round) {
     world.vp.active = vtl::Vtl::Vtl0;
     world.context().rip = kernel_code;
@@ -54,7 +58,8 @@ TEST_CASE("registers that VTLs share go with a switch, the others stay") {
   // mov eax, 7; cvtsi2sd xmm3, eax; fld1; hlt
   world.put(kernel_code, {0xb8, 7, 0, 0, 0, 0xf2, 0x0f, 0x2a, 0xd8, 0xd9, 0xe8, 0xf4});
   // mov ecx, eax; cvtsd2si edx, xmm3; fistp dword [kernel_data]; mov rsi, rsp; hlt
-  world.put(kernel_code + 0x1000, {0x89, 0xc1, 0xf2, 0x0f, 0x2d, 0xd3, 0xdb, 0x1c, 0x25, 0, 0, 0x14, 0, 0x48, 0x89, 0xe6, 0xf4});
+  world.put(kernel_code + 0x1000, {0x89, 0xc1, 0xf2, 0x0f, 0x2d, 0xd3, 0xdb, 0x1c, 0x25, 0, 0, 0x14,
+                                   0, 0x48, 0x89, 0xe6, 0xf4});
   EXPECT(world.run().reason == vtl::ExitReason::Halt);
   world.vp.active = vtl::Vtl::Vtl1;
   EXPECT(world.run().reason == vtl::ExitReason::Halt);
@@ -89,7 +94,8 @@ TEST_CASE("a string store that runs into its own code stops at the architectural
 
 TEST_CASE("registers changed between two runs hold, whatever they are") {
   World world{any_gear()};
-  world.put(kernel_code, {0x66, 0x0f, 0x6f, 0xca, 0xdd, 0xd8, 0x9c, 0x58, 0xf4});  // movdqa xmm1, xmm2; fstp st(0); pushf; pop rax
+  world.put(kernel_code, {0x66, 0x0f, 0x6f, 0xca, 0xdd, 0xd8, 0x9c, 0x58,
+                          0xf4});  // movdqa xmm1, xmm2; fstp st(0); pushf; pop rax
   EXPECT(world.run(1).reason == vtl::ExitReason::Deadline);
   world.context().rip = kernel_code;
   world.vp.shared.fp.xmm[2] = {11, 22};

@@ -4,14 +4,17 @@
 using namespace cpu_test;
 
 namespace {
-cpu::Gear any_gear() { return GENERATE(cpu::Gear::Exact, cpu::Gear::Fast); }
+cpu::Gear any_gear() {
+  return GENERATE(cpu::Gear::Exact, cpu::Gear::Fast);
+}
 constexpr uint64_t apic = 0xfee00000;
 }  // namespace
 
 TEST_CASE("device memory is read and written once by each instruction, and never cached") {
   World world{any_gear()};
   // mov eax,[rbx+0x20]; add dword [rbx+0x80],eax; movsd (rsi = device); mov [rbx+0xb0],ecx; xchg [rbx],eax; hlt
-  world.put(kernel_code, {0x8b, 0x43, 0x20, 0x01, 0x83, 0x80, 0, 0, 0, 0xa5, 0x89, 0x8b, 0xb0, 0, 0, 0, 0x87, 0x03, 0xf4});
+  world.put(kernel_code, {0x8b, 0x43, 0x20, 0x01, 0x83, 0x80, 0, 0, 0, 0xa5, 0x89, 0x8b, 0xb0, 0, 0,
+                          0, 0x87, 0x03, 0xf4});
   world.gpr(vtl::Rbx) = world.gpr(vtl::Rsi) = apic;
   world.gpr(vtl::Rdi) = kernel_data;
   world.gpr(vtl::Rcx) = 9;
@@ -22,8 +25,9 @@ TEST_CASE("device memory is read and written once by each instruction, and never
   EXPECT(!drive(world, 1000, &last));
   EXPECT(last.reason == vtl::ExitReason::Halt);
   using Touch = RecordingBus::Touch;
-  const std::vector<Touch> expected{{false, apic + 0x20, 4, 0},  {false, apic + 0x80, 4, 0}, {true, apic + 0x80, 4, 12},
-                                    {false, apic, 4, 0},         {true, apic + 0xb0, 4, 9},  {false, apic, 4, 0},
+  const std::vector<Touch> expected{{false, apic + 0x20, 4, 0}, {false, apic + 0x80, 4, 0},
+                                    {true, apic + 0x80, 4, 12}, {false, apic, 4, 0},
+                                    {true, apic + 0xb0, 4, 9},  {false, apic, 4, 0},
                                     {true, apic, 4, 5}};
   EXPECT(world.bus.log == expected);
   EXPECT(world.peek<uint32_t>(kernel_data) == 0x11223344);
@@ -53,7 +57,8 @@ TEST_CASE("a write to a device ends the slice, so that interrupts are looked at"
 
 TEST_CASE("IN and OUT exit with port, size and value") {
   World world{any_gear()};
-  world.put(kernel_code, {0xe5, 0x70, 0x66, 0xef, 0xec, 0xf4});  // in eax, 0x70; out dx, ax; in al, dx; hlt
+  world.put(kernel_code,
+            {0xe5, 0x70, 0x66, 0xef, 0xec, 0xf4});  // in eax, 0x70; out dx, ax; in al, dx; hlt
   world.gpr(vtl::Rdx) = 0x1f0;
   world.gpr(vtl::Rax) = ~uint64_t{0};
   vtl::Exit exit = world.run();
@@ -77,7 +82,8 @@ TEST_CASE("IN and OUT exit with port, size and value") {
 
 TEST_CASE("REP INS and REP OUTS move one element per exit, and each counts") {
   World world{any_gear()};
-  world.put(kernel_code, {0xf3, 0x66, 0x6d, 0xb9, 2, 0, 0, 0, 0xf3, 0x6e, 0xf4});  // rep insw; mov ecx, 2; rep outsb
+  world.put(kernel_code, {0xf3, 0x66, 0x6d, 0xb9, 2, 0, 0, 0, 0xf3, 0x6e,
+                          0xf4});  // rep insw; mov ecx, 2; rep outsb
   world.gpr(vtl::Rcx) = 3;
   world.gpr(vtl::Rdx) = 0x12;
   world.gpr(vtl::Rdi) = world.gpr(vtl::Rsi) = kernel_data;
@@ -123,7 +129,8 @@ TEST_CASE("ports obey IOPL and the bitmap of the TSS") {
   mapped.gate(13, handlers);
   mapped.context().tr.limit = 0x87;
   mapped.poke<uint16_t>(tss + 0x66, 0x68);
-  for (unsigned i = 0; i < 32; ++i) mapped.poke<uint8_t>(tss + 0x68 + i, 0xff);
+  for (unsigned i = 0; i < 32; ++i)
+    mapped.poke<uint8_t>(tss + 0x68 + i, 0xff);
   mapped.poke<uint8_t>(tss + 0x68 + 0x71 / 8, 0xfd);  // port 0x71 is allowed, 0x72 is not
   mapped.put(user_code, {0xe4, 0x71, 0x66, 0xe5, 0x71});
   mapped.enter_user_mode();
@@ -167,7 +174,8 @@ TEST_CASE("the time stamp counter is the instant plus the VTL's offset") {
 
 TEST_CASE("the processor's own MSRs read back; others are for the machine") {
   World world{any_gear()};
-  world.put(kernel_code, {0x0f, 0x30, 0x31, 0xc0, 0x0f, 0x32, 0xf4});  // wrmsr; xor eax, eax; rdmsr; hlt
+  world.put(kernel_code,
+            {0x0f, 0x30, 0x31, 0xc0, 0x0f, 0x32, 0xf4});  // wrmsr; xor eax, eax; rdmsr; hlt
   world.put(handlers, {0xf4});
   world.gate(13, handlers);
   const uint32_t msr = GENERATE(0xc0000082u, 0xc0000100u, 0xc0000101u, 0xc0000102u, 0x277u);
@@ -191,8 +199,8 @@ TEST_CASE("FS and GS bases are read by instructions and by memory operands") {
   World world{any_gear()};
   world.context().cr4 |= x64::cr4::fsgsbase;
   // wrgsbase rax; mov rbx, gs:[0x10]; rdgsbase rcx; hlt
-  world.put(kernel_code, {0xf3, 0x48, 0x0f, 0xae, 0xd8, 0x65, 0x48, 0x8b, 0x1c, 0x25, 0x10, 0, 0, 0, 0xf3, 0x48, 0x0f, 0xae,
-                          0xc9, 0xf4});
+  world.put(kernel_code, {0xf3, 0x48, 0x0f, 0xae, 0xd8, 0x65, 0x48, 0x8b, 0x1c, 0x25,
+                          0x10, 0,    0,    0,    0xf3, 0x48, 0x0f, 0xae, 0xc9, 0xf4});
   world.gpr(vtl::Rax) = kernel_data;
   world.poke<uint64_t>(kernel_data + 0x10, 0xabcdef);
   EXPECT(world.run().reason == vtl::ExitReason::Halt);
@@ -204,7 +212,8 @@ TEST_CASE("control registers: reserved bits are #GP, CR8 is the task priority") 
   World world{any_gear()};
   world.put(handlers, {0xf4});
   world.gate(13, handlers);
-  world.put(kernel_code, {0x44, 0x0f, 0x22, 0xc0, 0x44, 0x0f, 0x20, 0xc3, 0x0f, 0x22, 0xe1});  // mov cr8,rax; mov rbx,cr8; mov cr4,rcx
+  world.put(kernel_code, {0x44, 0x0f, 0x22, 0xc0, 0x44, 0x0f, 0x20, 0xc3, 0x0f, 0x22,
+                          0xe1});  // mov cr8,rax; mov rbx,cr8; mov cr4,rcx
   world.gpr(vtl::Rax) = 5;
   world.gpr(vtl::Rcx) = uint64_t{1} << 40;
   EXPECT(world.run().reason == vtl::ExitReason::Deadline);
@@ -218,8 +227,8 @@ TEST_CASE("control registers: reserved bits are #GP, CR8 is the task priority") 
 TEST_CASE("descriptor tables load, store, and LTR marks the TSS busy") {
   World world{any_gear()};
   // lidt [rbx]; sidt [rbx+16]; lgdt [rbx+32]; ltr ax; str cx; hlt
-  world.put(kernel_code, {0x0f, 0x01, 0x1b, 0x0f, 0x01, 0x4b, 0x10, 0x0f, 0x01, 0x53, 0x20, 0x0f, 0x00, 0xd8, 0x0f, 0x00, 0xc9,
-                          0xf4});
+  world.put(kernel_code, {0x0f, 0x01, 0x1b, 0x0f, 0x01, 0x4b, 0x10, 0x0f, 0x01, 0x53, 0x20, 0x0f,
+                          0x00, 0xd8, 0x0f, 0x00, 0xc9, 0xf4});
   world.gpr(vtl::Rbx) = kernel_data;
   world.gpr(vtl::Rax) = task;
   world.gpr(vtl::Rcx) = 0;
@@ -240,7 +249,8 @@ TEST_CASE("descriptor tables load, store, and LTR marks the TSS busy") {
 TEST_CASE("INVLPG makes a changed mapping visible; before it the old one may be used") {
   World world{any_gear()};
   // mov eax,[rbx]; mov [rdi],rsi; mov ecx,[rbx]; invlpg [rbx]; mov edx,[rbx]; hlt
-  world.put(kernel_code, {0x8b, 0x03, 0x48, 0x89, 0x37, 0x8b, 0x0b, 0x0f, 0x01, 0x3b, 0x8b, 0x13, 0xf4});
+  world.put(kernel_code,
+            {0x8b, 0x03, 0x48, 0x89, 0x37, 0x8b, 0x0b, 0x0f, 0x01, 0x3b, 0x8b, 0x13, 0xf4});
   world.gpr(vtl::Rbx) = 0x150000;
   world.gpr(vtl::Rdi) = world.entry_address(0x150000);
   world.gpr(vtl::Rsi) = 0x151003;

@@ -19,7 +19,9 @@ class HandlerWorld : public World {
   }
 };
 
-cpu::Gear any_gear() { return GENERATE(cpu::Gear::Exact, cpu::Gear::Fast); }
+cpu::Gear any_gear() {
+  return GENERATE(cpu::Gear::Exact, cpu::Gear::Fast);
+}
 
 constexpr uint64_t rf = x64::rflags::rf;
 
@@ -53,9 +55,14 @@ TEST_CASE("a general protection fault has the selector as its error code") {
 
 TEST_CASE("a page fault sets CR2 to the exact byte and its error code says what was tried") {
   const auto gear = any_gear();
-  struct Case { std::vector<uint8_t> code; uint32_t error; bool user; };
-  const Case tried = GENERATE(Case{{0x8b, 0x03}, 0, false}, Case{{0x89, 0x03}, 2, false}, Case{{0xff, 0xe3}, 0x10, false},
-                              Case{{0x8b, 0x03}, 4, true}, Case{{0x89, 0x03}, 6, true});
+  struct Case {
+    std::vector<uint8_t> code;
+    uint32_t error;
+    bool user;
+  };
+  const Case tried = GENERATE(Case{{0x8b, 0x03}, 0, false}, Case{{0x89, 0x03}, 2, false},
+                              Case{{0xff, 0xe3}, 0x10, false}, Case{{0x8b, 0x03}, 4, true},
+                              Case{{0x89, 0x03}, 6, true});
   HandlerWorld world{gear, 14};
   world.context().efer |= 0x800;
   world.map(0x150000, 0, 0);
@@ -124,7 +131,9 @@ TEST_CASE("INT3 is a trap") {
   EXPECT(world.peek<Frame>(world.context().rsp).words[0] == kernel_code + 1);
 }
 
-TEST_CASE("a page fault whose handler cannot be reached becomes a double fault, and that one a triple fault") {
+TEST_CASE(
+    "a page fault whose handler cannot be reached becomes a double fault, and that one a triple "
+    "fault") {
   const auto gear = any_gear();
   HandlerWorld world{gear, 8};
   world.map(0x150000, 0, 0);
@@ -142,7 +151,8 @@ TEST_CASE("a page fault whose handler cannot be reached becomes a double fault, 
   EXPECT(triple.run().reason == vtl::ExitReason::TripleFault);
 }
 
-TEST_CASE("a stack that cannot be written makes a fault in ring 0 a double fault on its IST stack") {
+TEST_CASE(
+    "a stack that cannot be written makes a fault in ring 0 a double fault on its IST stack") {
   HandlerWorld world{any_gear(), 8, 2};
   world.gate(14, handlers + 0x80);
   world.map(0x150000, 0, 0);
@@ -173,7 +183,8 @@ TEST_CASE("a non-canonical address is #GP, and #SS through the stack segment") {
 TEST_CASE("IRETQ returns to ring 3 and the interrupted instruction is tried again") {
   World world{any_gear()};
   // #PF handler: maps the page for ring 3, drops the error code, returns.
-  world.put(handlers, {0x48, 0xc7, 0x04, 0x25, 0x00, 0x52, 0x00, 0x00, 0x07, 0x00, 0x24, 0x00,  // mov [0x5200], 0x240007
+  world.put(handlers, {0x48, 0xc7, 0x04, 0x25, 0x00, 0x52, 0x00, 0x00, 0x07, 0x00, 0x24,
+                       0x00,  // mov [0x5200], 0x240007
                        0x48, 0x83, 0xc4, 0x08, 0x48, 0xcf});
   world.gate(14, handlers);
   world.map(user_data, 0, 0);
@@ -195,7 +206,8 @@ TEST_CASE("SYSCALL and SYSRET change rings with SWAPGS in between") {
   world.context().segments[vtl::Gs].base = 0x1111000;
   world.context().kernel_gs_base = kernel_data;
   world.poke<uint64_t>(kernel_data, 0x99);
-  world.put(handlers, {0x0f, 0x01, 0xf8, 0x65, 0x48, 0x8b, 0x04, 0x25, 0, 0, 0, 0, 0x0f, 0x01, 0xf8, 0x48, 0x0f, 0x07});
+  world.put(handlers, {0x0f, 0x01, 0xf8, 0x65, 0x48, 0x8b, 0x04, 0x25, 0, 0, 0, 0, 0x0f, 0x01, 0xf8,
+                       0x48, 0x0f, 0x07});
   world.put(user_code, {0xb8, 0x07, 0x00, 0x00, 0x00, 0x0f, 0x05, 0x0f, 0xa2});
   world.enter_user_mode();
   world.context().rflags = 0x602;
@@ -291,7 +303,8 @@ TEST_CASE("an injected exception is delivered at once, a pending one before the 
 TEST_CASE("SMAP refuses a supervisor access to a user page unless STAC set AC") {
   HandlerWorld world{any_gear(), 14};
   world.context().cr4 |= x64::cr4::smap;
-  world.put(kernel_code, {0x0f, 0x01, 0xcb, 0x8b, 0x03, 0x0f, 0x01, 0xca, 0x8b, 0x0b});  // stac; mov; clac; mov
+  world.put(kernel_code,
+            {0x0f, 0x01, 0xcb, 0x8b, 0x03, 0x0f, 0x01, 0xca, 0x8b, 0x0b});  // stac; mov; clac; mov
   world.gpr(vtl::Rbx) = user_data;
   world.poke<uint32_t>(user_data, 77);
   EXPECT(world.run().reason == vtl::ExitReason::Halt);

@@ -17,7 +17,9 @@ namespace {
 class Capstone {
  public:
   explicit Capstone(CodeSize size) {
-    const cs_mode mode = size == CodeSize::Bits64 ? CS_MODE_64 : size == CodeSize::Bits32 ? CS_MODE_32 : CS_MODE_16;
+    const cs_mode mode = size == CodeSize::Bits64   ? CS_MODE_64
+                         : size == CodeSize::Bits32 ? CS_MODE_32
+                                                    : CS_MODE_16;
     REQUIRE(cs_open(CS_ARCH_X86, mode, &handle_) == CS_ERR_OK);
     instruction_ = cs_malloc(handle_);
   }
@@ -43,16 +45,17 @@ class Capstone {
 bool is_disputed(const Instruction& in, std::span<const uint8_t> bytes) {
   using cpu::OpcodeMap;
   if (in.vex || in.is(OpcodeMap::Two0F, 0xb9)) return true;  // UD1
-  if (in.is(OpcodeMap::Two0F, 0x78)) return true;                // EXTRQ of AMD, or VMREAD
-  if (in.is(OpcodeMap::One, 0xc2) && in.rex != 0) return true;   // RET imm16: Capstone's is longer with REX.W
+  if (in.is(OpcodeMap::Two0F, 0x78)) return true;            // EXTRQ of AMD, or VMREAD
+  if (in.is(OpcodeMap::One, 0xc2) && in.rex != 0)
+    return true;  // RET imm16: Capstone's is longer with REX.W
   // A REX prefix that is not the last prefix is ignored by processors; the engine keeps it.
   if (in.rex != 0) {
     for (size_t i = 0; i < in.length; ++i) {
       if ((bytes[i] & 0xf0) == 0x40) {
         const uint8_t next = bytes[i + 1];
-        const bool prefix = next == 0x66 || next == 0x67 || next == 0xf0 || next == 0xf2 || next == 0xf3 || next == 0x26 ||
-                            next == 0x2e || next == 0x36 || next == 0x3e || next == 0x64 || next == 0x65 ||
-                            (next & 0xf0) == 0x40;
+        const bool prefix = next == 0x66 || next == 0x67 || next == 0xf0 || next == 0xf2 ||
+                            next == 0xf3 || next == 0x26 || next == 0x2e || next == 0x36 ||
+                            next == 0x3e || next == 0x64 || next == 0x65 || (next & 0xf0) == 0x40;
         if (prefix) return true;
         break;
       }
@@ -94,7 +97,8 @@ TEST_CASE("lengths of random instructions agree with Capstone's") {
     ++compared;
     if (in.length != expected) {
       std::string text = capstone.text();
-      for (const uint8_t byte : bytes) text += fmt_hex(byte);
+      for (const uint8_t byte : bytes)
+        text += fmt_hex(byte);
       INFO(text);
       REQUIRE(in.length == expected);
     }
@@ -102,7 +106,8 @@ TEST_CASE("lengths of random instructions agree with Capstone's") {
   EXPECT(compared > 50'000);
 }
 
-TEST_CASE("what Capstone knows and this decoder calls invalid does not exist in the engine either") {
+TEST_CASE(
+    "what Capstone knows and this decoder calls invalid does not exist in the engine either") {
   Capstone capstone{CodeSize::Bits64};
   for (unsigned map = 0; map < 2; ++map) {
     for (unsigned opcode = 0; opcode < 256; ++opcode) {
@@ -111,10 +116,11 @@ TEST_CASE("what Capstone knows and this decoder calls invalid does not exist in 
       bytes[map] = static_cast<uint8_t>(opcode);
       bytes[map + 1] = 0xc1;
       const Instruction in = cpu::decode(bytes, CodeSize::Bits64);
-      if (in.status == DecodeStatus::Ok || capstone.length(bytes.data(), bytes.size()) == 0) continue;
+      if (in.status == DecodeStatus::Ok || capstone.length(bytes.data(), bytes.size()) == 0)
+        continue;
       INFO(capstone.text());
-      const bool gone = map == 1 && (opcode == 0xff || opcode == 0x37 || opcode == 0xa6 || opcode == 0xa7 || opcode == 0x24 ||
-                                     opcode == 0x26);
+      const bool gone = map == 1 && (opcode == 0xff || opcode == 0x37 || opcode == 0xa6 ||
+                                     opcode == 0xa7 || opcode == 0x24 || opcode == 0x26);
       EXPECT(gone);
     }
   }
@@ -123,13 +129,16 @@ TEST_CASE("what Capstone knows and this decoder calls invalid does not exist in 
 TEST_CASE("an instruction cut off by its page is truncated, one longer than 15 bytes is invalid") {
   EXPECT(decode({0x48, 0x8b}).status == DecodeStatus::Truncated);
   EXPECT(decode({0x48, 0xb8, 1, 2, 3}).status == DecodeStatus::Truncated);
-  EXPECT(decode({0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66}).status ==
-         DecodeStatus::Truncated);
-  const Instruction longest = decode({0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x90});
+  EXPECT(
+      decode({0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66})
+          .status == DecodeStatus::Truncated);
+  const Instruction longest = decode(
+      {0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x90});
   EXPECT(longest.status == DecodeStatus::Ok);
   EXPECT(longest.length == 15);
-  EXPECT(decode({0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x90}).status ==
-         DecodeStatus::Invalid);
+  EXPECT(decode({0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66,
+                 0x66, 0x90})
+             .status == DecodeStatus::Invalid);
 }
 
 TEST_CASE("kinds of instructions are told apart") {
@@ -147,7 +156,8 @@ TEST_CASE("kinds of instructions are told apart") {
   EXPECT(cpu::undefined_flag_use(decode({0x72, 0x00})) == cpu::FlagUse::None);
 }
 
-TEST_CASE("a page is dangerous if a locked bit test on a register begins anywhere in it or at its end") {
+TEST_CASE(
+    "a page is dangerous if a locked bit test on a register begins anywhere in it or at its end") {
   std::array<uint8_t, 4096> page{};
   const auto with = [&](size_t at, std::initializer_list<uint8_t> bytes) {
     page.fill(0x90);
@@ -177,11 +187,11 @@ TEST_CASE("a block knows its instructions, what may not run in it, and where fla
   EXPECT(!plain.must_step);
   EXPECT(examine({0x90, 0xec}).must_step);
   EXPECT(examine({0x0f, 0xa3, 0xc8, 0x90}).leaves_undefined);
-  EXPECT(!examine({0x0f, 0xa3, 0xc8, 0x72, 0x00}).must_step);          // bt; jc
-  EXPECT(examine({0x0f, 0xa3, 0xc8, 0x7c, 0x00}).must_step);           // bt; jl
-  EXPECT(!examine({0x0f, 0xa3, 0xc8, 0x31, 0xc0}).leaves_undefined);   // bt; xor
-  EXPECT(!examine({0x39, 0xc8, 0x0f, 0x9c, 0x01}).must_step);          // cmp; setl [rcx]
-  EXPECT(examine({0xff, 0xc0, 0x0f, 0x9c, 0x01}).must_step);           // inc; setl [rcx]
+  EXPECT(!examine({0x0f, 0xa3, 0xc8, 0x72, 0x00}).must_step);         // bt; jc
+  EXPECT(examine({0x0f, 0xa3, 0xc8, 0x7c, 0x00}).must_step);          // bt; jl
+  EXPECT(!examine({0x0f, 0xa3, 0xc8, 0x31, 0xc0}).leaves_undefined);  // bt; xor
+  EXPECT(!examine({0x39, 0xc8, 0x0f, 0x9c, 0x01}).must_step);         // cmp; setl [rcx]
+  EXPECT(examine({0xff, 0xc0, 0x0f, 0x9c, 0x01}).must_step);          // inc; setl [rcx]
   const std::array<uint8_t, 7> bytes{0x90, 0x0f, 0xa3, 0xc8, 0x90, 0x01, 0xc0};
   EXPECT(cpu::point_in_block(bytes, CodeSize::Bits64, 1).count == 1);
   EXPECT(!cpu::point_in_block(bytes, CodeSize::Bits64, 1).flags_undefined);

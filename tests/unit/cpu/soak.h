@@ -29,7 +29,9 @@ class SoakWorld : public World {
     reset_registers();
     restore_tables();
     invalidate();
-    const uint64_t code = mode == SoakMode::LongUser64 ? user_code : mode == SoakMode::Real16 ? 0x20000 : kernel_code;
+    const uint64_t code = mode == SoakMode::LongUser64 ? user_code
+                          : mode == SoakMode::Real16   ? 0x20000
+                                                       : kernel_code;
     place_code(random, code);
     fill_registers(random);
     enter(mode, code, random);
@@ -41,8 +43,9 @@ class SoakWorld : public World {
     build_tables();
     for (unsigned vector = 0; vector < 256; ++vector) {
       const uint64_t handler = vector == 0x31 ? handlers + 0x40 : handlers;
-      const uint64_t low = (handler & 0xffff) | uint64_t{kernel_cs} << 16 | uint64_t{vector % 3 == 0 ? 3u : 0u} << 45 |
-                           uint64_t{0x8e} << 40 | (handler >> 16 & 0xffff) << 48;
+      const uint64_t low = (handler & 0xffff) | uint64_t{kernel_cs} << 16 |
+                           uint64_t{vector % 3 == 0 ? 3u : 0u} << 45 | uint64_t{0x8e} << 40 |
+                           (handler >> 16 & 0xffff) << 48;
       restore<uint64_t>(idt + vector * 16, low);
       restore<uint64_t>(idt + vector * 16 + 8, 0);
     }
@@ -51,38 +54,48 @@ class SoakWorld : public World {
   }
 
   void place_code(support::Prng& random, uint64_t code) {
-    start_ = code + random.below(4) * 0x1000 + (random.one_in(4) ? 0xff0 - random.below(32) : random.below(0xf00));
+    start_ = code + random.below(4) * 0x1000 +
+             (random.one_in(4) ? 0xff0 - random.below(32) : random.below(0xf00));
     uint8_t bytes[112];
     random.fill(bytes);
-    for (size_t at = 0; at + 16 < sizeof bytes;) at += random.one_in(3) ? 1 + random.below(6) : ordinary(random, bytes + at);
+    for (size_t at = 0; at + 16 < sizeof bytes;)
+      at += random.one_in(3) ? 1 + random.below(6) : ordinary(random, bytes + at);
     put(start_, bytes);
   }
 
   /// An instruction that usually executes: flags, memory, stack, strings, branches.
   static size_t ordinary(support::Prng& random, uint8_t* to) {
-    static constexpr uint8_t one_byte[] = {0x01, 0x03, 0x09, 0x11, 0x19, 0x21, 0x29, 0x2b, 0x31, 0x33, 0x39, 0x3b, 0x85, 0x87,
-                                           0x88, 0x89, 0x8a, 0x8b, 0xd1, 0xd3, 0xf7, 0xff, 0x63, 0x8d};
-    static constexpr uint8_t two_byte[] = {0xa3, 0xab, 0xb3, 0xbb, 0xaf, 0xb1, 0xc1, 0xb6, 0xbe, 0x40, 0x4c, 0x90, 0x9c, 0xa5,
-                                           0xad, 0xbc, 0xbd, 0x10, 0x11, 0x28, 0x58, 0x59, 0x6f, 0x7e, 0xef, 0xfe};
-    static constexpr uint8_t alone[] = {0x9c, 0x9d, 0x50, 0x58, 0xa4, 0xa5, 0xaa, 0xab, 0xac, 0xae, 0xa6, 0xf5, 0xf8, 0xf9,
-                                        0xfa, 0xfb, 0xfc, 0xfd, 0x9e, 0x9f, 0x99, 0x90, 0xec, 0xee, 0x6c, 0x6e, 0xcc, 0xf1};
+    static constexpr uint8_t one_byte[] = {0x01, 0x03, 0x09, 0x11, 0x19, 0x21, 0x29, 0x2b,
+                                           0x31, 0x33, 0x39, 0x3b, 0x85, 0x87, 0x88, 0x89,
+                                           0x8a, 0x8b, 0xd1, 0xd3, 0xf7, 0xff, 0x63, 0x8d};
+    static constexpr uint8_t two_byte[] = {0xa3, 0xab, 0xb3, 0xbb, 0xaf, 0xb1, 0xc1, 0xb6, 0xbe,
+                                           0x40, 0x4c, 0x90, 0x9c, 0xa5, 0xad, 0xbc, 0xbd, 0x10,
+                                           0x11, 0x28, 0x58, 0x59, 0x6f, 0x7e, 0xef, 0xfe};
+    static constexpr uint8_t alone[] = {0x9c, 0x9d, 0x50, 0x58, 0xa4, 0xa5, 0xaa, 0xab, 0xac, 0xae,
+                                        0xa6, 0xf5, 0xf8, 0xf9, 0xfa, 0xfb, 0xfc, 0xfd, 0x9e, 0x9f,
+                                        0x99, 0x90, 0xec, 0xee, 0x6c, 0x6e, 0xcc, 0xf1};
     size_t n = 0;
     if (random.one_in(8)) to[n++] = 0x66;
     if (random.one_in(8)) to[n++] = random.one_in(2) ? 0xf3 : 0xf2;
     if (random.one_in(16)) to[n++] = 0xf0;
     if (random.one_in(2)) to[n++] = static_cast<uint8_t>(0x40 + random.below(16));
-    const auto modrm = static_cast<uint8_t>(random.one_in(2) ? 0xc0 + random.below(64) : random.below(64));
+    const auto modrm =
+        static_cast<uint8_t>(random.one_in(2) ? 0xc0 + random.below(64) : random.below(64));
     switch (random.below(6)) {
-      case 0: case 1:
+      case 0:
+      case 1:
         to[n++] = one_byte[random.below(std::size(one_byte))];
         to[n++] = modrm;
         return n;
-      case 2: case 3:
+      case 2:
+      case 3:
         to[n++] = 0x0f;
         to[n++] = two_byte[random.below(std::size(two_byte))];
         to[n++] = modrm;
         return n;
-      case 4: to[n++] = alone[random.below(std::size(alone))]; return n;
+      case 4:
+        to[n++] = alone[random.below(std::size(alone))];
+        return n;
       default:
         to[n++] = static_cast<uint8_t>(0x70 + random.below(16));
         to[n++] = static_cast<uint8_t>(random.below(9));
@@ -92,15 +105,20 @@ class SoakWorld : public World {
 
   void fill_registers(support::Prng& random) {
     for (uint64_t& value : vp.shared.gpr) {
-      const uint64_t base = random.one_in(8) ? start_ & ~uint64_t{0xfff} : random.one_in(3) ? kernel_data : user_data;
+      const uint64_t base = random.one_in(8)   ? start_ & ~uint64_t{0xfff}
+                            : random.one_in(3) ? kernel_data
+                                               : user_data;
       value = random.one_in(4) ? random.next() : base + random.below(0x4000);
     }
     vp.shared.gpr[vtl::Rsp] = 0;
     if (random.one_in(2)) vp.shared.gpr[vtl::Rcx] = random.below(9);
-    for (vtl::Xmm& xmm : vp.shared.fp.xmm) xmm = {random.next(), random.next()};
-    for (vtl::Xmm& st : vp.shared.fp.st) st = {random.next(), random.next() & 0xffff};
+    for (vtl::Xmm& xmm : vp.shared.fp.xmm)
+      xmm = {random.next(), random.next()};
+    for (vtl::Xmm& st : vp.shared.fp.st)
+      st = {random.next(), random.next() & 0xffff};
     vp.shared.fp.tag = static_cast<uint8_t>(random.next());
-    context().rflags = 2 | (random.next() & (x64::rflags::arithmetic | x64::rflags::df | x64::rflags::if_));
+    context().rflags =
+        2 | (random.next() & (x64::rflags::arithmetic | x64::rflags::df | x64::rflags::if_));
     if (random.one_in(20)) context().rflags |= x64::rflags::tf;
     if (random.one_in(4)) context().cr4 |= x64::cr4::smap;
     if (random.one_in(4)) context().cr4 |= x64::cr4::fsgsbase;
@@ -126,9 +144,14 @@ class SoakWorld : public World {
         c.segments.fill({0, ~0u, kernel_ss, 0xc093});
         c.segments[vtl::Cs] = {0, ~0u, kernel_cs, 0xc09b};
         break;
-      case SoakMode::Compatibility32: c.segments[vtl::Cs] = {0, ~0u, kernel_cs, 0xc09b}; break;
-      case SoakMode::LongUser64: enter_user_mode(start_, user_stack - random.below(64)); break;
-      default: break;
+      case SoakMode::Compatibility32:
+        c.segments[vtl::Cs] = {0, ~0u, kernel_cs, 0xc09b};
+        break;
+      case SoakMode::LongUser64:
+        enter_user_mode(start_, user_stack - random.below(64));
+        break;
+      default:
+        break;
     }
   }
   uint64_t start_{};
@@ -158,18 +181,20 @@ class Soak {
 
  private:
   std::string describe(SoakMode mode, uint64_t seed, unsigned stop, const vtl::Exit (&last)[2]) {
-    std::string text = "mode " + std::to_string(static_cast<int>(mode)) + " seed " + std::to_string(seed) + " stop " +
-                       std::to_string(stop);
+    std::string text = "mode " + std::to_string(static_cast<int>(mode)) + " seed " +
+                       std::to_string(seed) + " stop " + std::to_string(stop);
     const World* worlds[] = {&exact_, &fast_};
     for (unsigned i = 0; i < 2; ++i) {
       const World& w = *worlds[i];
       char line[200];
-      std::snprintf(line, sizeof line, "\n  %s: exit %d rip %llx flags %llx rcx %llx instant %llu misses %llu",
+      std::snprintf(line, sizeof line,
+                    "\n  %s: exit %d rip %llx flags %llx rcx %llx instant %llu misses %llu",
                     i == 0 ? "exact" : "fast ", static_cast<int>(last[i].reason),
                     static_cast<unsigned long long>(w.vp.context().rip),
                     static_cast<unsigned long long>(w.vp.context().rflags),
                     static_cast<unsigned long long>(w.vp.shared.gpr[vtl::Rcx]),
-                    static_cast<unsigned long long>(w.now.ticks), static_cast<unsigned long long>(w.translator.misses()));
+                    static_cast<unsigned long long>(w.now.ticks),
+                    static_cast<unsigned long long>(w.translator.misses()));
       text += line;
     }
     return text;

@@ -30,6 +30,8 @@ enum class EventKind : uint8_t {
   HypervisorLaunched,
   PowerOff,
   TripleFault,
+  Walk,              ///< only in traces recorded with cycles: a walk of the last instruction shown; a: GVA, b: GPA,
+                     ///< c: access; text: the walk as sim/timing encodes it
 };
 
 /// Something that happened at an instant on a VP. `text` lives only during the call.

@@ -34,6 +34,7 @@ constexpr Row rows[] = {
     {EventKind::HypervisorLaunched, "HypervisorLaunched"},
     {EventKind::PowerOff, "PowerOff"},
     {EventKind::TripleFault, "TripleFault"},
+    {EventKind::Walk, "Walk"},
 };
 
 consteval bool rows_follow_the_enum() {

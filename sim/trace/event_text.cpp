@@ -126,6 +126,8 @@ EventDescription describe(const Event& event, const loader::ImageCatalog* images
     case EventKind::DebugPrint:
     case EventKind::Milestone:
       return {loader::printable(event.text), {}, {}};
+    case EventKind::Walk:
+      return {{}, {{"gva", fmt::format("{:#x}", event.a)}, {"gpa", fmt::format("{:#x}", event.b)}}, {}};
     case EventKind::HypervisorLaunched:
     case EventKind::PowerOff:
     case EventKind::TripleFault:

@@ -40,6 +40,9 @@ class Reader {
   /// Goes on with chunk `sequence` at `offset`, as an index says.
   void seek(uint64_t offset, uint32_t sequence);
 
+  /// Bytes of the file as they are; how many there were.
+  size_t read(uint64_t offset, std::span<uint8_t> out) const { return input_(offset, out); }
+
   /// The number of chunks read or skipped, and the digest of everything read so far (Writer::digest()), which is void
   /// after skip() and seek().
   [[nodiscard]] uint32_t sequence() const { return sequence_; }

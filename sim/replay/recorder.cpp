@@ -1,0 +1,231 @@
+#include "sim/replay/recorder.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "sim/replay/recording.h"
+#include "sim/trace/event_names.h"
+
+namespace replay {
+
+using support::Error;
+using support::Result;
+using support::Status;
+using support::Unit;
+
+namespace {
+
+/// A chunk is written when one of these is reached: what a killed recorder loses at most.
+constexpr size_t full_events = 256u << 10;
+constexpr size_t full_points = 16;
+constexpr size_t full_inputs = 4096;
+static_assert(full_events + 2 * maximum_text < container::maximum_raw_size);
+
+constexpr int compression = 3;
+
+void put_word(std::vector<uint8_t>& out, uint64_t value) {
+  for (int i = 0; i < 8; ++i) out.push_back(static_cast<uint8_t>(value >> (8 * i)));
+}
+
+bool all_zero(loader::Bytes bytes) {
+  return std::all_of(bytes.begin(), bytes.end(), [](uint8_t byte) { return byte == 0; });
+}
+
+/// INDX and FOOT, which end a file.
+Status append_end(container::Writer& file, std::vector<IndexEntry> index, Foot foot) {
+  const size_t size = index.size() * sizeof(IndexEntry);
+  if (size <= container::maximum_raw_size) {
+    foot.index_offset = file.size();
+    TRY(file.append(kind_index, {reinterpret_cast<const uint8_t*>(index.data()), size},
+                    {0, static_cast<uint32_t>(index.size()), 0, foot.end_tick}));
+  }
+  foot.chunks = file.sequence();
+  std::copy(file.digest().begin(), file.digest().end(), foot.digest);
+  TRY(file.append(kind_foot, container::bytes_of(foot), {container::chunk_plain, 1, foot.end_tick, foot.end_tick}));
+  return file.close();
+}
+
+}  // namespace
+
+Ending to_ending(machine::StopReason reason) {
+  using machine::StopReason;
+  switch (reason) {
+    case StopReason::Deadline: return Ending::Deadline;
+    case StopReason::Requested: return Ending::Requested;
+    case StopReason::PowerOff: return Ending::PowerOff;
+    case StopReason::Reset: return Ending::Reset;
+    case StopReason::TripleFault: return Ending::TripleFault;
+    case StopReason::Hung: return Ending::Hung;
+    case StopReason::MachineFailure: return Ending::MachineFailure;
+  }
+  return Ending::MachineFailure;
+}
+
+machine::StopReason to_reason(Ending ending) {
+  using machine::StopReason;
+  switch (ending) {
+    case Ending::Deadline: return StopReason::Deadline;
+    case Ending::Requested: return StopReason::Requested;
+    case Ending::PowerOff: return StopReason::PowerOff;
+    case Ending::Reset: return StopReason::Reset;
+    case Ending::TripleFault: return StopReason::TripleFault;
+    case Ending::Hung: return StopReason::Hung;
+    case Ending::MachineFailure:
+    case Ending::count: break;
+  }
+  return StopReason::MachineFailure;
+}
+
+Result<std::unique_ptr<Recorder>> Recorder::create(const std::string& path, const loader::MachineConfig& config,
+                                                   const machine::MachineParts& parts, const RecorderOptions& options) {
+  Facts facts = facts_of(config, parts);
+  facts.program = options.program;
+  facts.point_interval = std::max<uint64_t>(options.point_interval, 1);
+  facts.embedded = options.embed;
+  const std::string meta = to_meta(facts);
+  container::Writer file = TRY(container::Writer::create(
+      path, file_kind, {reinterpret_cast<const uint8_t*>(meta.data()), meta.size()}, compression));
+  std::unique_ptr<Recorder> recorder{new Recorder{std::move(file), facts.point_interval}};
+  if (options.embed) {
+    recorder->append_image(ImageSlot::Firmware, parts.firmware);
+    if (parts.disk) recorder->append_image(ImageSlot::Disk, parts.disk->read(0, static_cast<uint32_t>(parts.disk->sectors())));
+    TRY(recorder->status());
+  }
+  return recorder;
+}
+
+Recorder::~Recorder() {
+  if (recording()) flush();
+}
+
+void Recorder::append(uint32_t kind, loader::Bytes raw, const container::ChunkFacts& facts) {
+  if (!recording()) return;
+  index_.push_back({file_.size(), kind, facts.records, facts.first_tick, facts.last_tick});
+  if (const Status status = file_.append(kind, raw, facts); !status) failure_ = status.error().message;
+}
+
+void Recorder::append_image(ImageSlot slot, loader::Bytes image) {
+  for (size_t at = 0; at < image.size(); at += image_piece) {
+    const loader::Bytes bytes = image.subspan(at, std::min(image_piece, image.size() - at));
+    if (all_zero(bytes)) continue;
+    std::vector<uint8_t> piece{static_cast<uint8_t>(slot)};
+    put_word(piece, at);
+    piece.insert(piece.end(), bytes.begin(), bytes.end());
+    append(kind_images, piece, {0, 1, 0, 0});
+  }
+}
+
+void Recorder::on(const support::Event& event) {
+  if (!recording()) return;
+  ++counts_[static_cast<uint8_t>(event.kind)];
+  events_.add(event);
+  if (events_.size() >= full_events) flush_events();
+}
+
+void Recorder::input(const Input& input) {
+  if (!recording()) return;
+  inputs_.push_back(input);
+  if (inputs_.size() >= full_inputs) flush();
+}
+
+void Recorder::flush_events() {
+  if (events_.count() == 0) return;
+  const container::ChunkFacts facts{0, events_.count(), events_.first_tick(), events_.last_tick()};
+  append(kind_events, events_.finish(), facts);
+}
+
+/// Inputs go first: without them, what follows could not be replayed.
+void Recorder::flush() {
+  if (!inputs_.empty()) {
+    append(kind_inputs, encode(inputs_),
+           {0, static_cast<uint32_t>(inputs_.size()), inputs_.front().at.ticks, inputs_.back().at.ticks});
+    inputs_.clear();
+  }
+  flush_events();
+  if (points_.empty()) return;
+  const std::vector<uint8_t> payload = encode(points_);
+  held_ += payload.size();
+  if (held_ > maximum_held / 4 * 3) interval_ = std::max(interval_, uint64_t{1} << 30);  // a reader takes no more
+  append(kind_points, payload,
+         {0, static_cast<uint32_t>(points_.size()), points_.front().at.ticks, points_.back().at.ticks});
+  points_.clear();
+}
+
+void Recorder::take_point(machine::Machine& machine, bool last) {
+  if (!recording()) return;
+  if (has_point_ && last_.at == machine.now() && !last) return;
+  last_ = point_of(machine);
+  has_point_ = true;
+  points_.push_back(last_);
+  if (points_.size() >= full_points) flush();
+}
+
+machine::StopReason Recorder::run(machine::Machine& machine, support::Instant deadline) {
+  take_point(machine);
+  uint64_t idle_step = 0;  // while the processor waits, the clock runs ahead of the instructions
+  for (;;) {
+    if (!recording()) return ending_ = machine.run(deadline);
+    const uint64_t executed = machine.now().ticks - machine.idle_ticks();
+    const uint64_t due = last_.instructions + interval_;
+    if (executed >= due) {
+      take_point(machine);
+      continue;
+    }
+    const uint64_t step = std::max(due - executed, std::min(idle_step, interval_));
+    const support::Instant stop{step < deadline.ticks - machine.now().ticks ? machine.now().ticks + step : deadline.ticks};
+    const machine::StopReason reason = machine.run(stop);
+    idle_step = machine.now().ticks - machine.idle_ticks() == executed ? 2 * step : 0;
+    if (reason == machine::StopReason::Deadline && machine.now() < deadline) continue;
+    // An exception takes no time: the run may have gone on without the clock.
+    take_point(machine, reason != machine::StopReason::Deadline);
+    return ending_ = reason;
+  }
+}
+
+void Recorder::append_statistics() {
+  std::string text = fmt::format("instructions\t{}\nidle-ticks\t{}\n", last_.instructions, last_.at.ticks - last_.instructions);
+  for (size_t kind = 0; kind < counts_.size(); ++kind)
+    if (counts_[kind] != 0)
+      text += fmt::format("{}\t{}\n", trace::name_of(static_cast<support::EventKind>(kind)), counts_[kind]);
+  append(kind_statistics, {reinterpret_cast<const uint8_t*>(text.data()), text.size()}, {0, 1, 0, last_.at.ticks});
+}
+
+Status Recorder::close() {
+  if (closed_) return status();
+  flush();
+  append_statistics();
+  if (failure_.empty()) {
+    Foot foot{};
+    foot.instructions = last_.instructions;
+    for (const uint64_t count : counts_) foot.events += count;
+    foot.end_tick = last_.at.ticks;
+    foot.state_low = last_.state.low;
+    foot.state_high = last_.state.high;
+    foot.ending = static_cast<uint32_t>(to_ending(ending_));
+    if (const Status status = append_end(file_, index_, foot); !status) failure_ = status.error().message;
+  }
+  closed_ = true;
+  return status();
+}
+
+Status Recorder::status() const {
+  if (!failure_.empty()) return Error{failure_};
+  return Unit{};
+}
+
+Status add_bookmark(const std::string& path, support::Instant at, const std::string& text) {
+  if (text.empty() || text.size() > maximum_text)
+    return Error{fmt::format("a bookmark's text has 1 to {} bytes", maximum_text)};
+  const Recording recording = TRY(Recording::open(path));
+  if (!recording.foot()) return Error{fmt::format("{}: {}", path, recording.ending_text())};
+  if (at.ticks > recording.foot()->end_tick)
+    return Error{fmt::format("the recording ends at {}, before the bookmark", recording.foot()->end_tick)};
+  container::Writer file = TRY(container::Writer::extend(path, recording.size(), recording.chunks(), recording.digest(), compression));
+  std::vector<IndexEntry> index = recording.index();
+  index.push_back({file.size(), kind_marks, 1, at.ticks, at.ticks});
+  TRY(file.append(kind_marks, encode_bookmark({at, text}), {0, 1, at.ticks, at.ticks}));
+  return append_end(file, std::move(index), *recording.foot());
+}
+
+}  // namespace replay

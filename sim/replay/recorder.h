@@ -1,0 +1,83 @@
+#pragma once
+// Writes a recording while a machine runs. It watches: with and without it the run is the same.
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "sim/container/writer.h"
+#include "sim/machine/machine.h"
+#include "sim/replay/event_columns.h"
+#include "sim/replay/facts.h"
+#include "sim/replay/inputs.h"
+#include "sim/replay/points.h"
+#include "sim/replay/recording_format.h"
+#include "sim/support/events.h"
+
+namespace replay {
+
+struct RecorderOptions {
+  std::string program;                        ///< version of this program
+  uint64_t point_interval{uint64_t{1} << 20}; ///< instructions; at least 1
+  bool embed{};                               ///< the images into the file
+};
+
+/// After a write error it records nothing more and the run goes on; the file ends with its last whole chunk. Ask status()
+/// at the end.
+class Recorder final : public support::EventSink {
+ public:
+  /// Creates the file, with the images if asked for. `parts` are those of the machine that will be recorded.
+  [[nodiscard]] static support::Result<std::unique_ptr<Recorder>> create(const std::string& path,
+                                                                         const loader::MachineConfig& config,
+                                                                         const machine::MachineParts& parts,
+                                                                         const RecorderOptions& options);
+  /// What was not closed is flushed, without a foot: the file counts as interrupted.
+  ~Recorder() override;
+
+  void on(const support::Event& event) override;
+  /// What reached the machine from outside.
+  void input(const Input& input);
+  /// Runs `machine` as Machine::run does and takes points on the way: at the start, at intervals, at the end.
+  machine::StopReason run(machine::Machine& machine, support::Instant deadline);
+
+  /// Writes what is left, the statistics, the index and the foot.
+  support::Status close();
+  /// The first error, if there was one.
+  [[nodiscard]] support::Status status() const;
+
+  [[nodiscard]] uint64_t bytes() const { return file_.size(); }
+
+ private:
+  Recorder(container::Writer file, uint64_t interval) : file_{std::move(file)}, interval_{interval} {}
+  void append(uint32_t kind, loader::Bytes raw, const container::ChunkFacts& facts);
+  void append_image(ImageSlot slot, loader::Bytes image);
+  void append_statistics();
+  void flush();
+  void flush_events();
+  void take_point(machine::Machine& machine, bool last = false);
+  [[nodiscard]] bool recording() const { return failure_.empty() && !closed_; }
+
+  container::Writer file_;
+  uint64_t interval_;
+  EventEncoder events_;
+  std::vector<Input> inputs_;
+  std::vector<Point> points_;
+  Point last_;
+  bool has_point_{};
+  machine::StopReason ending_{machine::StopReason::Deadline};
+  std::array<uint64_t, 256> counts_{};  ///< events by kind
+  std::vector<IndexEntry> index_;
+  uint64_t held_{};  ///< see maximum_held
+  std::string failure_;
+  bool closed_{};
+};
+
+/// Appends a bookmark to a recording that was closed in good order; it gets a new index and foot.
+support::Status add_bookmark(const std::string& path, support::Instant at, const std::string& text);
+
+/// The ending of a file for a reason, and back.
+[[nodiscard]] Ending to_ending(machine::StopReason reason);
+[[nodiscard]] machine::StopReason to_reason(Ending ending);
+
+}  // namespace replay

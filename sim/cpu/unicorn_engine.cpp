@@ -145,6 +145,10 @@ void UnicornEngine::settle_unexecuted() {
     if (block_->facts.has_bit_test && point_at_rip().flags_undefined) make_flags_canonical();
     return;
   }
+  if (linear_rip() - block_->address == block_->facts.last_offset && !block_->facts.has_bit_test) {
+    --now;
+    return;
+  }
   const BlockPoint point = point_at_rip();
   now -= block_->facts.count - point.count;
   if (point.flags_undefined) make_flags_canonical();

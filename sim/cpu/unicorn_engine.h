@@ -74,6 +74,8 @@ class UnicornEngine {
 
   /// Sets the flags that a bit test leaves undefined to zero.
   void make_flags_canonical();
+  /// Shows the instruction at RIP to the observer, once for each instant.
+  void observe_instruction();
   /// The next synchronise() discards what the engine remembers of translations.
   void request_flush() { flush_needed_ = true; }
   /// Brings the engine up to date with page states, TLB epochs and the address space. Called before each run().
@@ -134,7 +136,7 @@ class UnicornEngine {
   void settle();
   void settle_unexecuted();
   [[nodiscard]] BlockPoint point_at_rip();
-  void observe_instruction();
+
   const Block* examine(uint64_t address, uint32_t size);
   bool block_bytes(uint64_t address, uint32_t size, uint8_t* buffer, const uint8_t*& in_ram,
                    uint64_t& spa);
@@ -184,6 +186,8 @@ class UnicornEngine {
   bool executing_{};   ///< inside uc_emu_start
   bool discarding_{};  ///< fills answer for the discard window
   uint32_t step_blocks_{};
+
+  uint64_t observed_instant_{~uint64_t{0}}, observed_address_{};
 
   // Counting.
   uint64_t

@@ -13,7 +13,12 @@ namespace x64 = abi::x64;
 using x64::Vector;
 
 /// Exit codes of exceptions: 0x40 + vector.
-constexpr uint32_t exit_exception = 0x40, exit_instruction = 0x60;
+constexpr uint32_t exit_exception = 0x40, exit_instruction = 0x60, exit_vmmcall = 0x81;
+
+/// VMCALL or VMMCALL without prefixes, as everybody writes them.
+bool is_hypercall(const uint8_t* bytes) {
+  return bytes[0] == 0x0f && bytes[1] == 0x01 && (bytes[2] == 0xc1 || bytes[2] == 0xd9);
+}
 
 /// Instructions that the engine's processor model does not have, and this machine does.
 bool is_missing_in_engine(const Instruction& in) {
@@ -71,7 +76,17 @@ UnicornCpu::MaybeExit UnicornCpu::after_exit() {
     vp_->shared.dr6 |= x64::dr6::bs;
     return raise_exception({vector, false, 0, 0}, EventSource::Trap);
   }
-  const Instruction in = decode(code_at_rip().span(), engine_->code_size());
+  (void)code_at_rip();
+  if (code_.count >= 3 && is_hypercall(code_.bytes) &&
+      (exit_code == exit_vmmcall || vector == static_cast<uint8_t>(Vector::InvalidOpcode))) {
+    MaybeExit exit{std::in_place};
+    exit->reason = vtl::ExitReason::Hypercall;
+    exit->instruction_length = 3;
+    exit->instruction_byte_count = code_.count;
+    std::memcpy(exit->instruction_bytes, code_.bytes, max_instruction_length);
+    return exit;
+  }
+  const Instruction in = decode(code_.span(), engine_->code_size());
   const bool undefined = is_exception && vector == static_cast<uint8_t>(Vector::InvalidOpcode);
   if (!is_exception || (undefined && is_missing_in_engine(in))) {
     const ProcessorMemory memory{translator_, engine_->space()};

@@ -93,6 +93,11 @@ void UnicornEngine::enter_instruction(uint64_t address) {
 
 void UnicornEngine::observe_instruction() {
   namespace fl = abi::x64::rflags;
+  const uint64_t address = linear_rip();
+  // An instruction that was refused and is tried again is shown once.
+  if (observed_instant_ == now && observed_address_ == address) return;
+  observed_instant_ = now;
+  observed_address_ = address;
   publish(publish_context);
   if (block_ != nullptr && block_->facts.has_bit_test && point_at_rip().flags_undefined)
     processor->context().rflags &= ~(fl::of | fl::sf | fl::af | fl::pf);

@@ -5,6 +5,7 @@
 
 #include "abi/hv/vtl.h"
 #include "abi/layout/address.h"
+#include "sim/support/state_fields.h"
 
 namespace mmu {
 
@@ -27,6 +28,7 @@ struct Access {
 /// addresses (section 8.1).
 struct Rights {
   bool read{}, write{}, kernel_execute{}, user_execute{};
+  STATE_FIELDS(read, write, kernel_execute, user_execute)
   friend constexpr bool operator==(const Rights&, const Rights&) = default;
 };
 inline constexpr Rights all_rights{true, true, true, true};

@@ -1,5 +1,6 @@
 #include "mmu/physical_memory.h"
 
+#include <array>
 #include <bit>
 
 namespace mmu {
@@ -24,6 +25,7 @@ PhysicalMemory::PhysicalMemory(uint64_t size)
       ram_{size},
       bytes_{static_cast<uint8_t*>(ram_.data())},
       code_pages_((page_count() + 63) / 64),
+      fresh_(code_pages_.size()),
       dirty_(code_pages_.size()),
       unhashed_(code_pages_.size()),
       page_hashes_{page_count() * sizeof(support::StateHash)} {}
@@ -104,30 +106,96 @@ void PhysicalMemory::drain_code_invalidations(CodeConsumer consumer,
 }
 
 std::vector<uint64_t> PhysicalMemory::dirty_pages() const {
+  Bitmap all = dirty_;
+  for (size_t word = 0; word < all.size(); ++word)
+    all[word] |= fresh_[word];
   std::vector<uint64_t> pages;
-  for_each_bit(dirty_, [&](uint64_t page) { pages.push_back(page); });
+  for_each_bit(all, [&](uint64_t page) { pages.push_back(page); });
   return pages;
 }
 
+// Hands the fresh pages to all who keep account of them. Grants of W made before are forgotten: the
+// next write to such a page must announce itself again. False if there was none.
+bool PhysicalMemory::collect_dirty() {
+  bool any = false;
+  for (size_t word = 0; word < fresh_.size(); ++word) {
+    const uint64_t pages = fresh_[word];
+    if (pages == 0) continue;
+    dirty_[word] |= pages;
+    unhashed_[word] |= pages;
+    for (DirtyLog& log : dirty_consumers_) {
+      if (log.active) log.pages[word] |= pages;
+    }
+    fresh_[word] = 0;
+    any = true;
+  }
+  if (any) ++dirty_epoch_;
+  return any;
+}
+
 void PhysicalMemory::clear_dirty() {
+  (void)collect_dirty();
   dirty_.assign(dirty_.size(), 0);
-  ++dirty_epoch_;
+}
+
+PhysicalMemory::DirtyConsumer PhysicalMemory::add_dirty_consumer() {
+  (void)collect_dirty();
+  DirtyConsumer consumer = 0;
+  while (consumer < dirty_consumers_.size() && dirty_consumers_[consumer].active)
+    ++consumer;
+  if (consumer == dirty_consumers_.size()) dirty_consumers_.emplace_back();
+  dirty_consumers_[consumer] = {true, Bitmap(fresh_.size())};
+  return consumer;
+}
+
+void PhysicalMemory::remove_dirty_consumer(DirtyConsumer consumer) {
+  CHECK(consumer < dirty_consumers_.size() && dirty_consumers_[consumer].active);
+  dirty_consumers_[consumer] = {};
+}
+
+void PhysicalMemory::drain_dirty(DirtyConsumer consumer, std::vector<uint64_t>& pages) {
+  CHECK(consumer < dirty_consumers_.size() && dirty_consumers_[consumer].active);
+  (void)collect_dirty();
+  Bitmap& log = dirty_consumers_[consumer].pages;
+  pages.clear();
+  for_each_bit(log, [&](uint64_t page) { pages.push_back(page); });
+  for (const uint64_t page : pages)
+    log[page / 64] = 0;
+}
+
+std::vector<uint64_t> PhysicalMemory::pages_in_use() {
+  (void)hash();  // a page of zeros hashes to zero
+  const auto* const hashes = static_cast<const support::StateHash*>(page_hashes_.data());
+  std::vector<uint64_t> pages;
+  for (uint64_t page = 0; page < page_count(); ++page) {
+    if (hashes[page] != support::StateHash{}) pages.push_back(page);
+  }
+  return pages;
+}
+
+void PhysicalMemory::restore_page(uint64_t page, const uint8_t* bytes) {
+  CHECK(page < page_count());
+  static constexpr std::array<uint8_t, abi::page_size> zeros{};
+  if (bytes == nullptr) bytes = zeros.data();
+  uint8_t* const to = bytes_ + page * abi::page_size;
+  if (test(code_pages_, page)) {
+    if (std::memcmp(to, bytes, abi::page_size) == 0) return;  // what was translated still holds
+    make_data(page);
+  }
+  set(fresh_, page);
+  std::memcpy(to, bytes, abi::page_size);
 }
 
 support::StateHash PhysicalMemory::hash() {
+  (void)collect_dirty();
   auto* const hashes = static_cast<support::StateHash*>(page_hashes_.data());
-  bool any = false;
   for_each_bit(unhashed_, [&](uint64_t page) {
     const support::StateHash now = support::hash_page(page, bytes_ + page * abi::page_size);
     hash_ -= hashes[page];
     hash_ += now;
     hashes[page] = now;
-    any = true;
   });
-  if (any) {
-    unhashed_.assign(unhashed_.size(), 0);
-    ++dirty_epoch_;
-  }
+  unhashed_.assign(unhashed_.size(), 0);
   return hash_;
 }
 

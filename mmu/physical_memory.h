@@ -98,14 +98,25 @@ class PhysicalMemory {
   // --- Dirty pages.
   void mark_dirty(uint64_t page) {
     CHECK(page < page_count());
-    set(dirty_, page);
-    set(unhashed_, page);
+    set(fresh_, page);
   }
   /// Ascending numbers of the pages written since the last clear_dirty() (or ever).
   [[nodiscard]] std::vector<uint64_t> dirty_pages() const;
   void clear_dirty();
-  /// Moves when grants of W made before are forgotten: clear_dirty() and hash().
+  using DirtyConsumer = uint32_t;
+  /// Who wants to know what changed since it looked last, whoever else looks; it starts with nothing to drain.
+  [[nodiscard]] DirtyConsumer add_dirty_consumer();
+  void remove_dirty_consumer(DirtyConsumer consumer);
+  /// Replaces `pages` by the ascending numbers of those written since this consumer's last call.
+  void drain_dirty(DirtyConsumer consumer, std::vector<uint64_t>& pages);
+  /// Moves when grants of W made before are forgotten: whenever dirty pages are cleared, drained or hashed.
   [[nodiscard]] uint64_t dirty_epoch() const { return dirty_epoch_; }
+
+  // --- Saving and restoring.
+  /// Ascending numbers of the pages that are not all zeros.
+  [[nodiscard]] std::vector<uint64_t> pages_in_use();
+  /// Puts a page back to its 4096 `bytes`, or to zeros if null; as a write, if that changes a page of code.
+  void restore_page(uint64_t page, const uint8_t* bytes);
 
   /// Hash of all of RAM, a function of its content only. Reads the pages dirtied since the last
   /// call.
@@ -119,17 +130,24 @@ class PhysicalMemory {
   void before_write(Spa address, uint64_t bytes) {
     const uint64_t last = (address.value() + bytes - 1) / abi::page_size;
     for (uint64_t page = address.page_number(); page <= last; ++page) {
-      set(dirty_, page);
-      set(unhashed_, page);
+      set(fresh_, page);
       if (test(code_pages_, page)) make_data(page);
     }
   }
   void announce(uint64_t page, PageState state);
+  bool collect_dirty();
 
   uint64_t size_{};
   ZeroedMemory ram_;
   uint8_t* bytes_{};
-  Bitmap code_pages_, dirty_, unhashed_;
+  Bitmap code_pages_;
+  Bitmap fresh_;  ///< written since collect_dirty() told all who want to know:
+  Bitmap dirty_, unhashed_;
+  struct DirtyLog {
+    bool active{};
+    Bitmap pages;
+  };
+  std::vector<DirtyLog> dirty_consumers_;
   uint64_t dirty_epoch_{};
 
   struct Pending {

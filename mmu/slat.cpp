@@ -1,5 +1,7 @@
 #include "mmu/slat.h"
 
+#include <algorithm>
+
 #include "abi/x64/paging.h"
 #include "mmu/slat_entry.h"
 
@@ -30,6 +32,22 @@ bool SlatPageAllocator::allocate(Spa& page) {
 void SlatPageAllocator::free(Spa page) {
   CHECK(page.page_offset() == 0 && page >= first_ && page < next_);
   freed_.push_back(page);
+}
+
+bool SlatPageAllocator::in_use(Spa page) const {
+  return page.page_offset() == 0 && page >= first_ && page < next_ &&
+         std::find(freed_.begin(), freed_.end(), page) == freed_.end();
+}
+
+bool SlatPageAllocator::consistent() const {
+  if (next_ < first_ || next_ > end_ || next_.page_offset() != 0) return false;
+  if (freed_.size() > (next_ - first_) / abi::page_size) return false;
+  std::vector<Spa> sorted = freed_;
+  std::sort(sorted.begin(), sorted.end());
+  const bool twice = std::adjacent_find(sorted.begin(), sorted.end()) != sorted.end();
+  return !twice && std::all_of(sorted.begin(), sorted.end(), [&](Spa page) {
+    return page.page_offset() == 0 && page >= first_ && page < next_;
+  });
 }
 
 uint64_t SlatPageAllocator::available_pages() const {
@@ -150,6 +168,23 @@ void Slat::split(uint64_t entry, int level, Spa below) {
     memory_.write(below + uint64_t{8} * index, leaf(spa, rights, level - 1));
     spa = spa + level_size(level - 1);
   }
+}
+
+bool Slat::tables_are_sound(std::set<Spa>& tables) const {
+  return root_ == Spa{} || table_is_sound(root_, abi::x64::pml4_level, tables);
+}
+
+bool Slat::table_is_sound(Spa table, int level, std::set<Spa>& tables) const {
+  if (!allocator_.in_use(table) || !tables.insert(table).second) return false;
+  if (level == abi::x64::page_table_level) return true;
+  for (uint32_t index = 0; index < abi::x64::entries_per_table; ++index) {
+    const auto entry = memory_.read<uint64_t>(table + uint64_t{8} * index);
+    if (slat_entry::is_table(entry, level) &&
+        !table_is_sound(Spa{entry & ept::address_mask}, level - 1, tables)) {
+      return false;
+    }
+  }
+  return true;
 }
 
 void Slat::free_table(Spa table, int level) {

@@ -1,6 +1,7 @@
 #pragma once
 // Stage 2 of one partition and VTL: real EPT entries in pages that no guest can reach.
 #include <cstdint>
+#include <set>
 #include <vector>
 
 #include "mmu/access.h"
@@ -21,8 +22,19 @@ class SlatPageAllocator {
   void free(Spa page);
   [[nodiscard]] uint64_t available_pages() const;
   [[nodiscard]] bool owns(Spa address) const { return address >= first_ && address < end_; }
+  /// A page that allocate() gave out and that was not freed since; linear in the pages freed.
+  [[nodiscard]] bool in_use(Spa page) const;
+
+  template <class Visitor, class Self>
+  static void visit_state(Visitor& visit, Self& self) {
+    auto& [memory_, first_, next_, end_, freed_] = self;
+    visit.host(memory_, first_, end_)("next", next_)("freed", freed_);
+    if constexpr (Visitor::reads) visit.require(self.consistent(), "not a state of this allocator");
+  }
 
  private:
+  [[nodiscard]] bool consistent() const;
+
   PhysicalMemory& memory_;
   Spa first_, next_, end_;
   std::vector<Spa> freed_;
@@ -84,11 +96,24 @@ class Slat {
   /// EPTP as hardware would have it: write-back, four levels, no A/D (SDM vol. 3, table 25-9).
   [[nodiscard]] uint64_t eptp() const { return root_.value() | (3u << 3) | 6u; }
 
+  /// The tables are in memory; what else there is to know is where they begin.
+  template <class Visitor, class Self>
+  static void visit_state(Visitor& visit, Self& self) {
+    auto& [memory_, allocator_, root_] = self;
+    visit.host(memory_, allocator_)("root", root_);
+  }
+  /// Before it is destroyed because its state never was: leaves tables and allocator alone.
+  void abandon() { root_ = Spa{}; }
+  /// After a restore from bytes that nobody vouches for: every table is a page of its own that the allocator gave
+  /// out. `tables` collects them, also over several SLATs.
+  [[nodiscard]] bool tables_are_sound(std::set<Spa>& tables) const;
+
  private:
   [[nodiscard]] uint64_t leaf(Spa spa, Rights rights, int level) const;
   [[nodiscard]] SlatStatus descend(Gpa gpa, int leaf_level, Spa& entry_address);
   void split(uint64_t entry, int level, Spa below);
   void free_table(Spa table, int level);
+  [[nodiscard]] bool table_is_sound(Spa table, int level, std::set<Spa>& tables) const;
 
   PhysicalMemory& memory_;
   SlatPageAllocator& allocator_;

@@ -3,6 +3,7 @@
 #include <bit>
 
 #include "sim/support/check.h"
+#include "sim/support/state.h"
 
 namespace mmu {
 namespace {
@@ -37,9 +38,14 @@ SlatTlb::SlatTlb(uint32_t capacity) : capacity_{capacity}, epochs_(size_t{256} *
 }
 
 SlatTlb::Domain& SlatTlb::domain_of(const AddressSpace& space) {
-  const uint32_t index = domain_index(space.partition, space.vp, space.vtl);
+  return domain_at(domain_index(space.partition, space.vp, space.vtl), 1);
+}
+
+/// `floor`: the time before which entries of a domain that is made now are dead.
+SlatTlb::Domain& SlatTlb::domain_at(uint32_t index, uint64_t floor) {
   if (index >= domains_.size()) domains_.resize(index + 1);
-  if (domains_[index] == nullptr) domains_[index] = std::make_unique<Domain>();
+  if (domains_[index] == nullptr)
+    domains_[index] = std::make_unique<Domain>(Domain{floor, floor, floor, {}});
   return *domains_[index];
 }
 
@@ -170,22 +176,61 @@ void SlatTlb::drop_generation() {
   generation_start_ = ++clock_;
   used_ = 0;
   ++generations_dropped_;
+  ++everywhere_epoch_;
   large_pages_ = {};
 }
 
 support::StateHash SlatTlb::hash() const {
-  support::StateHash sum;
+  return support::hash_of(*this);
+}
+
+std::vector<SlatTlb::SavedSlot> SlatTlb::saved_slots() const {
+  std::vector<SavedSlot> saved;
+  saved.reserve(used_);
   for (uint64_t slot = 0; slot <= slot_mask_; ++slot) {
     const TlbEntry& entry = slots_[slot];
-    if (entry.stamp() < generation_start_ || entry.key() == removed_key) continue;
-    if (!alive(*domain_of_key(entry.key()), entry)) continue;
-    sum += support::StateHasher{}
-               .add(entry.key())
-               .add(entry.spa().value() | entry.attributes())
-               .add(entry.gpa().value() | entry.pcid())
-               .finish();
+    if (entry.stamp() < generation_start_) continue;
+    const bool valid = entry.key() != removed_key && alive(*domain_of_key(entry.key()), entry);
+    // Of a dead entry only the key matters: another entry of that page may take its slot.
+    saved.push_back({valid ? slot | valid_slot : slot, entry.key(),
+                     valid ? entry.spa().value() | entry.attributes() : 0,
+                     valid ? entry.gpa().value() | entry.pcid() : 0});
   }
-  return support::StateHasher{}.add(sum).add(uint64_t{used_}).finish();
+  return saved;
+}
+
+bool SlatTlb::restore_slots(const std::vector<SavedSlot>& saved) {
+  drop_generation();
+  --generations_dropped_;  // that was none of the guest's
+  const uint64_t dead_stamp = generation_start_, valid_stamp = ++clock_;
+  for (const auto& domain : domains_) {
+    if (domain != nullptr) *domain = {valid_stamp, valid_stamp, valid_stamp, {}};
+  }
+  if (saved.size() > capacity_) return false;
+  uint64_t next = 0;
+  for (const SavedSlot& from : saved) {
+    const uint64_t slot = from.slot & ~valid_slot;
+    const bool valid = (from.slot & valid_slot) != 0;
+    if (slot < next || slot > slot_mask_) return false;
+    next = slot + 1;
+    if (from.key == removed_key ? valid : (from.key & ~unpaged_key) >> 54 != 0) return false;
+    if (from.key != removed_key) domain_at(static_cast<uint32_t>((from.key & ~unpaged_key) >> linear_page_bits), valid_stamp);
+    slots_[slot] = {from.key, valid ? valid_stamp : dead_stamp, static_cast<uint16_t>(from.gpa_and_pcid & 0xfff),
+                    Spa{from.spa_and_attributes}, Gpa{from.gpa_and_pcid}, from.spa_and_attributes & 0xfff};
+    note_large_page(from.key, from.spa_and_attributes);
+    ++used_;
+  }
+  return true;
+}
+
+bool SlatTlb::addresses_are_sound(uint64_t memory_bytes, uint8_t physical_address_bits) const {
+  for (uint64_t slot = 0; slot <= slot_mask_; ++slot) {
+    const TlbEntry& entry = slots_[slot];
+    if (entry.stamp() < generation_start_) continue;
+    if (entry.spa().value() >> physical_address_bits != 0) return false;
+    if (entry.has(TlbEntry::Ram) != (entry.spa().value() < memory_bytes) && entry.attributes() != 0) return false;
+  }
+  return true;
 }
 
 }  // namespace mmu

@@ -10,6 +10,7 @@
 #include "abi/x64/paging.h"
 #include "mmu/access.h"
 #include "mmu/address_space.h"
+#include "sim/support/state_fields.h"
 #include "sim/support/state_hash.h"
 
 namespace mmu {
@@ -144,17 +145,44 @@ class SlatTlb {
   /// Moves whenever an entry of this partition and VTL that an engine may have copied is gone or
   /// permits less. An engine compares it before it runs, and flushes its own TLB if it moved.
   [[nodiscard]] uint64_t epoch(uint8_t partition, abi::hv::Vtl vtl) const {
-    return generations_dropped_ + epochs_[epoch_index(partition, vtl)];
+    return everywhere_epoch_ + epochs_[epoch_index(partition, vtl)];
   }
 
   [[nodiscard]] uint32_t capacity() const { return capacity_; }
   /// Slots taken since the generation began, those of dead entries included.
   [[nodiscard]] uint32_t used() const { return used_; }
   [[nodiscard]] uint64_t generations_dropped() const { return generations_dropped_; }
-  /// Hash of what future look-ups and drops depend on: valid entries with their tags, and used().
+  /// Of the state below.
   [[nodiscard]] support::StateHash hash() const;
+  /// State is what future look-ups and drops depend on: the slots that were filled since the generation began, which of
+  /// them are valid, and where they lie. Times and floors have no meaning of their own. Reading moves every epoch.
+  template <class Visitor, class Self>
+  static void visit_state(Visitor& visit, Self& self) {
+    auto& [capacity_, slot_shift_, slot_mask_, slots_, domains_, clock_, generation_start_, used_,
+           generations_dropped_, epochs_, everywhere_epoch_, large_pages_] = self;
+    visit.host(capacity_, slot_shift_, slot_mask_, slots_, domains_, clock_, generation_start_, used_, epochs_,
+               everywhere_epoch_, large_pages_);
+    visit("generations_dropped", generations_dropped_);
+    std::vector<SavedSlot> saved;
+    if constexpr (!Visitor::reads) saved = self.saved_slots();
+    visit("slots", saved);
+    if constexpr (Visitor::reads) {
+      if (visit.ok()) visit.require(self.restore_slots(saved), "no slots of this TLB");
+    }
+  }
+  /// After a restore from bytes that nobody vouches for: entries of RAM lie inside [0, memory_bytes), all below
+  /// 2^physical_address_bits.
+  [[nodiscard]] bool addresses_are_sound(uint64_t memory_bytes, uint8_t physical_address_bits) const;
 
  private:
+  /// A slot as it is saved: words as in TlbEntry; `slot` is the position, bit 63 set while the entry is valid.
+  struct SavedSlot {
+    uint64_t slot{}, key{}, spa_and_attributes{}, gpa_and_pcid{};
+    static constexpr bool state_is_plain = true;
+    STATE_FIELDS(slot, key, spa_and_attributes, gpa_and_pcid)
+  };
+  [[nodiscard]] std::vector<SavedSlot> saved_slots() const;
+  [[nodiscard]] bool restore_slots(const std::vector<SavedSlot>& saved);
   /// One VP in one VTL. Entries stamped before these times are dead.
   struct Domain {
     uint64_t all_floor{1};
@@ -165,6 +193,7 @@ class SlatTlb {
 
   static constexpr unsigned linear_page_bits = 36;
   static constexpr uint64_t unpaged_key = uint64_t{1} << 63;
+  static constexpr uint64_t valid_slot = uint64_t{1} << 63;
   static constexpr uint64_t removed_key =
       ~uint64_t{0};  ///< no look-up has it: bits 54 to 62 of a key are 0
 
@@ -197,6 +226,7 @@ class SlatTlb {
   }
 
   Domain& domain_of(const AddressSpace& space);
+  Domain& domain_at(uint32_t index, uint64_t floor);
   const Domain* domain_of_key(uint64_t key) const;
   void note_large_page(uint64_t key, uint64_t attributes);
   [[nodiscard]] bool may_hold_part_of_large_page(uint64_t key) const;
@@ -214,6 +244,7 @@ class SlatTlb {
   uint32_t used_{};
   uint64_t generations_dropped_{};
   std::vector<uint64_t> epochs_;
+  uint64_t everywhere_epoch_{};  ///< added to all of them; like them it never goes back
   /// Which large pages may have parts here, by a hash of their number: saves INVLPG from searching
   /// for nothing.
   std::array<uint64_t, 64> large_pages_{};

@@ -75,6 +75,16 @@ class Translator {
   /// Walks that translate() made: the same in every run of the same machine.
   [[nodiscard]] uint64_t misses() const { return misses_; }
 
+  template <class Visitor, class Self>
+  static void visit_state(Visitor& visit, Self& self) {
+    auto& [memory_, config_, tlb_, misses_] = self;
+    visit.host(memory_, config_)("tlb", tlb_)("misses", misses_);
+  }
+  /// After a restore from bytes that nobody vouches for: no TLB entry leads to where nothing is.
+  [[nodiscard]] bool state_is_sound() const {
+    return tlb_.addresses_are_sound(memory_.size(), config_.physical_address_bits);
+  }
+
   [[nodiscard]] const SlatTlb& tlb() const { return tlb_; }
   [[nodiscard]] const TranslatorConfig& config() const { return config_; }
   [[nodiscard]] PhysicalMemory& memory() const { return memory_; }

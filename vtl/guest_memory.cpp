@@ -182,17 +182,30 @@ std::optional<Vtl> GuestMemory::who_denies(Vtl accessor, Gpa gpa, uint32_t right
   return std::nullopt;
 }
 
-void GuestMemory::add_to(support::StateHasher& hasher) const {
-  for (const Vtl vtl : all_vtls) {
-    hasher.add(exists(vtl) ? slats_[vtl]->eptp() : 0);
-    hasher.add(std::span<const uint8_t>{masks_[vtl]});
+void GuestMemory::abandon() {
+  for (auto& slat : slats_.values) {
+    if (slat != nullptr) slat->abandon();
   }
-  hasher.add(overlays_.size());
+}
+
+const char* GuestMemory::what_is_unsound() const {
+  std::set<Spa> tables;
+  for (const auto& slat : slats_.values) {
+    if (slat != nullptr && !slat->tables_are_sound(tables))
+      return "a SLAT table is not a page of its own of the hypervisor";
+  }
+  for (const std::vector<uint8_t>& masks : masks_.values) {
+    if (!masks.empty() && masks.size() != page_count()) return "protection masks of another number of pages";
+    const auto valid = [](uint8_t mask) { return (mask & ~abi::hv::map_gpa::all_access) == 0; };
+    if (!std::all_of(masks.begin(), masks.end(), valid)) return "a protection mask has unknown bits";
+  }
   for (const Overlay& overlay : overlays_) {
-    hasher.add(static_cast<uint64_t>(overlay.vtl))
-        .add(overlay.gpa.value())
-        .add(overlay.page.value());
+    if (static_cast<uint8_t>(overlay.vtl) >= abi::hv::implemented_vtls || !exists(overlay.vtl))
+      return "an overlay in a VTL that has no SLAT";
+    if (!is_ram(overlay.gpa) || overlay.gpa.page_offset() != 0) return "an overlay where no RAM is";
+    if (!owns(overlay.page) || tables.contains(overlay.page)) return "an overlay page is not the hypervisor's";
   }
+  return "";
 }
 
 }  // namespace vtl

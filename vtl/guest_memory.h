@@ -60,7 +60,21 @@ class GuestMemory {
   /// The lowest VTL above `accessor` that denies `rights` (HV_MAP_GPA bits, any of them) at `gpa`.
   [[nodiscard]] std::optional<Vtl> who_denies(Vtl accessor, Gpa gpa, uint32_t rights) const;
 
-  void add_to(support::StateHasher& hasher) const;
+  template <class Visitor, class Self>
+  static void visit_state(Visitor& visit, Self& self) {
+    auto& [memory_, translator_, partition_, guest_bytes_, allocator_, slats_, masks_, overlays_] = self;
+    visit.host(memory_, translator_, partition_, guest_bytes_)("allocator", allocator_);
+    visit.each("slats", slats_.values, [&](auto& slat) {
+      visit.object("", slat, [&] { return std::make_unique<mmu::Slat>(memory_, allocator_); },
+                   [](mmu::Slat& gone) { gone.abandon(); });
+    });
+    visit("masks", masks_)("overlays", overlays_);
+  }
+  /// Before it is destroyed because its state never was: leaves memory alone.
+  void abandon();
+  /// After a restore from bytes that nobody vouches for, memory included: empty, or what is wrong.
+  [[nodiscard]] const char* what_is_unsound() const;
+  [[nodiscard]] bool owns(Spa page) const { return allocator_.in_use(page); }
 
  private:
   struct Overlay {
@@ -68,6 +82,7 @@ class GuestMemory {
     Gpa gpa;
     Spa page;
     mmu::Rights rights;
+    STATE_FIELDS(vtl, gpa, page, rights)
   };
   [[nodiscard]] mmu::Rights allowed(Vtl vtl, Gpa gpa) const;
   [[nodiscard]] bool apply(Vtl vtl, Gpa gpa);

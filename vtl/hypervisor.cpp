@@ -229,8 +229,4 @@ void Hypervisor::emit(support::EventKind kind, const VirtualProcessor& vp, Insta
   events_->on(event);
 }
 
-void Hypervisor::add_to(support::StateHasher& hasher) const {
-  vtl::add_to(hasher, partition_);
-}
-
 }  // namespace vtl

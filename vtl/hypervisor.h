@@ -10,7 +10,7 @@
 #include "abi/hv/vp_registers.h"
 #include "mmu/translator.h"
 #include "sim/support/events.h"
-#include "sim/support/state_hash.h"
+#include "sim/support/state_fields.h"
 #include "vtl/cpuid.h"
 #include "vtl/exit.h"
 #include "vtl/hypercall_dispatcher.h"
@@ -22,11 +22,12 @@
 
 namespace vtl {
 
-/// Counts for the user; they are no part of the state.
+/// Counts for the user; no part of what a guest can see, but they go back with the rest.
 struct HypervisorStatistics {
   uint64_t vtl_calls{}, vtl_returns{}, interrupt_entries{};
   uint64_t hypercalls{};  ///< completed, VTL calls and returns not counted
   uint64_t intercepts{};  ///< messages written
+  STATE_FIELDS(vtl_calls, vtl_returns, interrupt_entries, hypercalls, intercepts)
 };
 
 class Hypervisor {
@@ -73,8 +74,19 @@ class Hypervisor {
   [[nodiscard]] const Partition& partition() const { return partition_; }
   [[nodiscard]] const HypervisorConfig& config() const { return config_; }
   [[nodiscard]] const HypervisorStatistics& statistics() const { return statistics_; }
-  /// Everything that the hypervisor keeps and that can change what happens later.
-  void add_to(support::StateHasher& hasher) const;
+  /// Everything that the hypervisor keeps. The virtual processors that were added are the machine's to visit.
+  template <class Visitor, class Self>
+  static void visit_state(Visitor& visit, Self& self) {
+    auto& [memory_, translator_, events_, config_, partition_, dispatcher_, switch_, router_, statistics_,
+           reset_requested_] = self;
+    visit.host(memory_, translator_, events_, config_, dispatcher_, switch_, router_);
+    visit.group("partition", [&] {
+      Partition::visit_state(visit, partition_, [&] {
+        return std::make_unique<GuestMemory>(memory_, translator_, partition_.id, config_.guest_memory_bytes);
+      });
+    });
+    visit("statistics", statistics_)("reset_requested", reset_requested_);
+  }
 
   // --- Handlers: one per row of hypercalls.def, called by its thunk.
   template <CallCode Code>

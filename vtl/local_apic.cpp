@@ -323,17 +323,4 @@ bool LocalApic::write_lvt(uint16_t number, uint32_t value) {
   }
 }
 
-void LocalApic::add_to(support::StateHasher& hasher) const {
-  irr_.add_to(hasher);
-  isr_.add_to(hasher);
-  auto_eoi_.add_to(hasher);
-  for (const uint64_t value :
-       {uint64_t{id_}, base_, uint64_t{svr_}, uint64_t{ldr_}, uint64_t{dfr_}, uint64_t{esr_}, icr_,
-        uint64_t{lvt_timer_}, uint64_t{lvt_thermal_}, uint64_t{lvt_performance_},
-        uint64_t{lvt_lint0_}, uint64_t{lvt_lint1_}, uint64_t{lvt_error_}, uint64_t{divide_},
-        uint64_t{initial_}, expiry_.ticks, tsc_deadline_}) {
-    hasher.add(value);
-  }
-}
-
 }  // namespace vtl

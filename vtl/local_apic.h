@@ -6,7 +6,7 @@
 #include <optional>
 
 #include "sim/support/instant.h"
-#include "sim/support/state_hash.h"
+#include "sim/support/state_fields.h"
 
 namespace vtl {
 
@@ -43,6 +43,7 @@ struct InterprocessorInterrupt {
   uint8_t shorthand{};      ///< 0 none, 1 self, 2 all, 3 all but self
   bool logical{};
   uint32_t destination{};
+  STATE_FIELDS(vector, delivery_mode, shorthand, logical, destination)
 };
 
 /// A set of 256 vectors.
@@ -57,9 +58,10 @@ class VectorSet {
   [[nodiscard]] uint32_t word32(unsigned index) const {
     return static_cast<uint32_t>(words_[index / 2] >> (32 * (index % 2)));
   }
-  void add_to(support::StateHasher& hasher) const {
-    for (const uint64_t word : words_)
-      hasher.add(word);
+  template <class Visitor, class Self>
+  static void visit_state(Visitor& visit, Self& self) {
+    auto& [words_] = self;
+    visit.visit(words_);
   }
 
  private:
@@ -118,7 +120,9 @@ class LocalApic {
   /// Fires what is due at `now`; a periodic timer that missed periods fires once.
   void advance(Instant now, uint64_t tsc_offset);
 
-  void add_to(support::StateHasher& hasher) const;
+  STATE_FIELDS(id_, base_, irr_, isr_, auto_eoi_, svr_, ldr_, dfr_, esr_, icr_, lvt_timer_, lvt_thermal_,
+               lvt_performance_, lvt_lint0_, lvt_lint1_, lvt_error_, divide_, initial_, expiry_, tsc_deadline_,
+               outgoing_)
 
  private:
   enum class TimerMode : uint8_t { OneShot = 0, Periodic = 1, TscDeadline = 2, Reserved = 3 };

@@ -5,17 +5,7 @@ namespace {
 
 constexpr Vtl all_vtls[] = {Vtl::Vtl0, Vtl::Vtl1, Vtl::Vtl2};
 
-void add_to(support::StateHasher& hasher, const VtlState& state) {
-  state.apic.add_to(hasher);
-  hasher.add(state.synic.scontrol).add(state.synic.siefp).add(state.synic.simp);
-  for (const uint64_t sint : state.synic.sint)
-    hasher.add(sint);
-  hasher.add(state.synic.message_page.value()).add(state.synic.event_page.value());
-  hasher.add(state.vp_assist_page).add(state.assist_page.value()).add(state.vina.raw);
-  for (const auto& config : state.secure_config.values)
-    hasher.add(config.raw);
-  hasher.add(state.cr_intercepts.raw);
-}
+constexpr uint16_t implemented = (1u << abi::hv::implemented_vtls) - 1;
 
 }  // namespace
 
@@ -49,21 +39,27 @@ bool mbec_active(const VpState& vp, Vtl vtl) {
   return false;
 }
 
-void add_to(support::StateHasher& hasher, const Partition& partition) {
-  hasher.add(partition.id).add(partition.enabled_vtls).add(partition.mbec_enabled_vtls);
-  for (const PartitionVtl& vtl : partition.vtls.values) {
-    hasher.add(vtl.guest_os_id).add(vtl.hypercall).add(vtl.reference_tsc);
-    hasher.add(vtl.reference_tsc_page.value()).add(vtl.config.raw);
-  }
-  hasher.add(partition.hypercall_page.value());
-  for (const uint64_t parameter : partition.crash_parameters)
-    hasher.add(parameter);
-  for (const auto& vp : partition.vps) {
-    hasher.add(vp->enabled_vtls);
+const char* Partition::what_is_unsound() const {
+  if (((enabled_vtls | mbec_enabled_vtls) & ~implemented) != 0 || !enabled(Vtl::Vtl0))
+    return "a set of VTLs that cannot be enabled";
+  std::vector<Spa> pages{hypercall_page};
+  for (const PartitionVtl& vtl : vtls.values)
+    pages.push_back(vtl.reference_tsc_page);
+  for (const auto& vp : vps) {
+    if ((vp->enabled_vtls & ~enabled_vtls) != 0 || !vp->enabled(Vtl::Vtl0) || !vp->enabled(vp->registers->active))
+      return "a virtual processor runs in a VTL that is not enabled";
     for (const VtlState& state : vp->vtls.values)
-      add_to(hasher, state);
+      pages.insert(pages.end(), {state.assist_page, state.synic.message_page, state.synic.event_page});
   }
-  if (partition.memory != nullptr) partition.memory->add_to(hasher);
+  for (const Spa page : pages) {
+    if (page != Spa{} && (memory == nullptr || !memory->owns(page)))
+      return "a page of the hypervisor lies outside its memory";
+  }
+  if (memory == nullptr) return enabled_vtls == 1 ? "" : "a bare machine has no VTL above 0";
+  for (const Vtl vtl : all_vtls) {
+    if (enabled(vtl) && !memory->exists(vtl)) return "an enabled VTL has no SLAT";
+  }
+  return memory->what_is_unsound();
 }
 
 }  // namespace vtl

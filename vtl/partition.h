@@ -21,6 +21,7 @@ struct Synic {
   std::array<uint64_t, abi::hv::sint_count> sint{};
   Spa message_page, event_page;  ///< 0 until first enabled; the content stays while disabled
   Synic() { sint.fill(abi::hv::sint_reset); }
+  STATE_FIELDS(scontrol, siefp, simp, sint, message_page, event_page)
 };
 
 /// The hypervisor's side of one VTL of one virtual processor.
@@ -33,6 +34,7 @@ struct VtlState {
   /// What this VTL decides for each lower one.
   VtlArray<abi::hv::VsmVpSecureConfig> secure_config;
   abi::hv::CrInterceptControl cr_intercepts;
+  STATE_FIELDS(apic, synic, vp_assist_page, assist_page, vina, secure_config, cr_intercepts)
 
   /// The page if it is enabled, else 0.
   [[nodiscard]] Spa active_assist_page() const {
@@ -44,6 +46,12 @@ struct VpState {
   VirtualProcessor* registers{};
   uint16_t enabled_vtls{1};
   VtlArray<VtlState> vtls;
+
+  template <class Visitor, class Self>
+  static void visit_state(Visitor& visit, Self& self) {
+    auto& [registers, enabled_vtls, vtls] = self;
+    visit.host(registers)("enabled_vtls", enabled_vtls)("vtls", vtls);
+  }
 
   [[nodiscard]] bool enabled(Vtl vtl) const {
     return ((enabled_vtls >> static_cast<unsigned>(vtl)) & 1) != 0;
@@ -59,6 +67,7 @@ struct PartitionVtl {
   abi::hv::VsmPartitionConfig config =
       abi::hv::VsmPartitionConfig{}.with_default_vtl_protection_mask(0xF).with_zero_memory_on_reset(
           true);
+  STATE_FIELDS(guest_os_id, hypercall, reference_tsc, reference_tsc_page, config)
 };
 
 struct Partition {
@@ -70,6 +79,19 @@ struct Partition {
   Spa hypercall_page;
   std::array<uint64_t, 5> crash_parameters{};
   std::vector<std::unique_ptr<VpState>> vps;
+
+  /// `make_memory()` yields the GuestMemory to read into when the state has one and the partition has not.
+  template <class Visitor, class Self, class MakeMemory>
+  static void visit_state(Visitor& visit, Self& self, MakeMemory make_memory) {
+    auto& [id, memory, enabled_vtls, mbec_enabled_vtls, vtls, hypercall_page, crash_parameters, vps] = self;
+    visit.host(id);  // the configuration's
+    visit.object("memory", memory, make_memory, [](GuestMemory& gone) { gone.abandon(); });
+    visit("enabled_vtls", enabled_vtls)("mbec_enabled_vtls", mbec_enabled_vtls)("vtls", vtls);
+    visit("hypercall_page", hypercall_page)("crash_parameters", crash_parameters);
+    visit.each("vps", vps, [&](auto& vp) { visit.visit(*vp); });
+  }
+  /// After a restore from bytes that nobody vouches for, memory and registers included: empty, or what is wrong.
+  [[nodiscard]] const char* what_is_unsound() const;
 
   [[nodiscard]] bool enabled(Vtl vtl) const {
     return ((enabled_vtls >> static_cast<unsigned>(vtl)) & 1) != 0;
@@ -86,7 +108,5 @@ struct Partition {
 [[nodiscard]] Vtl highest(uint16_t enabled_vtls);
 /// MBEC is on for `vtl` on this processor: a higher VTL asked for it (section 3.5).
 [[nodiscard]] bool mbec_active(const VpState& vp, Vtl vtl);
-
-void add_to(support::StateHasher& hasher, const Partition& partition);
 
 }  // namespace vtl

@@ -6,6 +6,7 @@
 
 #include "abi/hv/vtl.h"
 #include "mmu/access.h"
+#include "sim/support/state_fields.h"
 
 namespace vtl {
 
@@ -17,6 +18,11 @@ struct VtlArray {
   std::array<T, abi::hv::implemented_vtls> values{};
   T& operator[](Vtl vtl) { return values[static_cast<uint8_t>(vtl)]; }
   const T& operator[](Vtl vtl) const { return values[static_cast<uint8_t>(vtl)]; }
+  template <class Visitor, class Self>
+  static void visit_state(Visitor& visit, Self& self) {
+    auto& [values] = self;
+    visit.visit(values);  // without a name of its own: contexts[1].rip
+  }
 };
 
 enum Gpr : uint8_t {
@@ -47,17 +53,21 @@ struct Segment {
   uint32_t limit{};
   uint16_t selector{};
   uint16_t attributes{};
+  STATE_FIELDS(base, limit, selector, attributes)
   friend constexpr bool operator==(const Segment&, const Segment&) = default;
 };
 
 struct DescriptorTable {
   uint64_t base{};
   uint16_t limit{};
+  STATE_FIELDS(base, limit)
   friend constexpr bool operator==(const DescriptorTable&, const DescriptorTable&) = default;
 };
 
 struct Xmm {
   uint64_t low{}, high{};
+  static constexpr bool state_is_plain = true;
+  STATE_FIELDS(low, high)
   friend constexpr bool operator==(const Xmm&, const Xmm&) = default;
 };
 
@@ -70,6 +80,7 @@ struct FloatingPoint {
   uint64_t instruction{}, operand{};
   std::array<Xmm, 8> st{};
   std::array<Xmm, 16> xmm{};
+  STATE_FIELDS(control, status, opcode, tag, mxcsr, instruction, operand, st, xmm)
   friend constexpr bool operator==(const FloatingPoint&, const FloatingPoint&) = default;
 };
 
@@ -82,6 +93,7 @@ struct SharedRegisters {
   uint64_t dr6{0xffff0ff0};
   uint64_t xcr0{1};
   FloatingPoint fp;
+  STATE_FIELDS(gpr, cr2, dr, dr6, xcr0, fp)
 };
 
 /// An exception to deliver in a VTL, as PendingEvent0 describes it (section 3.6).
@@ -90,6 +102,7 @@ struct PendingException {
   bool has_error_code{};
   uint32_t error_code{};
   uint64_t parameter{};  ///< CR2 for #PF
+  STATE_FIELDS(vector, has_error_code, error_code, parameter)
 };
 
 /// Private to one VTL of one VP.
@@ -114,6 +127,21 @@ struct VtlContext {
   bool halted{};
   uint64_t
       changes{};  ///< counts writes from outside the engine: one that caches a context reloads it
+
+  template <class Visitor, class Self>
+  static void visit_state(Visitor& visit, Self& self) {
+    auto& [rip, rsp, rflags, cr0, cr3, cr4, efer, dr7, segments, ldtr, tr, gdtr, idtr, star, lstar, cstar, sfmask,
+           kernel_gs_base, sysenter_cs, sysenter_esp, sysenter_eip, pat, tsc_aux, tsc_offset, misc_enable, tpr,
+           interrupt_shadow, nmi_masked, exception_pending, pending, halted, changes] = self;
+    visit("rip", rip)("rsp", rsp)("rflags", rflags)("cr0", cr0)("cr3", cr3)("cr4", cr4)("efer", efer)("dr7", dr7);
+    visit("segments", segments)("ldtr", ldtr)("tr", tr)("gdtr", gdtr)("idtr", idtr);
+    visit("star", star)("lstar", lstar)("cstar", cstar)("sfmask", sfmask)("kernel_gs_base", kernel_gs_base);
+    visit("sysenter_cs", sysenter_cs)("sysenter_esp", sysenter_esp)("sysenter_eip", sysenter_eip);
+    visit("pat", pat)("tsc_aux", tsc_aux)("tsc_offset", tsc_offset)("misc_enable", misc_enable)("tpr", tpr);
+    visit("interrupt_shadow", interrupt_shadow)("nmi_masked", nmi_masked);
+    visit("exception_pending", exception_pending)("pending", pending)("halted", halted);
+    visit.host(changes);
+  }
 };
 
 /// One virtual processor: shared registers once, private registers per VTL.
@@ -123,6 +151,14 @@ struct VirtualProcessor {
   SharedRegisters shared;
   VtlArray<VtlContext> contexts;
   bool halted{};  ///< the active VTL waits in HLT
+
+  template <class Visitor, class Self>
+  static void visit_state(Visitor& visit, Self& self) {
+    auto& [index, active, shared, contexts, halted] = self;
+    visit.host(index);  // the configuration's
+    visit("active", active).require(static_cast<uint8_t>(active) < abi::hv::implemented_vtls, "no VTL");
+    visit("shared", shared)("contexts", contexts)("halted", halted);
+  }
 
   VtlContext& context() { return contexts[active]; }
   const VtlContext& context() const { return contexts[active]; }

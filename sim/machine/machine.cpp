@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "sim/cpu/unicorn_cpu.h"
-#include "sim/machine/fingerprint.h"
 #include "sim/machine/reset.h"
 
 namespace machine {
@@ -179,15 +178,6 @@ bool Machine::dma_read(mmu::Gpa from, std::span<uint8_t> to) {
 
 bool Machine::dma_write(mmu::Gpa to, std::span<const uint8_t> from) {
   return mmu::write_gpa(translator_, view(abi::hv::Vtl::Vtl0), to, from) == from.size();
-}
-
-support::StateHash Machine::fingerprint() {
-  support::StateHasher hasher;
-  hasher.add(now_.ticks).add(idle_ticks_).add(memory_.hash()).add(translator_.tlb().hash()).add(translator_.misses());
-  add_processor(hasher, vp_);
-  hypervisor_.add_to(hasher);
-  add_fields(hasher, serial_, console_, ata_, power_, cmos_, pic_, launch_port_);
-  return hasher.finish();
 }
 
 }  // namespace machine

@@ -16,6 +16,7 @@
 #include "sim/machine/devices/observation_port.h"
 #include "sim/machine/devices/platform.h"
 #include "sim/machine/devices/serial.h"
+#include "sim/machine/state.h"
 #include "sim/support/events.h"
 #include "sim/support/result.h"
 #include "sim/support/state_hash.h"
@@ -65,12 +66,47 @@ class Machine final : private cpu::MmioBus, private cpu::AddressSpaceProvider, p
   /// How `vtl` of the running partition sees memory, with `cr3` in place of its own when given.
   [[nodiscard]] mmu::AddressSpace view(abi::hv::Vtl vtl, std::optional<uint64_t> cr3 = {}) const;
 
+  // --- State, between two calls of run(). It fits every machine of the same configuration, whatever its gear.
   /// Hash of the whole state: equal for equal configurations, in every gear, build and host.
   [[nodiscard]] support::StateHash fingerprint();
+  [[nodiscard]] State save();
+  /// Puts the machine into `state`, which nobody needs to vouch for: a state that does not fit or contradicts itself is
+  /// refused with the reason, and the machine stays as it was. AddressSpaces handed out before do not hold any more.
+  [[nodiscard]] support::Status restore(const State& state);
+  /// Paths and values of all fields but memory.
+  [[nodiscard]] std::vector<support::NamedState> names() const;
+  /// The fields that differ, then the pages of memory, each by its first byte that differs. The machine itself only lends
+  /// its types and stays as it is.
+  [[nodiscard]] support::Result<std::vector<support::StateDifference>> diff(const State& a, const State& b);
+  /// All that decides what a run does, but the gear: which machines a state fits.
+  [[nodiscard]] support::StateHash configuration();
+
+  /// For checkpoints in the same process: the fields as bytes, and back from bytes of write_fields() once memory is what
+  /// it was then. Nothing is checked but the format.
+  void write_fields(std::vector<uint8_t>& bytes) const;
+  [[nodiscard]] support::Status read_fields(std::span<const uint8_t> bytes);
+  [[nodiscard]] mmu::PhysicalMemory& memory() { return memory_; }
+
+  template <class Visitor, class Self>
+  static void visit_state(Visitor& visit, Self& self) {
+    auto& [config_, events_, memory_, translator_, hypervisor_, cpu_, vp_, now_, idle_ticks_, stop_requested_, detail_,
+           configuration_, disk_, io_, serial_, console_, ata_, power_, cmos_, pic_, launch_port_, observation_port_] =
+        self;
+    // Memory is saved, hashed and compared by pages, not here.
+    visit.host(config_, events_, memory_, stop_requested_, detail_, configuration_, disk_, io_, observation_port_);
+    visit("now", now_)("idle_ticks", idle_ticks_)("vp", vp_)("hypervisor", hypervisor_);
+    visit("serial", serial_)("console", console_)("ata", ata_)("power", power_)("cmos", cmos_)("pic", pic_);
+    visit("launch_port", launch_port_);
+    cpu::CpuState cpu_state = cpu_->state();
+    visit("cpu", cpu_state)("translator", translator_);
+    if constexpr (Visitor::reads) cpu_->restore(cpu_state);
+  }
 
  private:
   Machine(const loader::MachineConfig& config, std::optional<DiskImage> disk, support::EventSink* events);
   void connect_devices();
+  support::Status fits(const State& state);
+  support::Status apply_state(const State& state);
 
   std::optional<StopReason> dispatch(const vtl::Exit& exit);
   std::optional<StopReason> apply(const vtl::Outcome& outcome, const vtl::Exit& exit);
@@ -97,6 +133,7 @@ class Machine final : private cpu::MmioBus, private cpu::AddressSpaceProvider, p
   uint64_t idle_ticks_{};
   bool stop_requested_{};
   const char* detail_{""};
+  std::optional<support::StateHash> configuration_;  ///< once it was asked for
 
   std::optional<DiskImage> disk_;
   IoBus io_;

@@ -26,9 +26,12 @@ class Prng {
   bool one_in(uint64_t odds) { return below(odds) == 0; }
   void fill(std::span<uint8_t> bytes);
 
-  /// For saves and state hashes.
-  [[nodiscard]] const std::array<uint64_t, 4>& state() const { return state_; }
-  void restore(const std::array<uint64_t, 4>& state) { state_ = state; }
+  template <class Visitor, class Self>
+  static void visit_state(Visitor& visit, Self& self) {
+    auto& [state_] = self;
+    // All zeros is the one state that the generator cannot leave.
+    visit("words", state_).require((state_[0] | state_[1] | state_[2] | state_[3]) != 0, "all zeros");
+  }
 
  private:
   std::array<uint64_t, 4> state_{};

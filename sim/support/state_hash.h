@@ -7,10 +7,13 @@
 #include <string>
 #include <string_view>
 
+#include "sim/support/state_fields.h"
+
 namespace support {
 
 struct StateHash {
   uint64_t low{}, high{};
+  STATE_FIELDS(low, high)
   friend constexpr bool operator==(const StateHash&, const StateHash&) = default;
   friend constexpr auto operator<=>(const StateHash&, const StateHash&) = default;
 

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -41,6 +43,17 @@ support::Result<DiskImage> DiskImage::open(const std::string& path) {
         "disk image {}: {} bytes is not a whole number of 512-byte sectors", path, bytes.size())};
   }
   return DiskImage{std::move(bytes)};
+}
+
+support::StateHash DiskImage::hash() const {
+  support::StateHash sum;
+  std::array<uint8_t, 4096> last{};
+  for (size_t at = 0, page = 0; at < bytes_.size(); at += last.size(), ++page) {
+    const size_t size = std::min(last.size(), bytes_.size() - at);
+    if (size < last.size()) std::memcpy(last.data(), bytes_.data() + at, size);
+    sum += support::hash_page(page, size < last.size() ? last.data() : bytes_.data() + at);
+  }
+  return support::StateHasher{}.add(sum).add(bytes_.size()).finish();
 }
 
 std::span<const uint8_t> DiskImage::read(uint64_t first, uint32_t count) const {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "sim/support/result.h"
+#include "sim/support/state_hash.h"
 
 namespace machine {
 
@@ -18,6 +19,8 @@ class DiskImage {
   /// A disk of the bytes given, rounded up to whole sectors.
   explicit DiskImage(std::vector<uint8_t> bytes);
 
+  /// What the disk is called: it is part of the configuration that a state fits.
+  [[nodiscard]] support::StateHash hash() const;
   [[nodiscard]] uint64_t sectors() const { return bytes_.size() / sector_size; }
   /// The bytes of `count` sectors from `first`; empty when they are not all on the disk.
   [[nodiscard]] std::span<const uint8_t> read(uint64_t first, uint32_t count) const;

@@ -6,6 +6,7 @@
 #include "mmu/access.h"
 #include "sim/support/events.h"
 #include "sim/support/instant.h"
+#include "sim/support/state_fields.h"
 #include "vtl/virtual_processor.h"
 
 namespace machine {

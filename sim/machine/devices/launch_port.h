@@ -17,9 +17,10 @@ class LaunchPort : public IoDevice {
   uint32_t io_read(const IoContext& context, uint16_t port, uint8_t size) override;
   void io_write(const IoContext& context, uint16_t port, uint8_t size, uint32_t value) override;
 
-  template <class Visitor>
-  void visit_fields(Visitor&& visit) const {
-    visit(static_cast<uint32_t>(result_));
+  template <class Visitor, class Self>
+  static void visit_state(Visitor& visit, Self& self) {
+    auto& [memory_, launch_, result_] = self;
+    visit.host(memory_, launch_)("result", result_);
   }
 
  private:

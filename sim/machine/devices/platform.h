@@ -19,10 +19,7 @@ class PowerControl : public IoDevice {
 
   [[nodiscard]] PowerRequest request() const { return request_; }
 
-  template <class Visitor>
-  void visit_fields(Visitor&& visit) const {
-    visit(static_cast<uint8_t>(request_)), visit(control_);
-  }
+  STATE_FIELDS(request_, control_)
 
  private:
   PowerRequest request_{PowerRequest::None};
@@ -37,10 +34,7 @@ class CmosClock : public IoDevice {
   uint32_t io_read(const IoContext& context, uint16_t port, uint8_t size) override;
   void io_write(const IoContext& context, uint16_t port, uint8_t size, uint32_t value) override;
 
-  template <class Visitor>
-  void visit_fields(Visitor&& visit) const {
-    visit(index_);
-  }
+  STATE_FIELDS(index_)
 
  private:
   uint8_t index_{};
@@ -54,10 +48,7 @@ class MaskedPic : public IoDevice {
   uint32_t io_read(const IoContext& context, uint16_t port, uint8_t size) override;
   void io_write(const IoContext& context, uint16_t port, uint8_t size, uint32_t value) override;
 
-  template <class Visitor>
-  void visit_fields(Visitor&& visit) const {
-    visit(masks_[0]), visit(masks_[1]);
-  }
+  STATE_FIELDS(masks_)
 
  private:
   std::array<uint8_t, 2> masks_{0xff, 0xff};

@@ -1,4 +1,5 @@
 #include "sim/support/prng.h"
+#include "sim/support/state.h"
 
 #include <array>
 #include <vector>
@@ -42,8 +43,12 @@ TEST_CASE("the numbers of a seed never change between versions of this program")
 TEST_CASE("a generator restored from its state goes on where it was") {
   Prng prng{3, "x"};
   prng.next();
+  std::vector<uint8_t> bytes;
+  support::StateWriter{bytes}.visit(prng);
   Prng other{99};
-  other.restore(prng.state());
+  support::StateReader reader{bytes};
+  reader.visit(other);
+  REQUIRE(reader.finish().ok());
   EXPECT(draw(prng, 8) == draw(other, 8));
 }
 

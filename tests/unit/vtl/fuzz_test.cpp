@@ -7,6 +7,7 @@
 
 #include "abi/layout/fields.h"
 #include "sim/support/prng.h"
+#include "sim/support/state.h"
 #include "tests/unit/vtl/world.h"
 
 using namespace test;
@@ -101,7 +102,7 @@ support::StateHash upper_state(World& world) {
 /// What only an intercept may change: messages, entry reason, pending interrupts.
 support::StateHash upper_inbox(World& world) {
   support::StateHasher hasher;
-  world.hypervisor.partition().vps[0]->vtls[Vtl::Vtl1].apic.add_to(hasher);
+  hasher.add(support::hash_of(world.hypervisor.partition().vps[0]->vtls[Vtl::Vtl1].apic));
   for (const uint64_t gpa : {assist_page1, message_page1}) {
     for (uint64_t offset = 0; offset < 4096; offset += 8) {
       hasher.add(world.memory.read<uint64_t>(world.spa(gpa + offset, Vtl::Vtl1)));

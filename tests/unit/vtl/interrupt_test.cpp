@@ -1,3 +1,4 @@
+#include "sim/support/state.h"
 #include "tests/unit/vtl/world.h"
 
 using namespace test;
@@ -238,11 +239,7 @@ TEST_CASE("APIC registers are reached by 4-byte accesses only") {
 }
 
 TEST_CASE("the state's hash moves with each part of the hypervisor's state") {
-  const auto hash = [](const World& world) {
-    support::StateHasher hasher;
-    world.hypervisor.add_to(hasher);
-    return hasher.finish();
-  };
+  const auto hash = [](const World& world) { return support::hash_of(world.hypervisor); };
   World world;
   std::vector<support::StateHash> seen{hash(world)};
   const auto changed = [&] {

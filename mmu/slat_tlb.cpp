@@ -207,14 +207,18 @@ bool SlatTlb::restore_slots(const std::vector<SavedSlot>& saved) {
     if (domain != nullptr) *domain = {valid_stamp, valid_stamp, valid_stamp, {}};
   }
   if (saved.size() > capacity_) return false;
-  uint64_t next = 0;
+  uint64_t next = 0, domain_made = ~uint64_t{0};
   for (const SavedSlot& from : saved) {
     const uint64_t slot = from.slot & ~valid_slot;
     const bool valid = (from.slot & valid_slot) != 0;
     if (slot < next || slot > slot_mask_) return false;
     next = slot + 1;
     if (from.key == removed_key ? valid : (from.key & ~unpaged_key) >> 54 != 0) return false;
-    if (from.key != removed_key) domain_at(static_cast<uint32_t>((from.key & ~unpaged_key) >> linear_page_bits), valid_stamp);
+    const uint64_t domain = (from.key & ~unpaged_key) >> linear_page_bits;
+    if (from.key != removed_key && domain != domain_made) {
+      (void)domain_at(static_cast<uint32_t>(domain), valid_stamp);
+      domain_made = domain;
+    }
     slots_[slot] = {from.key, valid ? valid_stamp : dead_stamp, static_cast<uint16_t>(from.gpa_and_pcid & 0xfff),
                     Spa{from.spa_and_attributes}, Gpa{from.gpa_and_pcid}, from.spa_and_attributes & 0xfff};
     note_large_page(from.key, from.spa_and_attributes);

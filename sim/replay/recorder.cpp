@@ -155,9 +155,14 @@ void Recorder::flush() {
 void Recorder::take_point(machine::Machine& machine, bool last) {
   if (!recording()) return;
   if (has_point_ && last_.at == machine.now() && !last) return;
-  last_ = point_of(machine);
+  point(point_of(machine));
+}
+
+void Recorder::point(const Point& point) {
+  if (!recording()) return;
+  last_ = point;
   has_point_ = true;
-  points_.push_back(last_);
+  points_.push_back(point);
   if (points_.size() >= full_points) flush();
 }
 

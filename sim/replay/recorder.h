@@ -36,6 +36,8 @@ class Recorder final : public support::EventSink {
   ~Recorder() override;
 
   void on(const support::Event& event) override;
+  /// A state on the way; instants may not decrease.
+  void point(const Point& point);
   /// What reached the machine from outside.
   void input(const Input& input);
   /// Runs `machine` as Machine::run does and takes points on the way: at the start, at intervals, at the end.

@@ -1,0 +1,166 @@
+// The payloads of chunks, one by one.
+#include "sample_recording.h"
+#include "sim/container/varint.h"
+#include "sim/trace/event_names.h"
+
+using namespace replay;
+using Catch::Matchers::ContainsSubstring;
+
+TEST_CASE("Numbers of every length come back, and one that is too long is refused") {
+  std::vector<uint8_t> bytes;
+  std::vector<uint64_t> values{0, 1, 127, 128, 16383, 16384, ~uint64_t{0}, uint64_t{1} << 63};
+  for (const uint64_t value : values) {
+    container::put_varint(bytes, value);
+    container::put_signed_varint(bytes, value);
+    container::put_signed_varint(bytes, 0 - value);
+  }
+  container::ByteReader in{bytes};
+  for (const uint64_t value : values) {
+    EXPECT(in.varint() == value);
+    EXPECT(in.signed_varint() == value);
+    EXPECT(in.signed_varint() == 0 - value);
+  }
+  EXPECT((in.at_end() && !in.failed()));
+  static_cast<void>(in.byte());
+  EXPECT(in.failed());
+
+  const std::vector<uint8_t> endless(11, 0xff);
+  container::ByteReader too_long{endless};
+  static_cast<void>(too_long.varint());
+  EXPECT(too_long.failed());
+}
+
+TEST_CASE("Events in columns come back as they were") {
+  support::Prng random{3};
+  EventEncoder encoder;
+  std::vector<trace::EventRecord> events;
+  for (uint64_t i = 0; i < 3000; ++i) {
+    events.push_back(test::sample_event(random, 100 + 7 * i));
+    encoder.add(events.back().view());
+  }
+  EXPECT(encoder.count() == 3000);
+  EXPECT(encoder.first_tick() == 100);
+  EXPECT(encoder.last_tick() == 100 + 7 * 2999);
+  const std::vector<uint8_t> payload = encoder.finish();
+  EXPECT(encoder.count() == 0);
+  auto decoder = EventDecoder::open(payload, 3000);
+  REQUIRE(decoder.ok());
+  for (const trace::EventRecord& event : events) {
+    const auto next = decoder.value().next();
+    REQUIRE(next.ok());
+    REQUIRE(test::equal(next.value(), event));
+  }
+  EXPECT(decoder.value().exhausted());
+}
+
+TEST_CASE("An event's text is cut at its limit") {
+  EventEncoder encoder;
+  const std::string text(maximum_text + 100, 'x');
+  encoder.add({.at = {7}, .kind = support::EventKind::DebugPrint, .text = text});
+  const std::vector<uint8_t> payload = encoder.finish();
+  const auto record = EventDecoder::open(payload, 1).value().next();
+  REQUIRE(record.ok());
+  EXPECT(record.value().text == text.substr(0, maximum_text));
+}
+
+TEST_CASE("Columns that claim another number of events are refused") {
+  EventEncoder encoder;
+  encoder.add({.at = {7}, .kind = support::EventKind::PowerOff});
+  std::vector<uint8_t> payload = encoder.finish();
+  CHECK_THAT(EventDecoder::open(payload, 2).error().message, ContainsSubstring("claims 2 events"));
+  payload.push_back(0);
+  CHECK_THAT(EventDecoder::open(payload, 1).error().message, ContainsSubstring("do not fill"));
+  payload.resize(3);
+  CHECK_FALSE(EventDecoder::open(payload, 1).ok());
+}
+
+TEST_CASE("Points and inputs come back, and malformed ones are refused") {
+  support::Prng random{4};
+  std::vector<Point> points;
+  for (uint64_t i = 0; i < 50; ++i) points.push_back(test::sample_point(random, 1000 * i));
+  std::vector<uint8_t> payload = encode(points);
+  EXPECT(decode_points(payload, 50).value() == points);
+  CHECK_FALSE(decode_points(payload, 51).ok());
+  CHECK_THAT(decode_points(payload, 49).error().message, ContainsSubstring("bytes follow the last hash"));
+
+  const std::vector<Input> inputs{{{5}, InputKind::ConsoleBytes, 0x3f8, {'x'}},
+                                  {{5}, InputKind::Interrupt, 0, {0, 0x51}},
+                                  {{9}, InputKind::MemoryPoke, 0x1000, {1, 2, 3}},
+                                  {{1000}, InputKind::RegisterPoke, 0, std::vector<uint8_t>(13, 1)}};
+  payload = encode(inputs);
+  EXPECT(decode_inputs(payload, 4).value() == inputs);
+  CHECK_FALSE(decode_inputs(payload, 5).ok());
+  std::vector<Input> wrong = inputs;
+  wrong[1].bytes.push_back(0);
+  CHECK_THAT(decode_inputs(encode(wrong), 4).error().message, ContainsSubstring("input 1 of the chunk is malformed"));
+}
+
+TEST_CASE("META holds the whole configuration and no path") {
+  loader::MachineConfig config;
+  config.memory_bytes = uint64_t{96} << 20;
+  config.seed = 77;
+  config.gear = loader::GearSetting::Exact;
+  config.disk = "/somewhere/disk.img";
+  config.firmware = "/somewhere/firmware.efi";
+  config.secure_boot = false;
+  config.test_signing = true;
+  config.hvci = loader::HvciSetting::Strict;
+  config.instruction_limit = 12345;
+  Facts facts = facts_of(config, test::sample_parts());
+  facts.program = "9.9";
+  facts.files.push_back({"/EFI/boot.efi", {{1, 2, 3}, 4}});
+  const std::string text = to_meta(facts);
+  EXPECT(text.find("somewhere") == std::string::npos);
+  const auto parsed = parse_meta({reinterpret_cast<const uint8_t*>(text.data()), text.size()});
+  INFO((parsed ? std::string{} : parsed.error().message));
+  REQUIRE(parsed.ok());
+  config.disk.clear();
+  config.firmware.clear();
+  EXPECT(parsed.value().config == config);
+  EXPECT(parsed.value().firmware == facts.firmware);
+  EXPECT(parsed.value().disk == facts.disk);
+  EXPECT(parsed.value().files == facts.files);
+  EXPECT(parsed.value().engine == facts.engine);
+  EXPECT(to_meta(parsed.value()) == text);
+}
+
+TEST_CASE("META that is malformed or names a file is refused with the reason") {
+  const std::string good = to_meta(facts_of({}, test::sample_parts()));
+  const auto refusal = [](const std::string& text) {
+    const auto parsed = parse_meta({reinterpret_cast<const uint8_t*>(text.data()), text.size()});
+    return parsed ? std::string{"(accepted)"} : parsed.error().message;
+  };
+  const auto changed = [&](const std::string& from, const std::string& to) {
+    std::string text = good;
+    REQUIRE(text.find(from) != std::string::npos);
+    return text.replace(text.find(from), from.size(), to);
+  };
+  EXPECT(refusal(good) == "(accepted)");
+  CHECK_THAT(refusal(good + "x"), ContainsSubstring("malformed line"));
+  CHECK_THAT(refusal(good + "engine\tqemu\n"), ContainsSubstring("\"engine\" is there twice"));
+  CHECK_THAT(refusal(changed("semantics\t", "semantic\t")), ContainsSubstring("\"semantics\" is missing"));
+  CHECK_THAT(refusal(changed("seed = 1", "seed = -1")), ContainsSubstring("seed"));
+  CHECK_THAT(refusal(changed("hvci = \"on\"", "hvci = \"on\", disk = \"/etc/passwd\"")), ContainsSubstring("names a file"));
+  CHECK_THAT(refusal(changed("firmware\t", "firmware\tzz")), ContainsSubstring("no SHA-256"));
+}
+
+TEST_CASE("A recording of another machine, engine or image is refused with the reason") {
+  const machine::MachineParts parts = test::sample_parts();
+  const Facts facts = facts_of({}, parts);
+  EXPECT(mismatch(facts).empty());
+  EXPECT(mismatch(facts, parts).empty());
+  Facts other = facts;
+  ++other.semantics;
+  CHECK_THAT(mismatch(other), ContainsSubstring("semantics version"));
+  other = facts;
+  other.engine = "bochs 3.0";
+  CHECK_THAT(mismatch(other), ContainsSubstring("bochs 3.0"));
+  machine::MachineParts changed = test::sample_parts();
+  changed.firmware[1] ^= 1;
+  CHECK_THAT(mismatch(facts, changed), ContainsSubstring("the firmware is not the one"));
+  changed = test::sample_parts();
+  changed.disk = machine::DiskImage{std::vector<uint8_t>(512, 1)};
+  CHECK_THAT(mismatch(facts, changed), ContainsSubstring("the disk is not the one"));
+  changed.disk.reset();
+  CHECK_THAT(mismatch(facts, changed), ContainsSubstring("there is none"));
+}

@@ -12,10 +12,18 @@ std::string bold(std::string_view text, bool colour) {
   return colour ? fmt::format("\x1b[1m{}\x1b[0m", text) : std::string{text};
 }
 
-/// The dump with unreadable bytes in a colour of their own; the question marks say the same without it.
+/// The dump in the colour of what it shows; the question marks say the same without it.
 std::string dump_text(const Trophy& trophy, bool colour) {
-  std::string text = machine::format_dc(secret_address, trophy.bytes);
-  return colour ? fmt::format("\x1b[{}m{}\x1b[0m", trophy.readable() == 0 ? 32 : 31, text) : text;
+  const std::string text = machine::format_dc(secret_address, trophy.bytes);
+  if (!colour) return text;
+  std::string coloured;
+  for (size_t begin = 0; begin < text.size();) {
+    const size_t end = text.find('\n', begin);
+    coloured += fmt::format("\x1b[{}m{}\x1b[0m\n", trophy.readable() == 0 ? 32 : 31,
+                            std::string_view{text}.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return coloured;
 }
 
 std::string lines_json(const std::vector<trace::RunLine>& lines) {

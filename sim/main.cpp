@@ -21,6 +21,7 @@ int parse_and_run(int argc, char** argv) {
   const std::string guests = cli::guest_folder();
   cli::register_run(app, exit_code);
   cli::register_explain(app, exit_code);
+  cli::register_cycles(app, exit_code, guests.empty() ? guests : guests + "/images");
   cli::register_trace(app, exit_code, guests.empty() ? guests : guests + "/images");
   cli::register_pe(app, exit_code);
   try {

@@ -1,5 +1,6 @@
 #pragma once
 // The subcommands that build a machine.
+#include <string_view>
 
 namespace CLI {
 class App;
@@ -11,5 +12,7 @@ namespace cli {
 void register_run(CLI::App& app, int& exit_code);
 /// `airlock explain ADDRESS [MACHINE.toml] [--until WHAT] [--access r|w|x] [--user] [--process NAME] [--json]`
 void register_explain(CLI::App& app, int& exit_code);
+/// `airlock cycles [MACHINE.toml | --trace FILE] [--until WHAT] [--calls] [--shadow] [--json] [--table]`
+void register_cycles(CLI::App& app, int& exit_code, std::string_view default_images);
 
 }  // namespace cli

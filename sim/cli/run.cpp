@@ -5,11 +5,14 @@
 #include <chrono>
 #include <cstdio>
 #include <memory>
+#include <optional>
 
+#include "sim/cli/cycles_watch.h"
 #include "sim/cli/exit_codes.h"
 #include "sim/cli/machine_subcommands.h"
 #include "sim/cli/run_report.h"
 #include "sim/cli/session.h"
+#include "sim/timing/report.h"
 #include "sim/trace/call_tree.h"
 #include "sim/trace/milestones.h"
 #include "sim/trace/writer.h"
@@ -21,7 +24,9 @@ struct RunArguments {
   SessionOptions session;
   std::string trace_file;
   std::string gear;
-  bool quiet{}, verbose{}, json{}, events_only{};
+  bool quiet{}, verbose{}, json{}, events_only{}, cycles{};
+
+  [[nodiscard]] bool traces_instructions() const { return !trace_file.empty() && !events_only; }
 };
 
 /// The bytes at RIP, for the trace.
@@ -89,7 +94,7 @@ int exit_code_of(const Session& session, machine::StopReason stop) {
 }
 
 int run(RunArguments arguments) {
-  if (arguments.gear == "exact" || (!arguments.trace_file.empty() && !arguments.events_only)) {
+  if (arguments.gear == "exact" || arguments.cycles || arguments.traces_instructions()) {
     arguments.session.gear = loader::GearSetting::Exact;
   } else if (arguments.gear == "fast") {
     arguments.session.gear = loader::GearSetting::Fast;
@@ -111,7 +116,15 @@ int run(RunArguments arguments) {
   if (const support::Status started = session.start(); !started) {
     return complain(exit_environment, started.error().message);
   }
-  if (writer && !arguments.events_only) session.machine().observe(writer.get());
+  const timing::CostTable costs;
+  std::optional<CyclesWatch> cycles;
+  ObserverFanout observers;
+  if (writer && !arguments.events_only) observers.add(*writer);
+  if (arguments.cycles) {
+    observers.add(cycles.emplace(session, costs).observer());
+    if (arguments.traces_instructions()) cycles->observer().record_walks(writer.get());
+  }
+  if (!observers.empty()) session.machine().observe(&observers);
 
   // Wall time is for the reader alone; nothing in the machine sees it.
   const auto begin = std::chrono::steady_clock::now();  // tidy: report only
@@ -122,6 +135,7 @@ int run(RunArguments arguments) {
   const RunReport report = report_of(session, stop, elapsed.count());
   fmt::print("{}", arguments.json ? to_json(report, narrator.milestone_lines(), narrator.call_lines())
                                   : to_text(report, narrator.colour()));
+  if (cycles) fmt::print("\n{}", timing::report_text(cycles->model(), cycles->ledger(), {}));
   if (writer) {
     if (const support::Status closed = writer->close(); !closed) return complain(exit_io, closed.error().message);
   }
@@ -143,10 +157,14 @@ void register_run(CLI::App& app, int& exit_code) {
   command->add_flag("--events-only", arguments->events_only, "With --trace: no instructions");
   command->add_option("--gear", arguments->gear, "exact or fast: how instructions are counted; results are equal")
       ->check(CLI::IsMember({"exact", "fast"}));
+  auto* cycles = command->add_flag("--cycles", arguments->cycles,
+                                   "Count cycles and report where they went; with --trace, record the walks of page "
+                                   "tables too, so that the trace can be read with its cycles");
   auto* quiet = command->add_flag("-q,--quiet", arguments->quiet, "Only the end report");
   auto* verbose = command->add_flag("-v,--verbose", arguments->verbose, "Also images, guest output and hypercalls");
-  command->add_flag("--json", arguments->json, "One JSON document instead of text");
+  auto* json = command->add_flag("--json", arguments->json, "One JSON document instead of text");
   quiet->excludes(verbose);
+  cycles->excludes(json);
   command->footer(
       "Examples:\n"
       "  airlock run                                  the default machine, with VSM\n"

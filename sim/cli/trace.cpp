@@ -7,6 +7,8 @@
 
 #include "sim/cli/exit_codes.h"
 #include "sim/cli/subcommands.h"
+#include "sim/timing/cycle_trace.h"
+#include "sim/timing/live_observer.h"
 #include "sim/trace/call_tree.h"
 #include "sim/trace/formatter.h"
 #include "sim/trace/reader.h"
@@ -18,7 +20,7 @@ struct TraceArguments {
   std::string file;
   trace::FormatOptions format;
   int vtl{-1};
-  bool calls{};
+  bool calls{}, cycles{};
   bool summary{};
   std::vector<std::string> symbols;
 };
@@ -78,6 +80,29 @@ void print_summary(Output& output, const trace::Reader& reader, const Counts& co
   output.line(fmt::format("{:<16} {}", "events", counts.events));
 }
 
+/// Everything before the range is counted too, so that caches and TLB are as they were in the run.
+support::Status show_cycles(trace::Reader& reader, const TraceArguments& arguments, loader::ImageCatalog& images,
+                            Output& output) {
+  const trace::FormatOptions& format = arguments.format;
+  const timing::CostTable costs;
+  timing::TraceFeeder feeder{costs};
+  timing::CycleTrace lines{{.vtl = format.vtl,
+                            .from = format.from,
+                            .to = format.to,
+                            .events_only = format.events_only,
+                            .image = format.image,
+                            .json = format.json,
+                            .colour = format.colour},
+                           costs, images, [&](std::string_view line) { output.line(line); }};
+  feeder.model().listen(lines);
+  TRY(read_all(reader, format.to, output, [&](const trace::Record& record) { feeder.on(record); }));
+  feeder.finish();
+  if (feeder.missing_walks() == 0) return support::Unit{};
+  return support::Error{fmt::format("{} walks of page tables are not in the trace and count nothing; record it with "
+                                    "`airlock run --trace FILE --cycles`",
+                                    feeder.missing_walks())};
+}
+
 support::Status show(trace::Reader& reader, const TraceArguments& arguments,
                      loader::ImageCatalog& images, Output& output) {
   if (arguments.summary) {
@@ -100,6 +125,7 @@ support::Status show(trace::Reader& reader, const TraceArguments& arguments,
     tree.finish();
     return status;
   }
+  if (arguments.cycles) return show_cycles(reader, arguments, images, output);
   trace::Formatter formatter{arguments.format, images,
                              [&](std::string_view line) { output.line(line); }};
   reader.skip_to(arguments.format.from);
@@ -150,6 +176,9 @@ void register_trace(CLI::App& app, int& exit_code, std::string_view default_imag
   command->add_flag("--events-only", arguments->format.events_only, "No instructions");
   command->add_flag("--registers", arguments->format.registers,
                     "The registers before each instruction");
+  auto* cycles =
+      command->add_flag("--cycles", arguments->cycles,
+                        "With the cycle of each instruction, and each reference of each page-table walk");
   auto* calls =
       command->add_flag("--calls", arguments->calls, "VTL calls and hypercalls as a tree");
   auto* summary =
@@ -157,6 +186,7 @@ void register_trace(CLI::App& app, int& exit_code, std::string_view default_imag
   auto* json = command->add_flag("--json", arguments->format.json, "JSON lines instead of text");
   calls->excludes(json)->excludes(summary);
   summary->excludes(json);
+  cycles->excludes(calls)->excludes(summary);
   command->add_option("--symbols", arguments->symbols,
                       "Folder of images and PDBs (may be repeated)");
   command->footer(

@@ -54,3 +54,7 @@ TEST_CASE("The processor passes its micro-kernel: exceptions, privilege, paging,
 TEST_CASE("The devices pass their micro-kernel: local APIC, timer, disk, ports") {
   check("test_devices.efi", 19);
 }
+
+TEST_CASE("The hypervisor passes its micro-kernel: launch, hypercalls, two VTLs, intercepts, interrupts") {
+  check("test_hypervisor.efi", 40);
+}

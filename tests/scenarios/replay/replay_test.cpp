@@ -1,0 +1,261 @@
+// Recording and replaying whole boots.
+#include "tests/support/catch.h"
+
+#include <cstdio>
+
+#include "sim/machine/event_fanout.h"
+#include "sim/replay/bisect.h"
+#include "sim/replay/compare.h"
+#include "sim/replay/recorder.h"
+#include "sim/replay/replayer.h"
+#include "tests/support/machine_run.h"
+
+using namespace replay;
+using Catch::Matchers::ContainsSubstring;
+using machine::StopReason;
+
+namespace {
+
+machine::MachineParts parts_with(const std::string& disk) {
+  machine::MachineParts parts;
+  parts.firmware = test::read_file(test::guest_firmware);
+  auto image = machine::DiskImage::open(disk);
+  REQUIRE(image.ok());
+  parts.disk = std::move(image.value());
+  return parts;
+}
+
+SubjectFactory subjects(loader::MachineConfig config, std::string disk = test::guest_disk) {
+  return [=](support::EventSink* events) -> support::Result<std::unique_ptr<Subject>> {
+    return std::make_unique<Subject>(TRY(machine::Machine::create(config, parts_with(disk), events)));
+  };
+}
+
+struct Recorded {
+  std::string path;
+  std::string fingerprint;
+  uint64_t instructions{};
+  StopReason stop{};
+};
+
+Recorded record(const std::string& path, const loader::MachineConfig& config, RecorderOptions options,
+                support::Instant deadline = {test::instruction_limit}) {
+  options.program = "test";
+  machine::MachineParts parts = parts_with(test::guest_disk);
+  auto recorder = Recorder::create(path, config, parts, options);
+  REQUIRE(recorder.ok());
+  auto machine = machine::Machine::create(config, std::move(parts), recorder.value().get());
+  REQUIRE(machine.ok());
+  Recorded out{path, "", 0, recorder.value()->run(*machine.value(), deadline)};
+  out.fingerprint = machine.value()->fingerprint().to_string();
+  out.instructions = machine.value()->now().ticks - machine.value()->idle_ticks();
+  const auto closed = recorder.value()->close();
+  REQUIRE(closed.ok());
+  return out;
+}
+
+/// One boot, recorded once for all tests of this file, with keyframes.
+const Recorded& boot() {
+  static const Recorded recorded = record("scenario_replay_boot.air", test::with_vsm(), {.program = {}, .keyframe_interval = 16u << 20});
+  return recorded;
+}
+
+Recording open(const std::string& path) {
+  auto recording = Recording::open(path);
+  INFO((recording ? std::string{} : recording.error().message));
+  REQUIRE(recording.ok());
+  INFO(recording.value().ending_text());
+  REQUIRE(recording.value().complete());
+  return std::move(recording.value());
+}
+
+/// Replays with verification; nothing if all was equal.
+std::optional<Divergence> verify(const Recording& recording, const SubjectFactory& factory) {
+  Replayer replayer{recording, true};
+  auto subject = factory(&replayer);
+  REQUIRE(subject.ok());
+  replayer.run(*subject.value(), support::never);
+  if (!replayer.divergence()) {
+    EXPECT(replayer.reached_end());
+    EXPECT(replayer.points_compared() == recording.points().size());
+    EXPECT(replayer.events_compared() == recording.events());
+  }
+  return replayer.divergence();
+}
+
+/// Flips one bit of memory when the clock shows `at`.
+class FlippingSubject final : public Subject {
+ public:
+  FlippingSubject(std::unique_ptr<machine::Machine> made, support::Instant at, mmu::Spa where)
+      : Subject{std::move(made)}, at_{at}, where_{where} {}
+
+  StopReason run(support::Instant deadline) override {
+    if (machine().now() < at_ && at_ <= deadline) {
+      const StopReason reason = Subject::run(at_);
+      if (reason != StopReason::Deadline) return reason;
+      mmu::PhysicalMemory& memory = machine().memory();
+      memory.write<uint8_t>(where_, memory.read<uint8_t>(where_) ^ 0x10);
+    }
+    return Subject::run(deadline);
+  }
+
+ private:
+  support::Instant at_;
+  mmu::Spa where_;
+};
+
+}  // namespace
+
+TEST_CASE("Recording does not change the run, and takes at most 30 kB for a million instructions") {
+  test::MachineRun plain{test::with_vsm()};
+  EXPECT(plain.finish() == StopReason::PowerOff);
+  EXPECT(plain.machine().fingerprint().to_string() == boot().fingerprint);
+  EXPECT(plain.machine().now().ticks - plain.machine().idle_ticks() == boot().instructions);
+
+  const Recorded small = record("scenario_replay_small.air", test::with_vsm(), {});
+  EXPECT(small.fingerprint == boot().fingerprint);
+  const size_t size = test::read_file(small.path).size();
+  std::remove(small.path.c_str());
+  EXPECT(size <= 30'000 * (small.instructions >> 20));
+}
+
+TEST_CASE("A recorded boot replays with every hash and event equal, in both gears") {
+  const Recording recording = open(boot().path);
+  EXPECT(recording.points().size() > boot().instructions >> 20);
+  for (const auto gear : {loader::GearSetting::Fast, loader::GearSetting::Exact}) {
+    loader::MachineConfig config = recording.facts().config;
+    config.gear = gear;
+    const auto divergence = verify(recording, subjects(config));
+    INFO((divergence ? divergence->what : std::string{}));
+    EXPECT(!divergence.has_value());
+  }
+}
+
+TEST_CASE("Replaying without verification reaches the same end") {
+  const Recording recording = open(boot().path);
+  Replayer replayer{recording, false};
+  auto subject = subjects(recording.facts().config)(&replayer);
+  REQUIRE(subject.ok());
+  EXPECT(replayer.run(*subject.value(), support::never) == StopReason::PowerOff);
+  EXPECT(subject.value()->machine().fingerprint().to_string() == boot().fingerprint);
+}
+
+TEST_CASE("A run that stopped at an event is replayed to the same state") {
+  RecorderOptions options;
+  options.program = "test";
+  machine::MachineParts parts = parts_with(test::guest_disk);
+  auto recorder = Recorder::create("scenario_replay_until.air", test::with_vsm(), parts, options);
+  REQUIRE(recorder.ok());
+  // An exception takes no time: the instant alone does not say where the run stopped.
+  struct Stop final : support::EventSink {
+    machine::Machine* machine{};
+    void on(const support::Event& event) override {
+      if (event.kind == support::EventKind::Exception) machine->request_stop();
+    }
+  } stop;
+  machine::EventFanout events;
+  events.add(*recorder.value());
+  events.add(stop);
+  auto machine = machine::Machine::create(test::with_vsm(), std::move(parts), &events);
+  REQUIRE(machine.ok());
+  stop.machine = machine.value().get();
+  EXPECT(recorder.value()->run(*machine.value(), support::never) == StopReason::Requested);
+  REQUIRE(recorder.value()->close().ok());
+  const auto divergence = verify(open("scenario_replay_until.air"), subjects(test::with_vsm()));
+  INFO((divergence ? divergence->what : std::string{}));
+  EXPECT(!divergence.has_value());
+  std::remove("scenario_replay_until.air");
+}
+
+TEST_CASE("One flipped bit of memory is found, and the instruction after which it is there") {
+  const Recording recording = open(boot().path);
+  const loader::MachineConfig config = recording.facts().config;
+  const mmu::Spa where{config.memory_bytes - 5};
+  for (const uint64_t at : {uint64_t{1'234'567}, uint64_t{9'999'999}}) {
+    const SubjectFactory suspect = [&](support::EventSink* events) -> support::Result<std::unique_ptr<Subject>> {
+      return std::make_unique<FlippingSubject>(TRY(machine::Machine::create(config, parts_with(test::guest_disk), events)),
+                                               support::Instant{at}, where);
+    };
+    const auto divergence = verify(recording, suspect);
+    REQUIRE(divergence.has_value());
+    EXPECT((divergence->after.ticks < at && divergence->at.ticks >= at));
+    const auto found = first_difference(suspect, subjects(config), divergence->after, divergence->at);
+    REQUIRE(found.ok());
+    REQUIRE(found.value().has_value());
+    EXPECT(found.value()->before.at.ticks == at - 1);
+    REQUIRE(found.value()->what.size() == 1);
+    CHECK_THAT(found.value()->what[0], ContainsSubstring("memory") && ContainsSubstring("0x10"));
+    CHECK_THAT(to_text(*found.value()), ContainsSubstring("VP 0, VTL ") && ContainsSubstring("RIP 0x"));
+  }
+}
+
+TEST_CASE("Another disk under the same name is found where it is first read") {
+  test::DiskVariant variant;
+  std::vector<uint8_t> kernel = variant.read(std::string{test::system_folder} + "ntoskrnl.exe");
+  kernel.back() ^= 1;
+  variant.replace(std::string{test::system_folder} + "ntoskrnl.exe", kernel);
+  const Recording recording = open(boot().path);
+  const loader::MachineConfig config = recording.facts().config;
+  const auto divergence = verify(recording, subjects(config, variant.path()));
+  REQUIRE(divergence.has_value());
+  const auto found = first_difference(subjects(config, variant.path()), subjects(config), divergence->after, divergence->at + 1);
+  REQUIRE(found.ok());
+  REQUIRE(found.value().has_value());
+  const FirstDifference& first = *found.value();
+  INFO(to_text(first));
+  EXPECT(first.suspect.rip == first.reference.rip);
+  REQUIRE(!first.what.empty());
+  CHECK_THAT(first.what[0], ContainsSubstring("memory"));
+}
+
+TEST_CASE("Two machines that do not differ have no first difference") {
+  const auto found = first_difference(subjects(test::with_vsm()), subjects(test::with_vsm()), {}, {2'000'000});
+  REQUIRE(found.ok());
+  EXPECT(!found.value().has_value());
+}
+
+TEST_CASE("From a keyframe the run goes on to the same end") {
+  const Recording recording = open(boot().path);
+  const std::vector<support::Instant> instants = recording.keyframes();
+  REQUIRE(instants.size() >= 2);
+  EXPECT(instants.front().ticks == 0);
+  const auto state = recording.keyframe(instants[1]);
+  INFO((state ? std::string{} : state.error().message));
+  REQUIRE(state.ok());
+  auto subject = subjects(recording.facts().config)(nullptr);
+  REQUIRE(subject.ok());
+  const auto restored = subject.value()->machine().restore(state.value());
+  INFO((restored ? std::string{} : restored.error().message));
+  REQUIRE(restored.ok());
+  EXPECT(subject.value()->machine().now() == instants[1]);
+  EXPECT(subject.value()->run(support::never) == StopReason::PowerOff);
+  EXPECT(subject.value()->machine().fingerprint().to_string() == boot().fingerprint);
+  CHECK_FALSE(recording.keyframe(instants[1] + 1).ok());
+}
+
+TEST_CASE("Two recordings of one configuration are the same; without VSM they part, and the events say how") {
+  const Recording with = open(boot().path);
+  const Recorded again = record("scenario_replay_again.air", test::with_vsm(), {});
+  const auto same = compare(with, open(again.path), nullptr);
+  REQUIRE(same.ok());
+  EXPECT(same.value().equal());
+  EXPECT(same.value().equal_events == with.events());
+  std::remove(again.path.c_str());
+
+  const Recorded other = record("scenario_replay_other.air", test::hypervisor_only(), {});
+  const Recording without = open(other.path);
+  size_t calls = 0;
+  const auto different = compare(with, without, [&](const DifferenceLine& line) {
+    calls += line.side == DifferenceLine::Side::Left && line.event.event.kind == support::EventKind::VtlCall ? 1 : 0;
+    return true;
+  });
+  REQUIRE(different.ok());
+  const Comparison& result = different.value();
+  EXPECT(!result.equal());
+  EXPECT(!result.facts.empty());
+  EXPECT(result.first_event.has_value());
+  EXPECT(result.first_state.has_value());
+  EXPECT(calls > 50);
+  EXPECT(result.common > 10);  // the same images are loaded in both worlds
+  std::remove(other.path.c_str());
+}

@@ -39,15 +39,16 @@ bool SlatPageAllocator::in_use(Spa page) const {
          std::find(freed_.begin(), freed_.end(), page) == freed_.end();
 }
 
-bool SlatPageAllocator::consistent() const {
-  if (next_ < first_ || next_ > end_ || next_.page_offset() != 0) return false;
-  if (freed_.size() > (next_ - first_) / abi::page_size) return false;
+const char* SlatPageAllocator::state_error() const {
+  if (next_ < first_ || next_ > end_ || next_.page_offset() != 0) return "the next page is none of the region";
   std::vector<Spa> sorted = freed_;
   std::sort(sorted.begin(), sorted.end());
   const bool twice = std::adjacent_find(sorted.begin(), sorted.end()) != sorted.end();
-  return !twice && std::all_of(sorted.begin(), sorted.end(), [&](Spa page) {
+  if (twice) return "a page was freed twice";
+  const bool ours = std::all_of(sorted.begin(), sorted.end(), [&](Spa page) {
     return page.page_offset() == 0 && page >= first_ && page < next_;
   });
+  return ours ? "" : "a page was freed that was never given out";
 }
 
 uint64_t SlatPageAllocator::available_pages() const {

@@ -6,6 +6,7 @@
 
 #include "mmu/access.h"
 #include "mmu/physical_memory.h"
+#include "sim/support/state_fields.h"
 
 namespace mmu {
 
@@ -25,15 +26,10 @@ class SlatPageAllocator {
   /// A page that allocate() gave out and that was not freed since; linear in the pages freed.
   [[nodiscard]] bool in_use(Spa page) const;
 
-  template <class Visitor, class Self>
-  static void visit_state(Visitor& visit, Self& self) {
-    auto& [memory_, first_, next_, end_, freed_] = self;
-    visit.host(memory_, first_, end_)("next", next_)("freed", freed_);
-    if constexpr (Visitor::reads) visit.require(self.consistent(), "not a state of this allocator");
-  }
+  STATE_FIELDS((memory_), (first_), next_, (end_), freed_)
 
  private:
-  [[nodiscard]] bool consistent() const;
+  [[nodiscard]] const char* state_error() const;
 
   PhysicalMemory& memory_;
   Spa first_, next_, end_;
@@ -97,11 +93,7 @@ class Slat {
   [[nodiscard]] uint64_t eptp() const { return root_.value() | (3u << 3) | 6u; }
 
   /// The tables are in memory; what else there is to know is where they begin.
-  template <class Visitor, class Self>
-  static void visit_state(Visitor& visit, Self& self) {
-    auto& [memory_, allocator_, root_] = self;
-    visit.host(memory_, allocator_)("root", root_);
-  }
+  STATE_FIELDS((memory_), (allocator_), root_)
   /// Before it is destroyed because its state never was: leaves tables and allocator alone.
   void abandon() { root_ = Spa{}; }
   /// After a restore from bytes that nobody vouches for: every table is a page of its own that the allocator gave

@@ -8,6 +8,7 @@
 #include "mmu/physical_memory.h"
 #include "mmu/slat.h"
 #include "mmu/slat_tlb.h"
+#include "sim/support/state_fields.h"
 
 namespace mmu {
 
@@ -75,11 +76,7 @@ class Translator {
   /// Walks that translate() made: the same in every run of the same machine.
   [[nodiscard]] uint64_t misses() const { return misses_; }
 
-  template <class Visitor, class Self>
-  static void visit_state(Visitor& visit, Self& self) {
-    auto& [memory_, config_, tlb_, misses_] = self;
-    visit.host(memory_, config_)("tlb", tlb_)("misses", misses_);
-  }
+  STATE_FIELDS((memory_), (config_), tlb_, misses_)
   /// After a restore from bytes that nobody vouches for: no TLB entry leads to where nothing is.
   [[nodiscard]] bool state_is_sound() const {
     return tlb_.addresses_are_sound(memory_.size(), config_.physical_address_bits);

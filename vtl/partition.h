@@ -47,11 +47,7 @@ struct VpState {
   uint16_t enabled_vtls{1};
   VtlArray<VtlState> vtls;
 
-  template <class Visitor, class Self>
-  static void visit_state(Visitor& visit, Self& self) {
-    auto& [registers, enabled_vtls, vtls] = self;
-    visit.host(registers)("enabled_vtls", enabled_vtls)("vtls", vtls);
-  }
+  STATE_FIELDS((registers), enabled_vtls, vtls)
 
   [[nodiscard]] bool enabled(Vtl vtl) const {
     return ((enabled_vtls >> static_cast<unsigned>(vtl)) & 1) != 0;

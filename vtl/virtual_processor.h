@@ -128,20 +128,9 @@ struct VtlContext {
   uint64_t
       changes{};  ///< counts writes from outside the engine: one that caches a context reloads it
 
-  template <class Visitor, class Self>
-  static void visit_state(Visitor& visit, Self& self) {
-    auto& [rip, rsp, rflags, cr0, cr3, cr4, efer, dr7, segments, ldtr, tr, gdtr, idtr, star, lstar, cstar, sfmask,
-           kernel_gs_base, sysenter_cs, sysenter_esp, sysenter_eip, pat, tsc_aux, tsc_offset, misc_enable, tpr,
-           interrupt_shadow, nmi_masked, exception_pending, pending, halted, changes] = self;
-    visit("rip", rip)("rsp", rsp)("rflags", rflags)("cr0", cr0)("cr3", cr3)("cr4", cr4)("efer", efer)("dr7", dr7);
-    visit("segments", segments)("ldtr", ldtr)("tr", tr)("gdtr", gdtr)("idtr", idtr);
-    visit("star", star)("lstar", lstar)("cstar", cstar)("sfmask", sfmask)("kernel_gs_base", kernel_gs_base);
-    visit("sysenter_cs", sysenter_cs)("sysenter_esp", sysenter_esp)("sysenter_eip", sysenter_eip);
-    visit("pat", pat)("tsc_aux", tsc_aux)("tsc_offset", tsc_offset)("misc_enable", misc_enable)("tpr", tpr);
-    visit("interrupt_shadow", interrupt_shadow)("nmi_masked", nmi_masked);
-    visit("exception_pending", exception_pending)("pending", pending)("halted", halted);
-    visit.host(changes);
-  }
+  STATE_FIELDS(rip, rsp, rflags, cr0, cr3, cr4, efer, dr7, segments, ldtr, tr, gdtr, idtr, star, lstar, cstar,
+               sfmask, kernel_gs_base, sysenter_cs, sysenter_esp, sysenter_eip, pat, tsc_aux, tsc_offset, misc_enable,
+               tpr, interrupt_shadow, nmi_masked, exception_pending, pending, halted, (changes))
 };
 
 /// One virtual processor: shared registers once, private registers per VTL.
@@ -152,12 +141,9 @@ struct VirtualProcessor {
   VtlArray<VtlContext> contexts;
   bool halted{};  ///< the active VTL waits in HLT
 
-  template <class Visitor, class Self>
-  static void visit_state(Visitor& visit, Self& self) {
-    auto& [index, active, shared, contexts, halted] = self;
-    visit.host(index);  // the configuration's
-    visit("active", active).require(static_cast<uint8_t>(active) < abi::hv::implemented_vtls, "no VTL");
-    visit("shared", shared)("contexts", contexts)("halted", halted);
+  STATE_FIELDS((index), active, shared, contexts, halted)
+  [[nodiscard]] const char* state_error() const {
+    return static_cast<uint8_t>(active) < abi::hv::implemented_vtls ? "" : "it runs in a VTL that does not exist";
   }
 
   VtlContext& context() { return contexts[active]; }

@@ -107,6 +107,7 @@ class Machine final : private cpu::MmioBus, private cpu::AddressSpaceProvider, p
   void connect_devices();
   support::Status fits(const State& state);
   support::Status apply_state(const State& state);
+  [[nodiscard]] support::Status check_state() const;
 
   std::optional<StopReason> dispatch(const vtl::Exit& exit);
   std::optional<StopReason> apply(const vtl::Outcome& outcome, const vtl::Exit& exit);

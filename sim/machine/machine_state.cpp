@@ -83,6 +83,11 @@ support::Status Machine::apply_state(const State& state) {
       memory_.restore_page(page, bytes);
   }
   for (; position < state.pages.size(); ++position) memory_.restore_page(state.pages[position], state.page(position));
+  return support::Unit{};
+}
+
+/// What readers of single parts cannot see, because it lies between them or in memory.
+support::Status Machine::check_state() const {
   if (!translator_.state_is_sound()) return support::Error{"state: a TLB entry leads to where nothing is"};
   if (const std::string_view unsound = hypervisor_.partition().what_is_unsound(); !unsound.empty())
     return support::Error{fmt::format("state: {}", unsound)};
@@ -93,6 +98,7 @@ support::Status Machine::restore(const State& state) {
   TRY(fits(state));
   const State before = save();
   support::Status status = apply_state(state);
+  if (status.ok()) status = check_state();
   if (!status.ok()) CHECK(apply_state(before).ok());
   return status;
 }

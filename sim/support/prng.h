@@ -6,6 +6,8 @@
 #include <span>
 #include <string_view>
 
+#include "sim/support/state_fields.h"
+
 namespace support {
 
 /// xoshiro256** (Blackman and Vigna). Not for cryptography; equal on every host and build.
@@ -26,14 +28,14 @@ class Prng {
   bool one_in(uint64_t odds) { return below(odds) == 0; }
   void fill(std::span<uint8_t> bytes);
 
-  template <class Visitor, class Self>
-  static void visit_state(Visitor& visit, Self& self) {
-    auto& [state_] = self;
-    // All zeros is the one state that the generator cannot leave.
-    visit("words", state_).require((state_[0] | state_[1] | state_[2] | state_[3]) != 0, "all zeros");
-  }
+  STATE_FIELDS(state_)
 
  private:
+  /// All zeros is the one state that the generator cannot leave.
+  [[nodiscard]] const char* state_error() const {
+    return (state_[0] | state_[1] | state_[2] | state_[3]) != 0 ? "" : "all zeros";
+  }
+
   std::array<uint64_t, 4> state_{};
 };
 

@@ -76,6 +76,8 @@ class StateVisitor {
   }
   /// A condition on what was read before; only a reader looks.
   Derived& require(bool, const char*) { return derived(); }
+  /// The same for what is said as a text: empty, or what is wrong.
+  Derived& require_empty(const char* what) { return derived().require(*what == '\0', what); }
 
   /// Everything that `body` visits stands under `name`.
   template <class Body>

@@ -94,13 +94,16 @@ void AtaDisk::begin_pio(uint64_t first, uint32_t count) {
   status_ = status_ready | status_data_request;
 }
 
-bool AtaDisk::buffer_is_on_disk() const {
-  if (image_ == nullptr) return buffer_size_ == 0 && !dma_armed_;
-  if (dma_armed_ && image_->read(dma_first_, dma_count_).empty()) return false;
-  if (buffer_size_ == 0) return true;
-  if (buffer_size_ % DiskImage::sector_size != 0) return false;
-  if (buffer_first_ == identify_data) return buffer_size_ == DiskImage::sector_size;
-  return !image_->read(buffer_first_, buffer_size_ / DiskImage::sector_size).empty();
+const char* AtaDisk::state_error() const {
+  constexpr const char* error = "a transfer beyond the disk";
+  if (image_ == nullptr) return buffer_size_ == 0 && !dma_armed_ ? "" : error;
+  if (dma_armed_ && image_->read(dma_first_, dma_count_).empty()) return error;
+  if (buffer_size_ == 0) return "";
+  if (buffer_size_ % DiskImage::sector_size != 0) return error;
+  const bool on_disk = buffer_first_ == identify_data
+                           ? buffer_size_ == DiskImage::sector_size
+                           : !image_->read(buffer_first_, buffer_size_ / DiskImage::sector_size).empty();
+  return on_disk ? "" : error;
 }
 
 void AtaDisk::arm_dma(uint64_t first, uint32_t count) {

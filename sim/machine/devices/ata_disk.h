@@ -22,21 +22,13 @@ class AtaDisk : public IoDevice {
   uint32_t io_read(const IoContext& context, uint16_t port, uint8_t size) override;
   void io_write(const IoContext& context, uint16_t port, uint8_t size, uint32_t value) override;
 
-  template <class Visitor, class Self>
-  static void visit_state(Visitor& visit, Self& self) {
-    auto& [image_, dma_, registers_, device_, status_, error_, control_, bm_command_, bm_status_, bm_table_, dma_first_,
-           dma_count_, dma_armed_, buffer_first_, buffer_position_, buffer_size_] = self;
-    visit.host(image_, dma_)("registers", registers_)("device", device_)("status", status_)("error", error_);
-    visit("control", control_)("bm_command", bm_command_)("bm_status", bm_status_)("bm_table", bm_table_);
-    visit("dma_first", dma_first_)("dma_count", dma_count_)("dma_armed", dma_armed_);
-    visit("buffer_first", buffer_first_)("buffer_position", buffer_position_)("buffer_size", buffer_size_);
-    if constexpr (Visitor::reads) visit.require(self.buffer_is_on_disk(), "a transfer beyond the disk");
-  }
+  STATE_FIELDS((image_), (dma_), registers_, device_, status_, error_, control_, bm_command_, bm_status_, bm_table_,
+               dma_first_, dma_count_, dma_armed_, buffer_first_, buffer_position_, buffer_size_)
 
  private:
   void command(uint8_t code);
   void begin_pio(uint64_t first, uint32_t count);
-  [[nodiscard]] bool buffer_is_on_disk() const;
+  [[nodiscard]] const char* state_error() const;
   void arm_dma(uint64_t first, uint32_t count);
   void run_dma();
   void abort();

@@ -17,11 +17,7 @@ class LaunchPort : public IoDevice {
   uint32_t io_read(const IoContext& context, uint16_t port, uint8_t size) override;
   void io_write(const IoContext& context, uint16_t port, uint8_t size, uint32_t value) override;
 
-  template <class Visitor, class Self>
-  static void visit_state(Visitor& visit, Self& self) {
-    auto& [memory_, launch_, result_] = self;
-    visit.host(memory_, launch_)("result", result_);
-  }
+  STATE_FIELDS((memory_), (launch_), result_)
 
  private:
   DmaBus& memory_;

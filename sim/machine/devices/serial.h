@@ -16,12 +16,7 @@ class SerialPort : public IoDevice {
   uint32_t io_read(const IoContext& context, uint16_t port, uint8_t size) override;
   void io_write(const IoContext& context, uint16_t port, uint8_t size, uint32_t value) override;
 
-  template <class Visitor, class Self>
-  static void visit_state(Visitor& visit, Self& self) {
-    auto& [base_, events_, divisor_, interrupt_enable_, line_control_, modem_control_, scratch_, line_] = self;
-    visit.host(base_, events_)("divisor", divisor_)("interrupt_enable", interrupt_enable_);
-    visit("line_control", line_control_)("modem_control", modem_control_)("scratch", scratch_)("line", line_);
-  }
+  STATE_FIELDS((base_), (events_), divisor_, interrupt_enable_, line_control_, modem_control_, scratch_, line_)
 
  private:
 
@@ -42,11 +37,7 @@ class DebugConsole : public IoDevice {
   uint32_t io_read(const IoContext&, uint16_t, uint8_t) override { return 0xe9; }
   void io_write(const IoContext& context, uint16_t port, uint8_t size, uint32_t value) override;
 
-  template <class Visitor, class Self>
-  static void visit_state(Visitor& visit, Self& self) {
-    auto& [events_, line_] = self;
-    visit.host(events_)("line", line_);
-  }
+  STATE_FIELDS((events_), line_)
 
  private:
   support::EventSink* events_;

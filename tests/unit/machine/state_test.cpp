@@ -48,9 +48,11 @@ struct Boot {
   std::vector<Sample> samples;
 };
 
-std::vector<uint64_t> choose_instants(const Instants& seen, uint64_t end, support::Prng& prng) {
+/// `busy`: instructions of the boot, about where waiting begins; `end`: waiting included.
+std::vector<uint64_t> choose_instants(const Instants& seen, uint64_t busy, uint64_t end, support::Prng& prng) {
   std::vector<uint64_t> chosen;
-  for (int i = 0; i < 12; ++i) chosen.push_back(prng.below(end));
+  for (int i = 0; i < 12; ++i) chosen.push_back(prng.below(busy));
+  for (int i = 0; i < 2; ++i) chosen.push_back(prng.between(busy, end - 1));  // mostly waiting
   const auto some_of = [&](const std::vector<uint64_t>& from, int count, uint64_t before) {
     for (int i = 0; i < count && !from.empty(); ++i) {
       const uint64_t at = from[prng.below(from.size())];
@@ -88,8 +90,9 @@ const Boot& sampled_boot() {
     result.end = straight->now();
     result.last = straight->fingerprint();
     support::Prng prng{sampling_seed, "state samples"};
+    const uint64_t busy = result.end.ticks - straight->idle_ticks();
     const auto machine = boot::make(GearSetting::Fast);
-    for (const uint64_t at : choose_instants(seen, result.end.ticks, prng)) {
+    for (const uint64_t at : choose_instants(seen, busy, result.end.ticks, prng)) {
       REQUIRE(machine->run({at}) == StopReason::Deadline);
       result.samples.push_back({{at}, machine->save(), machine->fingerprint(), place_of(*machine)});
     }

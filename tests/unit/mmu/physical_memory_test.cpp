@@ -66,6 +66,65 @@ TEST_CASE("writes of every kind mark their pages dirty, reads do not") {
   EXPECT(memory.dirty_epoch() != epoch);
 }
 
+TEST_CASE("each consumer of dirty pages has its own account, whoever else looks") {
+  PhysicalMemory memory{300 * page_bytes};
+  memory.write<uint8_t>(Spa{7 * page_bytes}, 1);
+  const auto first = memory.add_dirty_consumer();
+  std::vector<uint64_t> pages{99};
+  memory.drain_dirty(first, pages);
+  EXPECT(pages.empty());  // it was not there yet
+  memory.mark_dirty(299);
+  const auto second = memory.add_dirty_consumer();
+  memory.write<uint8_t>(Spa{7 * page_bytes}, 2);
+  (void)memory.hash();
+  memory.clear_dirty();
+  memory.drain_dirty(second, pages);
+  EXPECT(pages == std::vector<uint64_t>{7});
+  memory.drain_dirty(first, pages);
+  EXPECT(pages == std::vector<uint64_t>{7, 299});
+  memory.drain_dirty(first, pages);
+  EXPECT(pages.empty());
+  const uint64_t epoch = memory.dirty_epoch();
+  memory.drain_dirty(second, pages);
+  EXPECT(memory.dirty_epoch() == epoch);  // nothing new: no grant of W is forgotten
+  memory.mark_dirty(8);
+  memory.drain_dirty(second, pages);
+  EXPECT(memory.dirty_epoch() != epoch);
+  memory.remove_dirty_consumer(first);
+  EXPECT(memory.add_dirty_consumer() == first);  // with a clean account
+  memory.drain_dirty(first, pages);
+  EXPECT(pages.empty());
+}
+
+TEST_CASE("a restored page is a write: it is dirty, and code is discarded only if it changes") {
+  PhysicalMemory memory{8 * page_bytes};
+  const auto engine = memory.add_code_consumer();
+  const auto dirty = memory.add_dirty_consumer();
+  memory.write<uint64_t>(Spa{2 * page_bytes}, 5);
+  memory.make_code(2);
+  std::array<uint8_t, page_bytes> content{};
+  content[0] = 5;
+  std::vector<mmu::PageStateChange> changes;
+  memory.drain_code_invalidations(engine, changes);
+  changes.clear();
+  memory.restore_page(2, content.data());
+  EXPECT(memory.state(2) == mmu::PageState::Code);
+  content[1] = 6;
+  memory.restore_page(2, content.data());
+  EXPECT(memory.state(2) == mmu::PageState::Data);
+  memory.drain_code_invalidations(engine, changes);
+  REQUIRE(changes.size() == 1);
+  EXPECT(changes[0].became_data);
+  EXPECT(memory.read<uint16_t>(Spa{2 * page_bytes}) == 0x605);
+  EXPECT(memory.pages_in_use() == std::vector<uint64_t>{2});
+  memory.restore_page(2, nullptr);
+  EXPECT(memory.pages_in_use().empty());
+  EXPECT(memory.hash() == support::StateHash{});
+  std::vector<uint64_t> pages;
+  memory.drain_dirty(dirty, pages);
+  EXPECT(pages == std::vector<uint64_t>{2});
+}
+
 TEST_CASE("a write of no bytes changes nothing") {
   PhysicalMemory memory{page_bytes};
   EXPECT(memory.write(Spa{0}, std::span<const uint8_t>{}));

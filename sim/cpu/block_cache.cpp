@@ -34,7 +34,8 @@ bool is_conditional_loop(const Instruction& in) {
 
 bool only_in_steps(const Instruction& in) {
   return is_port_io(in) || is_locked_register_bit_test(in) || is_register_compare_exchange_32(in) ||
-         rotates_memory_through_carry(in) || is_conditional_loop(in);
+         rotates_memory_through_carry(in) || is_conditional_loop(in) ||
+         is_missing_memory_form(in);
 }
 
 /// Follows the flags through a block: those that bit tests leave undefined, and what the engine knows of their writer.

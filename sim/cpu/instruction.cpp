@@ -292,6 +292,18 @@ bool take_vex(Reader& reader, Instruction& in, uint8_t first) {
   return true;
 }
 
+/// MOV to and from control and debug registers by the manual; the others in the engine (is_missing_memory_form()).
+bool has_register_form_only(const Instruction& in) {
+  if (in.map != OpcodeMap::Two0F) return false;
+  switch (in.opcode) {
+    case 0x20: case 0x21: case 0x22: case 0x23: return true;
+    case 0x50: case 0x71: case 0x72: case 0x73: return true;
+    case 0x78: return in.operand_size_prefix || (in.repne && !in.rep);  // EXTRQ, INSERTQ
+    case 0xd6: return !in.operand_size_prefix && (in.rep || in.repne);  // MOVQ2DQ, MOVDQ2Q
+    default: return false;
+  }
+}
+
 void take_memory_operand(Reader& reader, Instruction& in) {
   if (in.mod() == 3) return;
   if (in.address_size == 2) {
@@ -333,9 +345,8 @@ void take_operands(Reader& reader, Instruction& in) {
   if ((shape & modrm) != 0) {
     in.has_modrm = true;
     in.modrm = reader.byte();
-    // MOV to and from control and debug registers has no memory form.
-    const bool moves_control = in.map == OpcodeMap::Two0F && in.opcode >= 0x20 && in.opcode <= 0x23;
-    if (!moves_control) take_memory_operand(reader, in);
+    in.register_form_only = has_register_form_only(in);
+    if (!in.register_form_only) take_memory_operand(reader, in);
     if (in.map == OpcodeMap::One &&
         in.reg_field() < 2) {  // TEST has an immediate, its neighbours have none
       if (in.opcode == 0xf6) shape |= imm8;

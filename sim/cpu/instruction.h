@@ -35,6 +35,7 @@ struct Instruction {
   uint8_t rex{};                ///< 0 or 0x40..0x4f
   uint8_t segment{no_segment};  ///< override: vtl::SegmentName
   bool has_modrm{}, has_sib{};
+  bool register_form_only{};      ///< ModRM names a register whatever its mod field says
   uint8_t modrm{}, sib{};
   int64_t displacement{};  ///< of the memory operand, or moffs
   uint64_t immediate{};    ///< zero-extended; of branches: the displacement's bits
@@ -64,6 +65,8 @@ struct Instruction {
 [[nodiscard]] bool is_bit_test(const Instruction& in);
 /// LOCK with a BT-family instruction on a register: #UD by the SDM, and the engine aborts when it translates it.
 [[nodiscard]] bool is_locked_register_bit_test(const Instruction& in);
+/// A memory form that does not exist (#UD), but the engine takes it for the register form.
+[[nodiscard]] bool is_missing_memory_form(const Instruction& in);
 /// CMPXCHG r32, r32: the engine clears the upper half of the destination also when it does not write it.
 [[nodiscard]] bool is_register_compare_exchange_32(const Instruction& in);
 /// May read descriptor tables with supervisor rights at any CPL (SDM vol. 3, 4.6.1): segment loads, far transfers, LAR...

@@ -207,6 +207,11 @@ bool is_locked_register_bit_test(const Instruction& in) {
   return in.lock && is_bit_test(in) && in.mod() == 3;
 }
 
+bool is_missing_memory_form(const Instruction& in) {
+  const bool moves_control = in.opcode >= 0x20 && in.opcode < 0x24;
+  return in.register_form_only && !moves_control && in.mod() != 3;
+}
+
 bool is_register_compare_exchange_32(const Instruction& in) {
   return in.is(OpcodeMap::Two0F, 0xb1) && in.mod() == 3 && in.operand_size == 4 && !in.lock &&
          !in.vex;

@@ -157,7 +157,10 @@ std::optional<MemoryFault> UnicornCpu::prepare_operands(const Instruction& in) {
   if (in.opcode == 0xff && (in.reg_field() == 2 || in.reg_field() == 6)) {
     const uint64_t bytes =
         in.code_size == CodeSize::Bits64 && in.operand_size == 4 ? 8 : in.operand_size;
-    return writable(in_segment(*vp_, vtl::Ss, vp_->context().rsp - bytes, in.code_size), bytes);
+    uint64_t stack = vp_->context().rsp - bytes;
+    if (in.code_size != CodeSize::Bits64 && (engine_->registers->hidden_flags & hidden::stack32) == 0)
+      stack &= 0xffff;
+    return writable(in_segment(*vp_, vtl::Ss, stack, in.code_size), bytes);
   }
   return std::nullopt;
 }

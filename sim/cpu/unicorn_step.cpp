@@ -91,7 +91,7 @@ UnicornCpu::MaybeExit UnicornCpu::without_engine(const Instruction& in, bool& ha
     const ProcessorMemory memory{translator_, engine_->space()};
     return apply(port_access(in, *vp_, memory), in);
   }
-  if (is_locked_register_bit_test(in) || (is_register_compare_exchange_32(in) && in.lock)) {
+  if (is_locked_register_bit_test(in) || is_missing_memory_form(in) || (is_register_compare_exchange_32(in) && in.lock)) {
     handled = true;
     publish();
     return raise_exception({static_cast<uint8_t>(x64::Vector::InvalidOpcode), false, 0, 0},
@@ -131,10 +131,14 @@ UnicornCpu::MaybeExit UnicornCpu::after_step(const Instruction& in, Stop stop,
 
 /// PUSHF under the trap flag pushed it.
 void UnicornCpu::repair_pushed_flags(const Instruction& in) {
-  const bool code_64 = in.code_size == CodeSize::Bits64;
   const EngineRegisters& registers = *engine_->registers;
-  uint64_t address = registers.gpr[vtl::Rsp] + 1;
-  if (!code_64) address = static_cast<uint32_t>(address + registers.segments[vtl::Ss].base);
+  uint64_t address = registers.gpr[vtl::Rsp];
+  if (in.code_size != CodeSize::Bits64) {
+    if ((registers.hidden_flags & hidden::stack32) == 0) address &= 0xffff;
+    address += registers.segments[vtl::Ss].base;
+    address &= 0xffffffff;
+  }
+  ++address;  // the byte that holds TF
   const mmu::TlbEntry* entry = translator_.lookup(engine_->space(), mmu::Gva{address},
                                                   mmu::AccessKind::Write, engine_->cpl() == 3);
   if (entry == nullptr || !entry->has(mmu::TlbEntry::Ram)) return;

@@ -44,6 +44,7 @@ class Capstone {
 /// Where this decoder follows the engine, or the manual, and Capstone another opinion.
 bool is_disputed(const Instruction& in, std::span<const uint8_t> bytes) {
   using cpu::OpcodeMap;
+  if (in.register_form_only) return true;
   if (in.vex || in.is(OpcodeMap::Two0F, 0xb9)) return true;  // UD1
   if (in.is(OpcodeMap::Two0F, 0x78)) return true;            // EXTRQ of AMD, or VMREAD
   if (in.is(OpcodeMap::One, 0xc2) && in.rex != 0)

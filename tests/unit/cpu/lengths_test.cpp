@@ -38,6 +38,7 @@ std::vector<uint8_t> bytes_of(const Candidate& c) {
   bytes.push_back(static_cast<uint8_t>(forms[c.form] | c.reg << 3));
   if (c.form == 1) bytes.insert(bytes.end(), {0x23, 0, 0, 0, 0});
   bytes.insert(bytes.end(), 8, 0x01);
+  bytes.insert(bytes.end(), {0xf4, 0xf4});  // ends the block that the engine translates
   return bytes;
 }
 

@@ -2,7 +2,8 @@
 // because checksums would keep a fuzzer out of everything behind them:
 //   0  a file as it is
 //   1  a file whose checksums are made right first
-//   2  the records of one chunk
+//   2  the records of one chunk of a compact trace
+//   3  the records of one chunk of a full trace
 #include <cstdlib>
 #include <cstring>
 
@@ -16,6 +17,9 @@ namespace {
 
 using trace::ChunkHeader;
 using trace::FileHeader;
+
+/// A few bytes can stand for millions of instructions.
+constexpr size_t patience = 2000;
 
 /// Everybody who listens to records.
 class Audience {
@@ -74,17 +78,21 @@ void read_file(const std::vector<uint8_t>& file) {
   });
   if (!reader) return;
   Audience audience;
-  for (auto record = reader.value().next(); record.ok() && record.value();
-       record = reader.value().next())
+  auto record = reader.value().read();
+  for (size_t i = 0; i < patience && record.ok() && record.value() != nullptr; ++i) {
     audience.on(*record.value());
+    record = reader.value().read();
+  }
 }
 
-void read_records(loader::Bytes chunk) {
+void read_records(trace::Detail detail, loader::Bytes chunk) {
   Audience audience;
-  for (trace::RecordDecoder decoder{chunk}; !decoder.at_end();) {
-    const auto record = decoder.next();
-    if (!record) return;
-    audience.on(record.value());
+  trace::RecordDecoder decoder{detail};
+  decoder.start(chunk);
+  for (size_t i = 0; i < patience; ++i) {
+    const auto more = decoder.advance();
+    if (!more || !more.value()) return;
+    audience.on(decoder.current());
   }
 }
 
@@ -102,7 +110,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       read_file(rest);
       break;
     case 2:
-      read_records(rest);
+      read_records(trace::Detail::Control, rest);
+      break;
+    case 3:
+      read_records(trace::Detail::Full, rest);
       break;
     default:
       break;

@@ -77,6 +77,9 @@ int cycles_of_machine(const CyclesArguments& arguments) {
 int cycles_of_trace(const CyclesArguments& arguments) {
   auto reader = trace::Reader::open(arguments.trace_file);
   if (!reader) return complain(exit_bad_input, reader.error().message);
+  if (reader.value().detail() != trace::Detail::Full)
+    return complain(exit_bad_input, arguments.trace_file + ": a compact trace does not know which addresses were touched; "
+                                                           "record it with `airlock run --trace FILE --cycles`");
   loader::ImageCatalog images{arguments.symbols};
   const timing::CostTable costs;
   timing::TraceFeeder feeder{costs};

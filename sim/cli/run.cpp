@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 
+#include "sim/cli/code_view.h"
 #include "sim/cli/cycles_watch.h"
 #include "sim/cli/exit_codes.h"
 #include "sim/cli/machine_subcommands.h"
@@ -24,22 +25,13 @@ struct RunArguments {
   SessionOptions session;
   std::string trace_file;
   std::string gear;
-  bool quiet{}, verbose{}, json{}, events_only{}, cycles{};
+  bool quiet{}, verbose{}, json{}, events_only{}, full{}, cycles{};
 
   [[nodiscard]] bool traces_instructions() const { return !trace_file.empty() && !events_only; }
-};
-
-/// The bytes at RIP, for the trace.
-class CodeView : public trace::CodeReader {
- public:
-  explicit CodeView(Session& session) : session_{session} {}
-  size_t read_code(const vtl::VirtualProcessor& vp, std::span<uint8_t> out) override {
-    machine::Machine& machine = session_.machine();
-    return mmu::read_gva(machine.translator(), machine.hypervisor().address_space(vp), mmu::Gva{vp.context().rip}, out);
+  /// Cycles are counted from the addresses that instructions touch.
+  [[nodiscard]] trace::Detail detail() const {
+    return full || cycles ? trace::Detail::Full : trace::Detail::Control;
   }
-
- private:
-  Session& session_;
 };
 
 /// Prints lines as they come, or keeps them for the JSON document.
@@ -108,7 +100,7 @@ int run(RunArguments arguments) {
   std::unique_ptr<trace::Writer> writer;
   if (!arguments.trace_file.empty()) {
     auto created = trace::Writer::create(arguments.trace_file, trace_meta(session.config()), &code,
-                                         {.instructions = !arguments.events_only});
+                                         {.instructions = !arguments.events_only, .detail = arguments.detail()});
     if (!created) return complain(exit_io, created.error().message);
     writer = std::move(created.value());
     session.listen(*writer);
@@ -153,8 +145,12 @@ void register_run(CLI::App& app, int& exit_code) {
                       "Stop at an instruction count, or at the first vtl-call, vtl-return, hypercall[:Name], intercept, "
                       "exception[:vector], image[:name], process[:name], milestone[:text], print[:text], protection, "
                       "hypervisor, power-off");
-  command->add_option("--trace", arguments->trace_file, "Record every instruction and event into this file");
-  command->add_flag("--events-only", arguments->events_only, "With --trace: no instructions");
+  auto* trace = command->add_option("--trace", arguments->trace_file,
+                                    "Record every instruction and event into this file: where and when, and the code");
+  auto* full = command->add_flag("--trace-full", arguments->full,
+                                 "With --trace: also registers and what is read from memory; twice the size");
+  auto* events_only = command->add_flag("--events-only", arguments->events_only, "With --trace: no instructions");
+  full->needs(trace)->excludes(events_only);
   command->add_option("--gear", arguments->gear, "exact or fast: how instructions are counted; results are equal")
       ->check(CLI::IsMember({"exact", "fast"}));
   auto* cycles = command->add_flag("--cycles", arguments->cycles,

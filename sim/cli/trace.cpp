@@ -59,12 +59,12 @@ struct Counts {
 support::Status read_all(trace::Reader& reader, uint64_t to, const Output& output,
                          const Consumer& consumer) {
   for (;;) {
-    const auto record = reader.next();
+    const support::Result<trace::Record*> record = reader.read();
     if (!record) return record.error();
-    if (!record.value() || output.failed()) return support::Unit{};
+    if (record.value() == nullptr || output.failed()) return support::Unit{};
     // Events may carry an instant a little before their neighbours', so stop only well behind the
     // end.
-    const auto* executed = std::get_if<trace::InstructionRecord>(&*record.value());
+    const auto* executed = std::get_if<trace::InstructionRecord>(record.value());
     if (executed != nullptr && executed->at.ticks > to) return support::Unit{};
     consumer(*record.value());
   }
@@ -83,6 +83,9 @@ void print_summary(Output& output, const trace::Reader& reader, const Counts& co
 /// Everything before the range is counted too, so that caches and TLB are as they were in the run.
 support::Status show_cycles(trace::Reader& reader, const TraceArguments& arguments, loader::ImageCatalog& images,
                             Output& output) {
+  if (reader.detail() != trace::Detail::Full)
+    return support::Error{
+        "a compact trace does not know which addresses were touched; record it with `airlock run --trace FILE --cycles`"};
   const trace::FormatOptions& format = arguments.format;
   const timing::CostTable costs;
   timing::TraceFeeder feeder{costs};
@@ -141,6 +144,11 @@ int run_trace(TraceArguments arguments) {
     fmt::print(stderr, "airlock trace: {}\n", reader.error().message);
     return exit_bad_input;
   }
+  if (arguments.format.registers && reader.value().detail() != trace::Detail::Full) {
+    fmt::print(stderr, "airlock trace: {}: a compact trace has no registers; record it with `airlock run --trace FILE "
+               "--trace-full`, or replay a recording up to the instant\n", arguments.file);
+    return exit_bad_input;
+  }
   loader::ImageCatalog images{arguments.symbols};
   Output output;
   const support::Status status = show(reader.value(), arguments, images, output);
@@ -175,7 +183,7 @@ void register_trace(CLI::App& app, int& exit_code, std::string_view default_imag
                       "Only this image, such as securekernel or lsaiso.exe");
   command->add_flag("--events-only", arguments->format.events_only, "No instructions");
   command->add_flag("--registers", arguments->format.registers,
-                    "The registers before each instruction");
+                    "The registers before each instruction (of a full trace)");
   auto* cycles =
       command->add_flag("--cycles", arguments->cycles,
                         "With the cycle of each instruction, and each reference of each page-table walk");
@@ -192,7 +200,11 @@ void register_trace(CLI::App& app, int& exit_code, std::string_view default_imag
   command->footer(
       std::string{"Examples:\n"
                   "  airlock trace run.trace --vtl 1 --image securekernel\n"
-                  "  airlock trace run.trace --events-only --json | grep Intercept\n\n"} +
+                  "  airlock trace run.trace --from 4012698 --to 4012760 --registers\n"
+                  "  airlock trace run.trace --events-only --json | grep Intercept\n\n"
+                  "A compact trace, the default of `airlock run --trace`, knows which instructions were executed and "
+                  "when.\nRegisters and the addresses of memory operands are in a full one (`--trace-full`), or come "
+                  "from replaying a\nrecording.\n\n"} +
       exit_code_help);
   command->callback([arguments, &exit_code] { exit_code = run_trace(*arguments); });
 }

@@ -1,13 +1,13 @@
 #pragma once
-// Instructions as text, and which memory they touch. The only user of Capstone.
+// Instructions as text, and which memory they touch. 
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "sim/loader/byte_view.h"
 #include "sim/trace/record.h"
-#include "sim/trace/record_codec.h"
 
 namespace trace {
 
@@ -26,19 +26,20 @@ struct Instruction {
   std::vector<MemoryAccess> accesses;
 };
 
-class Disassembler final : public LengthDecoder {
+class Disassembler {
  public:
   Disassembler();
-  ~Disassembler() override;
+  ~Disassembler();
   Disassembler(const Disassembler&) = delete;
   Disassembler& operator=(const Disassembler&) = delete;
 
-  /// Decodes the record's bytes; addresses are computed from its registers (segments other than FS
+  /// Decodes the record's bytes; addresses are computed from its registers, if it has them (segments other than FS
   /// and GS have base 0, as in 64-bit mode).
   [[nodiscard]] Instruction decode(const InstructionRecord& record);
   /// Text only, for bytes without a record.
   [[nodiscard]] Instruction decode(uint8_t code_bits, uint64_t rip, loader::Bytes bytes);
-  [[nodiscard]] uint8_t length(uint8_t code_bits, loader::Bytes bytes) override;
+  /// The length of the instruction at the start of `bytes`; 0 if there is none.
+  [[nodiscard]] uint8_t length(uint8_t code_bits, loader::Bytes bytes);
 
  private:
   struct Engines;

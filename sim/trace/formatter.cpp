@@ -16,6 +16,17 @@ std::string access_name(const MemoryAccess& access) {
   return access.read && access.write ? "read-write" : access.write ? "write" : "read";
 }
 
+/// " = 0x1234" where the record knows what is read there.
+std::string value_text(const InstructionRecord& record, const MemoryAccess& access) {
+  if (!access.read || record.memory_size == 0 || record.memory_size != access.size ||
+      record.memory_address != access.address)
+    return {};
+  std::string text = "0x";
+  for (size_t i = record.memory_size; i-- != 0;)
+    text += fmt::format("{:02x}", record.memory[i]);
+  return text;
+}
+
 std::string hex_bytes(const InstructionRecord& record, std::string_view separator) {
   std::string text;
   for (size_t i = 0; i < record.length; ++i)
@@ -82,11 +93,13 @@ void Formatter::instruction_text(const InstructionRecord& record, const Instruct
     const std::string target = images_.describe(*decoded.target, record.registers[cr3]);
     if (!target.empty()) notes += " " + target;
   }
-  for (const MemoryAccess& access : decoded.accesses)
+  for (const MemoryAccess& access : decoded.accesses) {
     notes += fmt::format(" {} {} bytes at {:#x}", access_name(access), access.size, access.address);
+    if (const std::string value = value_text(record, access); !value.empty()) notes += " = " + value;
+  }
   if (!notes.empty()) line += fmt::format("  ;{}", notes);
   sink_(line);
-  if (!options_.registers) return;
+  if (!options_.registers || !record.has_registers) return;
   std::string registers;
   for (size_t i = 0; i < register_count; ++i)
     registers +=
@@ -102,6 +115,8 @@ void Formatter::instruction_json(const InstructionRecord& record, const Instruct
     one.text("kind", access_name(access))
         .hex("address", access.address)
         .number("size", access.size);
+    if (const std::string value = value_text(record, access); !value.empty())
+      one.text("value", value);
     accesses += (accesses.empty() ? "" : ",") + one.line();
   }
   JsonLine line;
@@ -114,7 +129,7 @@ void Formatter::instruction_json(const InstructionRecord& record, const Instruct
   const std::string source = images_.source_line(record.rip, record.registers[cr3]);
   if (!source.empty()) line.text("source", source);
   line.raw("accesses", fmt::format("[{}]", accesses));
-  if (options_.registers) {
+  if (options_.registers && record.has_registers) {
     JsonLine registers;
     for (size_t i = 0; i < register_count; ++i)
       registers.hex(register_names[i], record.registers[i]);

@@ -54,6 +54,21 @@ Status Reader::read_meta() {
     kinds_.push_back(event_kind(names.substr(0, comma)));
     if (comma == std::string_view::npos) break;
   }
+  return read_detail();
+}
+
+Status Reader::read_detail() {
+  const auto value = [&](std::string_view key) -> std::string_view {
+    const auto fact = std::find_if(meta_.begin(), meta_.end(), [&](const auto& f) { return f.first == key; });
+    return fact == meta_.end() ? std::string_view{} : std::string_view{fact->second};
+  };
+  const std::string_view detail = value(detail_key);
+  if (detail != "control" && detail != "full")
+    return Error{fmt::format("the META chunk names the unknown detail \"{}\"", loader::printable(detail.substr(0, 80)))};
+  detail_ = detail == "full" ? Detail::Full : Detail::Control;
+  if (detail_ == Detail::Full && value(predictor_key) != fmt::format("{}", predictor_version))
+    return Error{fmt::format("a full trace for predictor {}; this program has predictor {}",
+                             loader::printable(value(predictor_key).substr(0, 80)), predictor_version)};
   return Unit{};
 }
 
@@ -94,43 +109,46 @@ Status Reader::read_chunk() {
   chunk_records_ = header->record_count;
   chunk_read_ = 0;
   raw_ = std::make_unique<std::vector<uint8_t>>(std::move(raw));
-  decoder_.emplace(*raw_);
+  if (!decoder_) decoder_ = std::make_unique<RecordDecoder>(detail_);
+  decoder_->start(*raw_);
+  in_chunk_ = true;
   return Unit{};
 }
 
-Result<std::optional<Record>> Reader::advance() {
+Result<Record*> Reader::advance() {
   for (;;) {
-    if (totals_) return std::optional<Record>{};
-    if (!decoder_) {
+    if (totals_) return static_cast<Record*>(nullptr);
+    if (!in_chunk_) {
       TRY(read_chunk());
       continue;
     }
-    if (decoder_->at_end()) {
-      if (chunk_read_ != chunk_records_)
-        return Error{fmt::format("the chunk at offset {} holds {} records instead of {}",
-                                 chunk_offset_, chunk_read_, chunk_records_)};
-      decoder_.reset();
-      continue;
-    }
-    Result<Record> record = decoder_->next();
-    if (!record)
-      return Error{
-          fmt::format("the chunk at offset {}: {}", chunk_offset_, record.error().message)};
-    ++chunk_read_;
-    if (auto* event = std::get_if<EventRecord>(&record.value())) {
+    const Result<bool> more = decoder_->advance();
+    if (!more) return Error{fmt::format("the chunk at offset {}: {}", chunk_offset_, more.error().message)};
+    chunk_read_ += more.value() ? 1 : 0;
+    if (chunk_read_ > chunk_records_ || (!more.value() && chunk_read_ != chunk_records_))
+      return Error{fmt::format("the chunk at offset {} holds {}{} records instead of {}", chunk_offset_,
+                               more.value() ? "at least " : "", chunk_read_, chunk_records_)};
+    in_chunk_ = more.value();
+    if (!in_chunk_) continue;
+    Record& record = decoder_->current();
+    if (auto* event = std::get_if<EventRecord>(&record)) {
       const auto number = static_cast<size_t>(event->event.kind);
-      event->event.kind =
-          number < kinds_.size() ? kinds_[number].value_or(unknown_event) : unknown_event;
+      event->event.kind = number < kinds_.size() ? kinds_[number].value_or(unknown_event) : unknown_event;
     }
-    return std::optional{std::move(record.value())};
+    return &record;
   }
 }
 
-Result<std::optional<Record>> Reader::next() {
+Result<Record*> Reader::read() {
   if (!failure_.empty()) return Error{failure_};
-  Result<std::optional<Record>> result = advance();
+  Result<Record*> result = advance();
   if (!result) failure_ = result.error().message;
   return result;
+}
+
+Result<std::optional<Record>> Reader::next() {
+  Record* record = TRY(read());
+  return record == nullptr ? std::optional<Record>{} : std::optional<Record>{*record};
 }
 
 }  // namespace trace

@@ -24,9 +24,14 @@ class Reader {
 
   [[nodiscard]] const Meta& meta() const { return meta_; }
 
-  /// The next record; nothing at the end mark. An error says at which offset the file stops making
+  /// What this trace knows of each instruction.
+  [[nodiscard]] Detail detail() const { return detail_; }
+
+  /// The next record, which lives until the next call; null at the end mark. An error says at which offset the file stops making
   /// sense and why; all records before it were good. After an error or the end it answers the same
   /// again.
+  support::Result<Record*> read();
+  /// The same as a copy.
   support::Result<std::optional<Record>> next();
 
   /// Passes over chunks whose records all lie before `tick`, as long as they name no images.
@@ -37,9 +42,10 @@ class Reader {
  private:
   explicit Reader(container::Reader file) : file_{std::move(file)} {}
   support::Status read_meta();
+  support::Status read_detail();
   support::Status read_chunk();
   support::Status read_end(const std::vector<uint8_t>& payload, uint64_t at);
-  support::Result<std::optional<Record>> advance();
+  support::Result<Record*> advance();
 
   container::Reader file_;
   Meta meta_;
@@ -48,7 +54,9 @@ class Reader {
   uint64_t chunk_offset_{};
   uint32_t chunk_records_{}, chunk_read_{};
   std::unique_ptr<std::vector<uint8_t>> raw_;
-  std::optional<RecordDecoder> decoder_;
+  Detail detail_{};
+  std::unique_ptr<RecordDecoder> decoder_;
+  bool in_chunk_{};
   std::optional<EndMark> totals_;
   std::string failure_;
 };

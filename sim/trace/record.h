@@ -16,6 +16,13 @@ enum Register : uint8_t { rflags = vtl::gpr_count, fs_base, gs_base, cr3, regist
 using Registers = std::array<uint64_t, register_count>;
 
 inline constexpr size_t longest_instruction = 15;
+inline constexpr size_t longest_memory = 16;
+
+/// How much a trace knows of each instruction.
+enum class Detail : uint8_t {
+  Control,  ///< where and when, and the bytes
+  Full,     ///< also registers, and what is read from memory
+};
 
 struct InstructionRecord {
   support::Instant at;  ///< before the instruction
@@ -25,7 +32,13 @@ struct InstructionRecord {
   uint8_t length{};  ///< 0: the bytes could not be read
   std::array<uint8_t, longest_instruction> bytes{};
   uint64_t rip{};
+  /// False in a compact trace, which knows neither registers nor memory: they are zero here.
+  bool has_registers{true};
   Registers registers{};
+  /// What the instruction is about to read from memory, if that is known and at most 16 bytes long.
+  uint8_t memory_size{};
+  uint64_t memory_address{};  ///< GVA
+  std::array<uint8_t, longest_memory> memory{};
 };
 
 struct EventRecord {
@@ -45,7 +58,8 @@ struct EventRecord {
 
 using Record = std::variant<InstructionRecord, EventRecord>;
 
-/// The part of a VP that a trace keeps.
-[[nodiscard]] InstructionRecord capture(support::Instant now, const vtl::VirtualProcessor& vp);
+/// The part of a VP that a trace of `detail` keeps. Memory is not looked at.
+[[nodiscard]] InstructionRecord capture(support::Instant now, const vtl::VirtualProcessor& vp,
+                                        Detail detail = Detail::Full);
 
 }  // namespace trace

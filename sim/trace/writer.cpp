@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include "sim/container/writer.h"
-#include "sim/trace/disassembler.h"
 #include "sim/trace/event_names.h"
 #include "sim/trace/trace_format.h"
 
@@ -19,8 +18,10 @@ using support::Unit;
 /// text.
 constexpr size_t full = container::maximum_raw_size - maximum_text - 512;
 
-std::string meta_text(const Meta& meta) {
+std::string meta_text(const Meta& meta, Detail detail) {
   std::string text = fmt::format("events\t{}\n", event_kind_list());
+  text += fmt::format("{}\t{}\n", detail_key, detail == Detail::Full ? "full" : "control");
+  if (detail == Detail::Full) text += fmt::format("{}\t{}\n", predictor_key, predictor_version);
   for (const auto& [key, value] : meta)
     text += fmt::format("{}\t{}\n", key, value);
   return text;
@@ -28,11 +29,17 @@ std::string meta_text(const Meta& meta) {
 
 }  // namespace
 
-struct Writer::Impl {
+struct Writer::Impl final : MemoryView {
   Impl(container::Writer output, CodeReader* reader, WriterOptions wanted)
-      : file{std::move(output)}, code{reader}, options{wanted}, encoder{disassembler} {}
+      : file{std::move(output)}, code{reader}, options{wanted}, encoder{wanted.detail} {}
 
   Status flush();
+  void flush_if_full() {
+    if (encoder.size() >= full || encoder.record_count() >= maximum_records) keep(flush());
+  }
+  size_t read(uint64_t address, std::span<uint8_t> out) override {
+    return code != nullptr ? code->read_data(*vp, address, out) : 0;
+  }
   void keep(Status status) {
     if (!status.ok() && failure.empty()) failure = status.error().message;
   }
@@ -40,8 +47,8 @@ struct Writer::Impl {
   container::Writer file;
   CodeReader* code;
   WriterOptions options;
-  Disassembler disassembler;
   RecordEncoder encoder;
+  const vtl::VirtualProcessor* vp{};  ///< whose instruction is being recorded
   uint16_t flags{};
   EndMark totals{};
   std::string failure;
@@ -51,7 +58,7 @@ struct Writer::Impl {
 Status Writer::Impl::flush() {
   if (encoder.record_count() == 0) return Unit{};
   Status status =
-      file.append(kind_records, encoder.bytes(),
+      file.append(kind_records, encoder.finish(),
                   {flags, encoder.record_count(), encoder.first_tick(), encoder.last_tick()});
   encoder.start_chunk();
   flags = 0;
@@ -66,7 +73,7 @@ Writer::~Writer() {
 
 Result<std::unique_ptr<Writer>> Writer::create(const std::string& path, const Meta& meta,
                                                CodeReader* code, WriterOptions options) {
-  const std::string text = meta_text(meta);
+  const std::string text = meta_text(meta, options.detail);
   const loader::Bytes payload{reinterpret_cast<const uint8_t*>(text.data()), text.size()};
   container::Writer file =
       TRY(container::Writer::create(path, file_kind, payload, options.compression));
@@ -77,13 +84,14 @@ Result<std::unique_ptr<Writer>> Writer::create(const std::string& path, const Me
 void Writer::before_instruction(support::Instant now, const vtl::VirtualProcessor& vp) {
   Impl& impl = *impl_;
   if (!impl.options.instructions || impl.closed || !impl.failure.empty()) return;
-  InstructionRecord record = capture(now, vp);
+  InstructionRecord record = capture(now, vp, impl.options.detail);
   uint8_t bytes[longest_instruction];
   const size_t count = impl.code != nullptr ? impl.code->read_code(vp, bytes) : 0;
-  impl.encoder.instruction(record, loader::Bytes{bytes, std::min(count, sizeof bytes)});
+  impl.vp = &vp;
+  impl.encoder.instruction(record, loader::Bytes{bytes, std::min(count, sizeof bytes)}, &impl);
   ++impl.totals.instructions;
   impl.totals.last_tick = now.ticks;
-  if (impl.encoder.bytes().size() >= full) impl.keep(impl.flush());
+  impl.flush_if_full();
 }
 
 void Writer::on(const support::Event& event) {
@@ -95,7 +103,7 @@ void Writer::on(const support::Event& event) {
     impl.flags |= chunk_has_images;
   ++impl.totals.events;
   impl.totals.last_tick = event.at.ticks;
-  if (impl.encoder.bytes().size() >= full) impl.keep(impl.flush());
+  impl.flush_if_full();
 }
 
 Status Writer::status() const {

@@ -1,5 +1,5 @@
 #pragma once
-// Records a run: every instruction with its bytes and registers, and every event.
+// Records a run: every instruction with its bytes, in a full trace with registers and memory, and every event.
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -21,6 +21,9 @@ class CodeReader {
   virtual ~CodeReader() = default;
   /// Fills `out` from the instruction that `vp` is about to execute; how many bytes could be read.
   virtual size_t read_code(const vtl::VirtualProcessor& vp, std::span<uint8_t> out) = 0;
+  /// The same for what the instruction reads, at a linear address. Nothing at devices.
+  virtual size_t read_data(const vtl::VirtualProcessor& vp, uint64_t address,
+                           std::span<uint8_t> out) = 0;
 };
 
 /// Facts about the run for a reader, in this order in the file; keys are single words. Never host
@@ -29,7 +32,8 @@ using Meta = std::vector<std::pair<std::string, std::string>>;
 
 struct WriterOptions {
   bool instructions{true};  ///< false: events only
-  int compression{3};       ///< zstd level
+  Detail detail{Detail::Control};
+  int compression{3};  ///< zstd level
 };
 
 /// After a write error it records nothing more, and the file is as OutputFile leaves it; the run

@@ -36,11 +36,11 @@ Answer airlock(const std::string& arguments, const std::string& redirect = "cli_
 }
 
 /// A trace of a few hundred records.
-fs::path sample_trace() {
+fs::path sample_trace(trace::Detail detail = trace::Detail::Full) {
   test::SampleCode code;
-  auto writer = trace::Writer::create("cli_test.trace", {{"seed", "1"}}, &code);
+  auto writer = trace::Writer::create("cli_test.trace", {{"seed", "1"}}, &code, {.detail = detail});
   REQUIRE(writer.ok());
-  test::play(*writer.value(), 3, 400);
+  test::play(*writer.value(), 3, 400, detail);
   REQUIRE(writer.value()->close().ok());
   return "cli_test.trace";
 }
@@ -113,6 +113,19 @@ TEST_CASE("A trace is shown as text, as JSON lines, filtered, as calls and in su
   EXPECT(airlock("trace --calls " + trace).code == cli::exit_ok);
   CHECK_THAT(airlock("trace --summary " + trace).out, ContainsSubstring("seed             1"));
   EXPECT(airlock("trace " + trace, "/dev/full").code == cli::exit_io);
+}
+
+TEST_CASE("A compact trace shows instructions and events, and says where registers come from") {
+  const std::string trace = sample_trace(trace::Detail::Control);
+  const Answer text = airlock("trace " + trace);
+  EXPECT(text.code == cli::exit_ok);
+  EXPECT(lines(text.out) == 400);
+  CHECK_THAT(text.out, ContainsSubstring("48 8b 43 08") &&
+                           ContainsSubstring("mov rax, qword ptr [rbx + 8]\n"));
+  const Answer registers = airlock("trace --registers " + trace);
+  EXPECT(registers.code == cli::exit_bad_input);
+  CHECK_THAT(registers.err, ContainsSubstring("a compact trace has no registers") &&
+                                ContainsSubstring("--trace-full"));
 }
 
 TEST_CASE("A damaged trace shows what is whole, says where it ends, and fails") {

@@ -28,7 +28,24 @@ class SampleCode final : public trace::CodeReader {
     }
     return count;
   }
+  /// Memory never changes, whatever the code stores: a full trace must not believe its own guesses.
+  size_t read_data(const vtl::VirtualProcessor&, uint64_t address,
+                   std::span<uint8_t> out) override {
+    if ((address >> 20 & 3) == 3) return 0;  // as a device
+    for (size_t i = 0; i < out.size(); ++i)
+      out[i] = static_cast<uint8_t>((address + i) * 37 >> 3);
+    return out.size();
+  }
 };
+
+/// What the instruction reads: the load by RBX + 8, and RET from the stack.
+inline void add_memory(trace::InstructionRecord& record, const vtl::VirtualProcessor& vp,
+                       size_t index, SampleCode& code) {
+  if (index != 0 && index != 4) return;
+  record.memory_address = index == 0 ? record.registers[vtl::Rbx] + 8 : record.registers[vtl::Rsp];
+  record.memory_size = static_cast<uint8_t>(
+      code.read_data(vp, record.memory_address, std::span{record.memory}.first(8)));
+}
 
 /// What was given to the writer, to compare with what comes back.
 struct Expected {
@@ -61,7 +78,9 @@ inline trace::EventRecord random_event(support::Prng& random, support::Instant a
 
 /// Executes the sample code at random bases, with random changes of registers, levels and time, and
 /// events in between.
-inline Expected play(trace::Writer& writer, uint64_t seed, size_t steps) {
+inline Expected play(trace::Writer& writer, uint64_t seed, size_t steps,
+                     trace::Detail detail = trace::Detail::Control) {
+  SampleCode code;
   support::Prng random{seed};
   Expected expected;
   vtl::VirtualProcessor vp;
@@ -90,7 +109,7 @@ inline Expected play(trace::Writer& writer, uint64_t seed, size_t steps) {
       vp.shared.gpr[random.below(16)] = random.next() >> random.below(64);
     context.rsp = 0xffff800000001000 + random.below(64) * 8;
     writer.before_instruction(now, vp);
-    trace::InstructionRecord record = trace::capture(now, vp);
+    trace::InstructionRecord record = trace::capture(now, vp, detail);
     const uint64_t offset = context.rip % 0x1000;
     size_t start = 0, index = 0;
     while (start < offset)
@@ -98,6 +117,7 @@ inline Expected play(trace::Writer& writer, uint64_t seed, size_t steps) {
     record.length = sample_lengths[index];
     std::copy_n(sample_code.begin() + static_cast<ptrdiff_t>(start), record.length,
                 record.bytes.begin());
+    if (detail == trace::Detail::Full) add_memory(record, vp, index, code);
     expected.instructions.push_back(record);
     expected.order.push_back(true);
     context.rip += record.length;
@@ -109,7 +129,10 @@ inline Expected play(trace::Writer& writer, uint64_t seed, size_t steps) {
 
 inline bool equal(const trace::InstructionRecord& a, const trace::InstructionRecord& b) {
   return a.at == b.at && a.vp == b.vp && a.vtl == b.vtl && a.code_bits == b.code_bits &&
-         a.length == b.length && a.bytes == b.bytes && a.rip == b.rip && a.registers == b.registers;
+         a.length == b.length && a.bytes == b.bytes && a.rip == b.rip && a.registers == b.registers &&
+         a.has_registers == b.has_registers && a.memory_size == b.memory_size &&
+         (a.memory_size == 0 || a.memory_address == b.memory_address) &&
+         std::equal(a.memory.begin(), a.memory.begin() + a.memory_size, b.memory.begin());
 }
 
 inline bool equal(const trace::EventRecord& a, const trace::EventRecord& b) {

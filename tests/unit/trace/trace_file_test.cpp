@@ -21,11 +21,12 @@ struct Recorded {
   std::vector<uint8_t> bytes;
 };
 
-Recorded record(const std::string& path, uint64_t seed, size_t steps) {
+Recorded record(const std::string& path, uint64_t seed, size_t steps,
+                trace::Detail detail = trace::Detail::Control) {
   test::SampleCode code;
-  auto writer = Writer::create(path, {{"gear", "exact"}, {"seed", "7"}}, &code);
+  auto writer = Writer::create(path, {{"gear", "exact"}, {"seed", "7"}}, &code, {.detail = detail});
   REQUIRE(writer.ok());
-  Recorded out{test::play(*writer.value(), seed, steps), {}};
+  Recorded out{test::play(*writer.value(), seed, steps, detail), {}};
   const auto closed = writer.value()->close();
   INFO((closed ? std::string{} : closed.error().message));
   REQUIRE(closed.ok());
@@ -68,11 +69,13 @@ void rewrite_header(std::vector<uint8_t>& bytes, size_t at,
 }  // namespace
 
 TEST_CASE("A trace gives back every instruction and event that was recorded, in order") {
+  const trace::Detail detail = GENERATE(trace::Detail::Control, trace::Detail::Full);
   for (const uint64_t seed : {1u, 2u, 3u}) {
-    const Recorded run = record("trace_file_test.trace", seed, 100'000);
+    const Recorded run = record("trace_file_test.trace", seed, 150'000, detail);
     Reader reader = open(run.bytes);
-    EXPECT(reader.meta().size() == 3);
-    EXPECT(reader.meta()[1] == std::pair<std::string, std::string>{"gear", "exact"});
+    EXPECT(reader.detail() == detail);
+    EXPECT(std::count(reader.meta().begin(), reader.meta().end(),
+                      std::pair<std::string, std::string>{"gear", "exact"}) == 1);
     std::string error;
     EXPECT(test::matching_prefix(reader, run.expected, error) == run.expected.order.size());
     EXPECT(error.empty());
@@ -88,7 +91,8 @@ TEST_CASE("The same run gives the same bytes") {
 }
 
 TEST_CASE("A trace cut at any byte gives its whole chunks and then says where it ends") {
-  const Recorded run = record("trace_file_test.trace", 9, 300);
+  const Recorded run =
+      record("trace_file_test.trace", 9, 300, GENERATE(trace::Detail::Control, trace::Detail::Full));
   size_t longest = 0;
   for (size_t size = 0; size < run.bytes.size(); ++size) {
     const std::vector<uint8_t> cut(run.bytes.begin(),
@@ -111,7 +115,8 @@ TEST_CASE("A trace cut at any byte gives its whole chunks and then says where it
 }
 
 TEST_CASE("No flipped byte of a trace is accepted") {
-  const Recorded run = record("trace_file_test.trace", 11, 200);
+  const Recorded run =
+      record("trace_file_test.trace", 11, 200, GENERATE(trace::Detail::Control, trace::Detail::Full));
   for (size_t at = 0; at < run.bytes.size(); ++at) {
     std::vector<uint8_t> flipped = run.bytes;
     flipped[at] ^= static_cast<uint8_t>(1 + at % 255);
@@ -143,11 +148,11 @@ TEST_CASE("Each kind of damage has its own message with the offset") {
              ContainsSubstring("ends inside its header: 20 of 64 bytes"));
   CHECK_THAT(message([](auto& b) { b[9] ^= 1; }), ContainsSubstring("the file header is damaged"));
   CHECK_THAT(message([](auto& b) {
-               b[8] = 2;
+               b[8] = 9;
                const uint64_t sum = checksum(loader::Bytes{b}.first(56));
                std::memcpy(b.data() + 56, &sum, sizeof sum);
              }),
-             ContainsSubstring("format version 2.0; this program reads version 1"));
+             ContainsSubstring("format version 9.0; this program reads version 2"));
   CHECK_THAT(message([&](auto& b) { b[records] ^= 1; }),
              ContainsSubstring(fmt::format("no chunk begins at offset {}", records)));
   CHECK_THAT(message([&](auto& b) { b[records + 20] ^= 1; }),

@@ -202,14 +202,13 @@ bool is_interrupt(EventSource source) {
   return source == EventSource::External || source == EventSource::SoftwareInterrupt;
 }
 
-/// What follows when `second` happens while `first` is delivered (SDM vol. 3, table 6-5): a double fault?
+}  // namespace
+
 bool makes_double_fault(uint8_t first, uint8_t second) {
   const x64::ExceptionClass a = x64::exception_class(first), b = x64::exception_class(second);
   if (a == x64::ExceptionClass::Contributory) return b == x64::ExceptionClass::Contributory;
   return a == x64::ExceptionClass::PageFault && b != x64::ExceptionClass::Benign;
 }
-
-}  // namespace
 
 std::optional<uint64_t> descriptor_address(const VtlContext& context, uint16_t selector,
                                            uint64_t bytes) {

@@ -42,6 +42,9 @@ struct DeliveryResult {
 [[nodiscard]] DeliveryResult deliver_event(vtl::VirtualProcessor& vp, const ProcessorMemory& memory,
                                            const EventDelivery& event, uint64_t instruction_rip);
 
+/// Whether exception `second`, met while `first` is delivered, makes a double fault (SDM vol. 3, table 6-5).
+[[nodiscard]] bool makes_double_fault(uint8_t first, uint8_t second);
+
 /// #GP(0) or #PF for a linear address that did not translate; nothing if stage 2 refused (an intercept, not an exception).
 [[nodiscard]] std::optional<vtl::PendingException> exception_of(const mmu::Fault& fault,
                                                                 bool stack_segment = false);

@@ -163,12 +163,21 @@ bool UnicornCpu::inject_exception(vtl::VirtualProcessor& vp,
   const mmu::AddressSpace space = spaces_.address_space(vp);
   const ProcessorMemory memory{translator_, space};
   vtl::VtlContext& context = vp.context();
+  vtl::PendingException next = exception;
+  if (context.exception_pending) {
+    // Stage 2 refused its delivery, and this is the answer: a fault during delivery. Without that rule a guest whose IDT is
+    // nowhere would be answered for ever while no time passes.
+    constexpr auto double_fault = static_cast<uint8_t>(x64::Vector::DoubleFault);
+    context.exception_pending = false;
+    if (context.pending.vector == double_fault) return false;
+    if (makes_double_fault(context.pending.vector, exception.vector)) next = {double_fault, true, 0, 0};
+  }
   const DeliveryResult result =
-      deliver_event(vp, memory, {exception, EventSource::Fault, context.rip}, context.rip);
+      deliver_event(vp, memory, {next, EventSource::Fault, context.rip}, context.rip);
   if (result.status ==
       DeliveryStatus::Intercepted) {  // run() will meet the same refusal and report it
     context.exception_pending = true;
-    context.pending = exception;
+    context.pending = next;
   }
   return result.status != DeliveryStatus::TripleFault;
 }

@@ -300,6 +300,19 @@ TEST_CASE("an injected exception is delivered at once, a pending one before the 
   EXPECT(!world.context().exception_pending);
 }
 
+TEST_CASE("an exception injected because the delivery of another was refused makes a double fault, then a shutdown") {
+  HandlerWorld world{any_gear(), 8};
+  world.put(kernel_code, {0x90});
+  world.context().exception_pending = true;
+  world.context().pending = {13, true, 0, 0};
+  EXPECT(world.processor->inject_exception(world.vp, {13, true, 0, 0}));
+  EXPECT(world.context().rip == handlers);  // of vector 8
+  EXPECT(!world.context().exception_pending);
+  world.context().exception_pending = true;
+  world.context().pending = {8, true, 0, 0};
+  EXPECT(!world.processor->inject_exception(world.vp, {13, true, 0, 0}));
+}
+
 TEST_CASE("SMAP refuses a supervisor access to a user page unless STAC set AC") {
   HandlerWorld world{any_gear(), 14};
   world.context().cr4 |= x64::cr4::smap;

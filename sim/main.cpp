@@ -20,6 +20,8 @@ int parse_and_run(int argc, char** argv) {
   app.footer(cli::exit_code_help);
   const std::string guests = cli::guest_folder();
   cli::register_run(app, exit_code);
+  cli::register_replay(app, exit_code);
+  cli::register_diff(app, exit_code);
   cli::register_explain(app, exit_code);
   cli::register_cycles(app, exit_code, guests.empty() ? guests : guests + "/images");
   cli::register_trace(app, exit_code, guests.empty() ? guests : guests + "/images");

@@ -5,6 +5,7 @@ namespace cli {
 
 enum ExitCode : int {
   exit_ok = 0,  ///< done; for `run`: the machine powered off, or the --until condition was reached
+  exit_different = 1,    ///< a replay diverged from its recording, or two recordings differ
   exit_usage = 2,        ///< the command line cannot be understood
   exit_environment = 3,  ///< something that the program needs is missing or does not fit (images,
                          ///< tools, the engine)
@@ -18,6 +19,7 @@ enum ExitCode : int {
 inline constexpr const char* exit_code_help =
     "Exit codes:\n"
     "  0  done\n"
+    "  1  a replay diverged, or two recordings differ\n"
     "  2  the command line cannot be understood\n"
     "  3  something that the program needs is missing\n"
     "  4  an input file is missing, malformed or damaged\n"

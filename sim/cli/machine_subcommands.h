@@ -10,6 +10,10 @@ namespace cli {
 
 /// `airlock run [MACHINE.toml] [--trace FILE] [--until WHAT] [-q|-v] [--json]`
 void register_run(CLI::App& app, int& exit_code);
+/// `airlock replay FILE.air [--verify] [--until WHAT] [--gear G] [--firmware FILE] [--disk FILE] [--info] [--json] ...`
+void register_replay(CLI::App& app, int& exit_code);
+/// `airlock diff A.air B.air [--limit N] [--json]`
+void register_diff(CLI::App& app, int& exit_code);
 /// `airlock explain ADDRESS [MACHINE.toml] [--until WHAT] [--access r|w|x] [--user] [--process NAME] [--json]`
 void register_explain(CLI::App& app, int& exit_code);
 /// `airlock cycles [MACHINE.toml | --trace FILE] [--until WHAT] [--calls] [--shadow] [--json] [--table]`

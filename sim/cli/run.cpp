@@ -11,6 +11,7 @@
 #include "sim/cli/cycles_watch.h"
 #include "sim/cli/exit_codes.h"
 #include "sim/cli/machine_subcommands.h"
+#include "sim/cli/record_options.h"
 #include "sim/cli/run_report.h"
 #include "sim/cli/session.h"
 #include "sim/timing/report.h"
@@ -23,6 +24,7 @@ namespace {
 
 struct RunArguments {
   SessionOptions session;
+  RecordOptions record;
   std::string trace_file;
   std::string gear;
   bool quiet{}, verbose{}, json{}, events_only{}, full{}, cycles{};
@@ -105,6 +107,8 @@ int run(RunArguments arguments) {
     writer = std::move(created.value());
     session.listen(*writer);
   }
+  auto recorder = start_recording(session, arguments.record);
+  if (!recorder) return complain(exit_io, recorder.error().message);
   if (const support::Status started = session.start(); !started) {
     return complain(exit_environment, started.error().message);
   }
@@ -131,6 +135,9 @@ int run(RunArguments arguments) {
   if (writer) {
     if (const support::Status closed = writer->close(); !closed) return complain(exit_io, closed.error().message);
   }
+  if (recorder.value()) {
+    if (const support::Status closed = recorder.value()->close(); !closed) return complain(exit_io, closed.error().message);
+  }
   if (std::fflush(stdout) != 0) return complain(exit_io, "cannot write standard output");
   return exit_code_of(session, stop);
 }
@@ -151,6 +158,7 @@ void register_run(CLI::App& app, int& exit_code) {
                                  "With --trace: also registers and what is read from memory; twice the size");
   auto* events_only = command->add_flag("--events-only", arguments->events_only, "With --trace: no instructions");
   full->needs(trace)->excludes(events_only);
+  add_record_options(*command, arguments->record);
   command->add_option("--gear", arguments->gear, "exact or fast: how instructions are counted; results are equal")
       ->check(CLI::IsMember({"exact", "fast"}));
   auto* cycles = command->add_flag("--cycles", arguments->cycles,

@@ -86,6 +86,16 @@ support::Result<std::unique_ptr<Session>> Session::open(const SessionOptions& op
       new Session{std::move(config), std::move(parts), std::move(symbols), std::move(stop)}};
 }
 
+support::Result<std::unique_ptr<Session>> Session::over(loader::MachineConfig config, machine::MachineParts parts,
+                                                        const std::string& until) {
+  StopCondition stop;
+  if (!until.empty()) stop = TRY(StopCondition::parse(until));
+  std::vector<std::string> symbols;
+  if (const std::string folder = guest_folder(); !folder.empty()) symbols.push_back(folder + "/images");
+  return std::unique_ptr<Session>{
+      new Session{std::move(config), std::move(parts), std::move(symbols), std::move(stop)}};
+}
+
 support::Status Session::start() {
   if (stop_.by_event) {
     stop_listener_.emplace(stop_, [this] { machine_->request_stop(); });
@@ -98,7 +108,8 @@ support::Status Session::start() {
 
 machine::StopReason Session::run() {
   const support::Instant limit{config_.instruction_limit != 0 ? config_.instruction_limit : ~uint64_t{0}};
-  const machine::StopReason reason = machine_->run(std::min(limit, stop_.instant));
+  const support::Instant deadline = std::min(limit, stop_.instant);
+  const machine::StopReason reason = runner_ ? runner_(*machine_, deadline) : machine_->run(deadline);
   if (reason == machine::StopReason::Deadline) {
     stopped_as_asked_ = machine_->now() >= stop_.instant;
     limit_reached_ = !stopped_as_asked_;

@@ -45,7 +45,16 @@ class Session {
   /// Reads the machine file and everything that it names. Errors are sentences for the user.
   static support::Result<std::unique_ptr<Session>> open(const SessionOptions& options);
 
+  /// The same for a configuration and images that are at hand; `until` as in SessionOptions.
+  static support::Result<std::unique_ptr<Session>> over(loader::MachineConfig config, machine::MachineParts parts,
+                                                        const std::string& until);
+
   void listen(support::EventSink& listener) { events_.add(listener); }
+  /// What the machine will be made of; gone after start().
+  [[nodiscard]] const machine::MachineParts& parts() const { return parts_; }
+  /// Who runs the machine to a deadline, in place of Machine::run: a recorder, a replayer.
+  using Runner = std::function<machine::StopReason(machine::Machine& machine, support::Instant deadline)>;
+  void run_through(Runner runner) { runner_ = std::move(runner); }
   /// Builds the machine. Before it, machine() is null.
   support::Status start();
   /// Runs to the stop condition, the configuration's instruction limit, or the machine's end.
@@ -77,6 +86,7 @@ class Session {
   StopCondition stop_;
   std::optional<StopListener> stop_listener_;
   std::unique_ptr<machine::Machine> machine_;
+  Runner runner_;
   bool stopped_as_asked_{}, limit_reached_{};
 };
 

@@ -12,11 +12,11 @@ namespace replay {
 struct FirstDifference {
   Point before;                   ///< both runs, about to execute the instruction
   Point suspect, reference;       ///< after it
-  std::vector<std::string> what;  ///< registers and memory that differ, in words
+  std::vector<std::string> what;  ///< fields of the state that differ after it, "path: value instead of value"
 };
 
-/// Compares `suspect` with `reference`, which are equal at `low` and differ at `high`, by running both again and again over
-/// an ever smaller part. Nothing when they do not differ at `high` this time.
+/// Compares `suspect` with `reference`, which differ at `high`, by running both over an ever smaller part from the last
+/// instant at which they were equal; `low` is a guess of such an instant. Nothing when they do not differ this time.
 [[nodiscard]] support::Result<std::optional<FirstDifference>> first_difference(const SubjectFactory& suspect,
                                                                                const SubjectFactory& reference,
                                                                                support::Instant low,

@@ -86,7 +86,7 @@ Result<std::unique_ptr<Recorder>> Recorder::create(const std::string& path, cons
   const std::string meta = to_meta(facts);
   container::Writer file = TRY(container::Writer::create(
       path, file_kind, {reinterpret_cast<const uint8_t*>(meta.data()), meta.size()}, compression));
-  std::unique_ptr<Recorder> recorder{new Recorder{std::move(file), facts.point_interval}};
+  std::unique_ptr<Recorder> recorder{new Recorder{std::move(file), facts.point_interval, options.keyframe_interval}};
   if (options.embed) {
     recorder->append_image(ImageSlot::Firmware, parts.firmware);
     if (parts.disk) recorder->append_image(ImageSlot::Disk, parts.disk->read(0, static_cast<uint32_t>(parts.disk->sectors())));
@@ -156,6 +156,20 @@ void Recorder::take_point(machine::Machine& machine, bool last) {
   if (!recording()) return;
   if (has_point_ && last_.at == machine.now() && !last) return;
   point(point_of(machine));
+  if (keyframe_interval_ == 0 || last || last_.instructions < next_keyframe_) return;
+  append_keyframe(machine);
+  next_keyframe_ = last_.instructions + keyframe_interval_;
+}
+
+void Recorder::append_keyframe(machine::Machine& machine) {
+  flush();
+  const std::vector<uint8_t> bytes = machine::to_bytes(machine.save());
+  const size_t pieces = (bytes.size() + keyframe_piece - 1) / keyframe_piece;
+  for (size_t i = 0; i < pieces; ++i) {
+    const size_t at = i * keyframe_piece;
+    append(kind_keyframe, loader::Bytes{bytes}.subspan(at, std::min(keyframe_piece, bytes.size() - at)),
+           {0, static_cast<uint32_t>(pieces - i), last_.at.ticks, last_.at.ticks});
+  }
 }
 
 void Recorder::point(const Point& point) {

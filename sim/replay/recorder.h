@@ -21,6 +21,7 @@ struct RecorderOptions {
   std::string program;                        ///< version of this program
   uint64_t point_interval{uint64_t{1} << 20}; ///< instructions; at least 1
   bool embed{};                               ///< the images into the file
+  uint64_t keyframe_interval{};               ///< instructions between two keyframes; 0: none
 };
 
 /// After a write error it records nothing more and the run goes on; the file ends with its last whole chunk. Ask status()
@@ -51,9 +52,11 @@ class Recorder final : public support::EventSink {
   [[nodiscard]] uint64_t bytes() const { return file_.size(); }
 
  private:
-  Recorder(container::Writer file, uint64_t interval) : file_{std::move(file)}, interval_{interval} {}
+  Recorder(container::Writer file, uint64_t interval, uint64_t keyframe_interval)
+      : file_{std::move(file)}, interval_{interval}, keyframe_interval_{keyframe_interval} {}
   void append(uint32_t kind, loader::Bytes raw, const container::ChunkFacts& facts);
   void append_image(ImageSlot slot, loader::Bytes image);
+  void append_keyframe(machine::Machine& machine);
   void append_statistics();
   void flush();
   void flush_events();
@@ -61,7 +64,8 @@ class Recorder final : public support::EventSink {
   [[nodiscard]] bool recording() const { return failure_.empty() && !closed_; }
 
   container::Writer file_;
-  uint64_t interval_;
+  uint64_t interval_, keyframe_interval_;
+  uint64_t next_keyframe_{};  ///< instructions
   EventEncoder events_;
   std::vector<Input> inputs_;
   std::vector<Point> points_;

@@ -61,8 +61,8 @@ Status check_piece(const Facts& facts, loader::Bytes payload) {
 }
 
 bool known(uint32_t kind) {
-  for (const uint32_t each : {kind_inputs, kind_events, kind_points, kind_images, kind_marks, kind_statistics, kind_index,
-                              kind_foot})
+  for (const uint32_t each : {kind_inputs, kind_events, kind_points, kind_images, kind_keyframe, kind_marks, kind_statistics,
+                              kind_index, kind_foot})
     if (kind == each) return true;
   return false;
 }
@@ -260,6 +260,29 @@ Result<machine::MachineParts> Recording::images() const {
   parts.firmware = TRY(image(ImageSlot::Firmware, facts_.firmware));
   if (facts_.disk) parts.disk = machine::DiskImage{TRY(image(ImageSlot::Disk, *facts_.disk))};
   return parts;
+}
+
+std::vector<support::Instant> Recording::keyframes() const {
+  std::vector<support::Instant> instants;
+  for (const IndexEntry& entry : index_)  // a keyframe that was cut has no last piece
+    if (entry.kind == kind_keyframe && entry.records == 1) instants.push_back({entry.first_tick});
+  return instants;
+}
+
+Result<machine::State> Recording::keyframe(support::Instant at) const {
+  std::vector<uint8_t> bytes;
+  uint32_t left = 0;
+  for (size_t i = 0; i < index_.size(); ++i) {
+    const IndexEntry& entry = index_[i];
+    if (entry.kind != kind_keyframe || entry.first_tick != at.ticks) continue;
+    if (left != 0 && entry.records != left) break;
+    const std::vector<uint8_t> piece = TRY(payload(i));
+    bytes.insert(bytes.end(), piece.begin(), piece.end());
+    if (bytes.size() > facts_.config.memory_bytes + (uint64_t{64} << 20)) return Error{"the keyframe is larger than its machine"};
+    left = entry.records - 1;
+    if (left == 0) return machine::state_from_bytes(bytes);
+  }
+  return Error{fmt::format("there is no whole keyframe at instant {}", at.ticks)};
 }
 
 EventCursor Recording::events_from(support::Instant from) const {

@@ -53,6 +53,10 @@ class Recording {
 
   /// The embedded images as parts of a machine. Their hashes are checked.
   [[nodiscard]] support::Result<machine::MachineParts> images() const;
+  /// The instants of the keyframes, ascending.
+  [[nodiscard]] std::vector<support::Instant> keyframes() const;
+  /// The keyframe of exactly this instant.
+  [[nodiscard]] support::Result<machine::State> keyframe(support::Instant at) const;
   /// Events from the first chunk that may hold one at or after `from`.
   [[nodiscard]] EventCursor events_from(support::Instant from) const;
 

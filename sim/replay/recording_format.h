@@ -16,6 +16,7 @@ inline constexpr container::FileKind file_kind{{'A', 'I', 'R', 'R', 'E', 'C', '\
 inline constexpr uint32_t kind_inputs = fourcc("INPT");    ///< what came from outside, with its instant
 inline constexpr uint32_t kind_events = fourcc("EVNT");    ///< what happened, in columns
 inline constexpr uint32_t kind_points = fourcc("HASH");    ///< the state's hash and the registers, now and then
+inline constexpr uint32_t kind_keyframe = fourcc("KEYF");  ///< a piece of the whole state at an instant
 inline constexpr uint32_t kind_images = fourcc("IMGS");    ///< a piece of an embedded image
 inline constexpr uint32_t kind_marks = fourcc("BOOK");     ///< bookmarks of people
 inline constexpr uint32_t kind_statistics = fourcc("STAT");  ///< lines "name<TAB>count<LF>"
@@ -26,6 +27,10 @@ inline constexpr uint32_t kind_foot = fourcc("FOOT");      ///< Foot, plain: the
 enum class ImageSlot : uint8_t { Firmware = 0, Disk = 1 };
 /// A payload of IMGS: the slot, the offset of the piece as 8 bytes, the piece. What no piece covers is zero.
 inline constexpr size_t image_piece = 512u << 10;
+
+/// A keyframe is machine::to_bytes() of the state, in pieces that follow each other; the record count of a piece says how
+/// many are left, itself included.
+inline constexpr size_t keyframe_piece = 1u << 20;
 
 struct IndexEntry {
   uint64_t offset;
@@ -50,6 +55,7 @@ static_assert(sizeof(Foot) == 88);
 inline constexpr size_t maximum_text = 4096;  ///< of an event, an input, a bookmark
 /// Unpacked bytes of all HASH, INPT, BOOK and STAT chunks of a file: a reader keeps them in memory.
 inline constexpr uint64_t maximum_held = uint64_t{64} << 20;
+inline constexpr uint64_t maximum_firmware = uint64_t{16} << 20;
 inline constexpr uint64_t maximum_image = uint64_t{1} << 30;
 
 }  // namespace replay

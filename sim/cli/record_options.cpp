@@ -1,0 +1,43 @@
+#include "sim/cli/record_options.h"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+
+namespace cli {
+namespace {
+
+constexpr double million = 1 << 20;
+
+}  // namespace
+
+void add_record_options(CLI::App& command, RecordOptions& options) {
+  auto* record = command.add_option("--record", options.file,
+                                    "Record how to repeat this run, and what came out, into this file (see airlock replay)");
+  command.add_flag("--embed", options.embed, "With --record: put the images into the file")->needs(record);
+  command
+      .add_option("--hash-interval", options.interval,
+                  "With --record: millions (2^20) of instructions between two hashes of the state")
+      ->needs(record)
+      ->check(CLI::Range(1 / million, 1e6))
+      ->capture_default_str();
+  command
+      .add_option("--keyframes", options.keyframes, "With --record: the whole state every N millions of instructions")
+      ->needs(record);
+}
+
+support::Result<std::unique_ptr<replay::Recorder>> start_recording(Session& session, const RecordOptions& options) {
+  if (options.file.empty()) return std::unique_ptr<replay::Recorder>{};
+  replay::RecorderOptions wanted;
+  wanted.program = AIRLOCK_VERSION;
+  wanted.point_interval = std::max<uint64_t>(1, static_cast<uint64_t>(options.interval * million));
+  wanted.keyframe_interval = options.keyframes << 20;
+  wanted.embed = options.embed;
+  auto recorder = TRY(replay::Recorder::create(options.file, session.config(), session.parts(), wanted));
+  session.listen(*recorder);
+  session.run_through([running = recorder.get()](machine::Machine& machine, support::Instant deadline) {
+    return running->run(machine, deadline);
+  });
+  return recorder;
+}
+
+}  // namespace cli

@@ -1,0 +1,229 @@
+// airlock replay: a recorded run again.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <cstdio>
+#include <memory>
+
+#include "sim/cli/exit_codes.h"
+#include "sim/cli/machine_subcommands.h"
+#include "sim/cli/run_report.h"
+#include "sim/cli/session.h"
+#include "sim/loader/pe_image.h"
+#include "sim/replay/bisect.h"
+#include "sim/replay/recorder.h"
+#include "sim/replay/replayer.h"
+#include "sim/trace/json_text.h"
+#include "sim/trace/milestones.h"
+
+namespace cli {
+namespace {
+
+struct ReplayArguments {
+  std::string file, until, disk, firmware, gear;
+  bool verify{}, any_images{}, info{}, json{}, quiet{};
+  std::vector<std::string> bookmark;  ///< instant, text
+};
+
+int complain(int code, std::string_view message) {
+  fmt::print(stderr, "airlock replay: {}\n", message);
+  return code;
+}
+
+/// Where the images of the replayed machine come from.
+class ImageSource {
+ public:
+  ImageSource(const replay::Recording& recording, const ReplayArguments& arguments)
+      : recording_{recording}, arguments_{arguments} {}
+
+  /// As the command line says, else as embedded, else those of the build.
+  [[nodiscard]] support::Result<machine::MachineParts> chosen() const {
+    if (embedded() && arguments_.disk.empty() && arguments_.firmware.empty()) return recording_.images();
+    machine::MachineParts parts;
+    if (embedded()) parts = TRY(recording_.images());
+    const std::string folder = guest_folder();
+    const std::string firmware =
+        !arguments_.firmware.empty() ? arguments_.firmware : embedded() ? "" : folder + "/images/firmware.efi";
+    const std::string disk = !arguments_.disk.empty() ? arguments_.disk : embedded() ? "" : folder + "/disk.img";
+    if (folder.empty() && (arguments_.firmware.empty() || arguments_.disk.empty()) && !embedded()) {
+      return support::Error{
+          "the recording carries no images and those of the build were not found beside the program; name them with "
+          "--firmware and --disk"};
+    }
+    if (!firmware.empty()) parts.firmware = TRY(loader::read_file(firmware, replay::maximum_firmware));
+    if (!disk.empty() && recording_.facts().disk) parts.disk = TRY(machine::DiskImage::open(disk));
+    return parts;
+  }
+  [[nodiscard]] bool embedded() const { return recording_.facts().embedded; }
+
+ private:
+  const replay::Recording& recording_;
+  const ReplayArguments& arguments_;
+};
+
+replay::SubjectFactory factory(const loader::MachineConfig& config,
+                               std::function<support::Result<machine::MachineParts>()> parts) {
+  return [config, parts](support::EventSink* events) -> support::Result<std::unique_ptr<replay::Subject>> {
+    machine::MachineParts images = TRY(parts());
+    return std::make_unique<replay::Subject>(TRY(machine::Machine::create(config, std::move(images), events)));
+  };
+}
+
+/// Looks for the first instruction that differs, if there is something to compare with: the recording's own gear or images
+/// against those of this replay.
+int explain_divergence(const replay::Recording& recording, const replay::Divergence& divergence,
+                       const loader::MachineConfig& config, const ImageSource& images, bool other_images) {
+  fmt::print("\nThe replay diverges from the recording. All was equal up to instant {}.\n  {}\n", divergence.after.ticks,
+             divergence.what);
+  const bool other_gear = config.gear != recording.facts().config.gear;
+  if (!other_gear && !other_images) {
+    fmt::print(
+        "To find the instruction, replay with what may be the cause: another --gear, or the recording's own images "
+        "(--embed), or compare with a second recording (airlock diff) that has a smaller --hash-interval.\n");
+    return exit_different;
+  }
+  loader::MachineConfig recorded = recording.facts().config;
+  const auto own_images = [&] { return images.embedded() ? recording.images() : images.chosen(); };
+  if (other_images && !images.embedded()) return exit_different;
+  const auto found = replay::first_difference(factory(config, [&] { return images.chosen(); }), factory(recorded, own_images),
+                                              divergence.after, divergence.at + 1);
+  if (!found) return complain(exit_internal, found.error().message);
+  if (found.value()) fmt::print("Against the recording's own {}, {}", other_images ? "images" : "gear", to_text(*found.value()));
+  else fmt::print("Run again, it does not diverge: this host does not compute the same thing twice.\n");
+  return exit_different;
+}
+
+std::string ending_word(const replay::Foot& foot) { return word(replay::to_reason(static_cast<replay::Ending>(foot.ending))); }
+
+void print_info(const replay::Recording& recording) {
+  const replay::Facts& facts = recording.facts();
+  const auto line = [](std::string_view name, std::string_view value) { fmt::print("{:<16} {}\n", name, value); };
+  std::string config = replay::canonical(facts.config);
+  for (char& c : config)
+    if (c == '\t') c = ' ';
+  fmt::print("{}", config);
+  line("semantics", fmt::format("{}", facts.semantics));
+  line("engine", loader::printable(facts.engine));
+  line("program", loader::printable(facts.program));
+  line("firmware", replay::to_hex(facts.firmware.hash));
+  line("disk", facts.disk ? replay::to_hex(facts.disk->hash) : "none");
+  line("images", facts.embedded ? "embedded" : "not in the file");
+  line("hashes", fmt::format("{}", recording.points().size()));
+  line("events", fmt::format("{}", recording.events()));
+  line("inputs", fmt::format("{}", recording.inputs().size()));
+  line("keyframes", fmt::format("{}", recording.keyframes().size()));
+  for (const auto& [name, count] : recording.statistics()) line("  " + loader::printable(name), fmt::format("{}", count));
+  line("last instant", fmt::format("{}", recording.end().ticks));
+  if (recording.complete()) line("ended by", ending_word(*recording.foot()));
+  for (const replay::Bookmark& bookmark : recording.bookmarks())
+    line("bookmark", fmt::format("{} {}", bookmark.at.ticks, loader::printable(bookmark.text)));
+}
+
+int add_bookmark(const ReplayArguments& arguments) {
+  uint64_t instant = 0;
+  if (!CLI::detail::lexical_cast(arguments.bookmark[0], instant))
+    return complain(exit_usage, fmt::format("--bookmark {}: no instant", arguments.bookmark[0]));
+  const support::Status added = replay::add_bookmark(arguments.file, {instant}, arguments.bookmark[1]);
+  return added ? static_cast<int>(exit_ok) : complain(exit_bad_input, added.error().message);
+}
+
+/// What the replay came to, for people or programs.
+void print_result(const ReplayArguments& arguments, Session& session, machine::StopReason stop,
+                  const replay::Replayer& replayer, double seconds) {
+  const RunReport report = report_of(session, stop, seconds);
+  if (arguments.json) {
+    trace::JsonLine json;
+    json.text("stop", word(stop)).text("fingerprint", report.fingerprint).number("instructions", report.instructions);
+    json.number("instant", session.machine().now().ticks).raw("verified", arguments.verify ? "true" : "false");
+    json.number("hashes_equal", replayer.points_compared()).number("events_equal", replayer.events_compared());
+    json.raw("reached_end", replayer.reached_end() ? "true" : "false");
+    json.raw("diverged", replayer.divergence() ? "true" : "false");
+    if (replayer.divergence()) json.text("divergence", replayer.divergence()->what);
+    fmt::print("{}\n", json.text("wall_seconds", fmt::format("{:.3f}", seconds)).line());
+    return;
+  }
+  fmt::print("{}", to_text(report, false));
+  if (arguments.verify && !replayer.divergence())
+    fmt::print("\nVerified: {} hashes and {} events are as recorded.\n", replayer.points_compared(), replayer.events_compared());
+}
+
+int run_replay(const ReplayArguments& arguments) {
+  if (!arguments.bookmark.empty()) return add_bookmark(arguments);
+  const auto opened = replay::Recording::open(arguments.file);
+  if (!opened) return complain(exit_bad_input, opened.error().message);
+  const replay::Recording& recording = opened.value();
+  if (arguments.info) {
+    print_info(recording);
+    return recording.complete() ? exit_ok : complain(exit_bad_input, fmt::format("{}: {}", arguments.file, recording.ending_text()));
+  }
+
+  if (const std::string why = replay::mismatch(recording.facts()); !why.empty()) return complain(exit_environment, why);
+  const ImageSource images{recording, arguments};
+  auto parts = images.chosen();
+  if (!parts) return complain(exit_environment, parts.error().message);
+  const std::string other = replay::mismatch(recording.facts(), parts.value());
+  if (!other.empty() && !arguments.any_images) return complain(exit_environment, other);
+
+  loader::MachineConfig config = recording.facts().config;
+  if (!arguments.gear.empty())
+    config.gear = arguments.gear == "exact" ? loader::GearSetting::Exact : loader::GearSetting::Fast;
+  auto made = Session::over(config, std::move(parts.value()), arguments.until);
+  if (!made) return complain(exit_usage, made.error().message);
+  Session& session = *made.value();
+  replay::Replayer replayer{recording, arguments.verify};
+  if (const std::string why = replayer.refusal(); !why.empty()) return complain(exit_environment, why);
+  session.listen(replayer);
+  session.run_through([&](machine::Machine& machine, support::Instant deadline) {
+    replay::Subject subject{machine};
+    return replayer.run(subject, deadline);
+  });
+  trace::MilestonePrinter milestones{[&](const trace::RunLine& line) {
+                                       if (!arguments.quiet && !arguments.json) fmt::print("{}\n", trace::to_text(line));
+                                     },
+                                     session.images(),
+                                     {.images = false, .debug_print = false}};
+  session.listen(milestones);
+  if (const support::Status started = session.start(); !started) return complain(exit_environment, started.error().message);
+
+  const auto begin = std::chrono::steady_clock::now();  // tidy: report only
+  const machine::StopReason stop = session.run();
+  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - begin;  // tidy: report only
+  print_result(arguments, session, stop, replayer, elapsed.count());
+  if (replayer.divergence()) {
+    if (arguments.json) return exit_different;
+    return explain_divergence(recording, *replayer.divergence(), config, images, !other.empty());
+  }
+  if (std::fflush(stdout) != 0) return complain(exit_io, "cannot write standard output");
+  if (!recording.complete() && replayer.reached_end())
+    return complain(exit_bad_input, fmt::format("{}: {}", arguments.file, recording.ending_text()));
+  return exit_ok;
+}
+
+}  // namespace
+
+void register_replay(CLI::App& app, int& exit_code) {
+  const auto arguments = std::make_shared<ReplayArguments>();
+  CLI::App* command = app.add_subcommand("replay", "Repeat a recorded run");
+  command->add_option("file", arguments->file, "The recording, as `airlock run --record FILE` writes it")->required();
+  command->add_flag("--verify", arguments->verify, "Compare every hash and every event; name the first difference");
+  command->add_option("--until", arguments->until, "Stop earlier, as in airlock run --until");
+  command->add_option("--gear", arguments->gear, "exact or fast, instead of the recorded one; results are equal")
+      ->check(CLI::IsMember({"exact", "fast"}));
+  command->add_option("--firmware", arguments->firmware, "The firmware image, if it is not the build's");
+  command->add_option("--disk", arguments->disk, "The disk image, if it is not the build's");
+  command->add_flag("--any-images", arguments->any_images,
+                    "Replay although an image is not the recorded one, to see where the runs part (with --verify)");
+  command->add_flag("--info", arguments->info, "Only what the file says about the run");
+  command->add_option("--bookmark", arguments->bookmark, "Add a bookmark: an instant and a text")->expected(2);
+  command->add_flag("-q,--quiet", arguments->quiet, "Only the end report");
+  command->add_flag("--json", arguments->json, "One JSON document instead of text");
+  command->footer(std::string{"Examples:\n"
+                              "  airlock run --record boot.air --embed     record a boot with its images\n"
+                              "  airlock replay boot.air --verify          the same boot, checked\n"
+                              "  airlock replay boot.air --verify --gear exact\n\n"} +
+                  exit_code_help);
+  command->callback([arguments, &exit_code] { exit_code = run_replay(*arguments); });
+}
+
+}  // namespace cli

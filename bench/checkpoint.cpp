@@ -7,11 +7,9 @@
 #include <cstdio>
 #include <fstream>
 #include <iterator>
-#include <string>
 #include <vector>
 
 #include "sim/machine/checkpoint.h"
-#include "sim/support/prng.h"
 
 namespace {
 
@@ -45,16 +43,15 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-/// Pages that a guest would write: in use, and not code.
-std::vector<uint64_t> data_pages(machine::Machine& machine, size_t count) {
-  mmu::PhysicalMemory& memory = machine.memory();
-  std::vector<uint64_t> pages = memory.pages_in_use();
-  std::erase_if(pages, [&](uint64_t page) {
-    return memory.state(page) == mmu::PageState::Code || page * abi::page_size >= machine.config().memory_bytes;
-  });
-  support::Prng prng{1, "dirty pages"};
-  for (size_t i = 0; i < std::min(count, pages.size()); ++i) std::swap(pages[i], pages[prng.between(i, pages.size() - 1)]);
-  pages.resize(std::min(count, pages.size()));
+/// Data pages all over RAM with something in each: none is one page of zeros that stays in the cache.
+std::vector<uint64_t> fill_pages(machine::Machine& machine, uint64_t count) {
+  const uint64_t first = (machine.config().memory_bytes / 2) / abi::page_size;
+  std::vector<uint64_t> pages;
+  for (uint64_t i = 0; i < count; ++i) {
+    const uint64_t page = first + i * 7;
+    for (uint64_t at = 0; at < abi::page_size; at += 8) machine.memory().write(mmu::Spa{page * abi::page_size + at}, page + at);
+    pages.push_back(page);
+  }
   return pages;
 }
 
@@ -62,10 +59,10 @@ std::vector<uint64_t> data_pages(machine::Machine& machine, size_t count) {
 void restore_dirty_pages(benchmark::State& state) {
   machine::Machine* const machine = booted();
   if (machine == nullptr) return state.SkipWithError("guests/ is missing");
+  const std::vector<uint64_t> pages = fill_pages(*machine, static_cast<uint64_t>(state.range(0)));
   machine::Checkpoints checkpoints{*machine};
   checkpoints.take();
   const Instant at = machine->now();
-  const std::vector<uint64_t> pages = data_pages(*machine, static_cast<size_t>(state.range(0)));
   std::vector<double> times;
   for (auto _ : state) {
     for (const uint64_t page : pages) machine->memory().write(mmu::Spa{page * abi::page_size + 8}, ~page);

@@ -18,7 +18,7 @@ uint32_t PageStore::changed_page(uint32_t old, const uint8_t* bytes) {
   }
   if (std::memcmp(zeros.data(), bytes, abi::page_size) == 0) return 0;
   const uint32_t page = pages_.allocate();
-  if (pages_[page] == nullptr) pages_[page] = std::make_unique<std::array<uint8_t, abi::page_size>>();
+  if (pages_[page] == nullptr) pages_[page] = std::make_unique<Bytes>();
   std::memcpy(pages_[page]->data(), bytes, abi::page_size);
   return page;
 }

@@ -65,7 +65,8 @@ class PageStore {
 
  private:
   static constexpr uint64_t group_pages = 64;
-  using Page = std::unique_ptr<std::array<uint8_t, abi::page_size>>;
+  struct alignas(64) Bytes : std::array<uint8_t, abi::page_size> {};  ///< aligned, because copying it is what a jump costs
+  using Page = std::unique_ptr<Bytes>;
   using Group = std::array<uint32_t, group_pages>;
 
   [[nodiscard]] uint32_t changed_group(uint32_t old, uint64_t first_page, std::span<const uint64_t> pages,

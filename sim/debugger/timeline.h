@@ -1,0 +1,152 @@
+#pragma once
+// A run as a place to walk in, forwards and backwards.
+#include <map>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "sim/debugger/condition.h"
+#include "sim/debugger/history.h"
+#include "sim/debugger/intervals.h"
+#include "sim/debugger/twin.h"
+#include "sim/loader/machine_config.h"
+#include "sim/machine/checkpoint.h"
+#include "sim/machine/event_fanout.h"
+#include "sim/machine/machine.h"
+#include "sim/replay/recording.h"
+#include "sim/trace/disassembler.h"
+
+namespace debugger {
+
+struct TimelineOptions {
+  uint64_t interval{1'000'000};  ///< instructions between checkpoints over the whole run
+  uint64_t focus{4'096};         ///< between the closest ones, just before where one looks
+  size_t budget{machine::Checkpoints::default_budget};  ///< bytes of all checkpoints
+};
+
+/// How a move ended.
+enum class Arrival : uint8_t {
+  There,      ///< where was asked
+  Beginning,  ///< the run begins here
+  End,        ///< the run ends here
+  Hit,        ///< a condition was met
+};
+
+/// A machine with its past, and with its future as far as it was or can be run.
+///
+/// A position is an instant: the machine has stopped before what happens there. Executing is needed to arrive, from the
+/// nearest checkpoint; these are taken while a part of the run is executed for the first time, and more closely just before
+/// every position that was moved to. Events need none: the history has them. Looking never changes what happens.
+class Timeline {
+ public:
+  /// A live machine in its reset state: its future is made by running it.
+  [[nodiscard]] static support::Result<std::unique_ptr<Timeline>> over(const loader::MachineConfig& config,
+                                                                       machine::MachineParts parts,
+                                                                       const TimelineOptions& options = {});
+  /// A recorded run, whose events are known without running. `recording` must outlive the timeline; `parts` are the images
+  /// that it was made with. Refuses what this program cannot replay.
+  [[nodiscard]] static support::Result<std::unique_ptr<Timeline>> over(const replay::Recording& recording,
+                                                                       machine::MachineParts parts,
+                                                                       const TimelineOptions& options = {});
+  ~Timeline();
+  Timeline(const Timeline&) = delete;
+  Timeline& operator=(const Timeline&) = delete;
+
+  /// For looking at, not for running.
+  [[nodiscard]] machine::Machine& machine() { return *machine_; }
+  [[nodiscard]] const machine::Machine& machine() const { return *machine_; }
+  [[nodiscard]] Instant now() const { return machine_->now(); }
+  /// Instructions executed up to here; now() counts idle ticks too.
+  [[nodiscard]] uint64_t instructions() const { return machine_->now().ticks - machine_->idle_ticks(); }
+  [[nodiscard]] History& history() { return *history_; }
+  /// Also hears of what happens, once, when it happens for the first time; the twin's runs and repetitions are not heard.
+  void listen(support::EventSink& listener) { events_.add(listener); }
+
+  Arrival seek(Instant target);
+  /// An instruction that waits takes the time with it until something wakes the processor.
+  Arrival step_forward(uint64_t instructions = 1);
+  Arrival reverse_step(uint64_t instructions = 1);
+
+  struct Move {
+    Arrival arrival{};
+    std::optional<Hit> hit;
+  };
+  /// On to the first time that one of `conditions` is met after now: before what it breaks on, after what it watches.
+  Move run_to(const Conditions& conditions);
+  /// Back to the last time before now, before what was looked for.
+  Move reverse_continue(const Conditions& conditions);
+  /// The same without moving.
+  [[nodiscard]] std::optional<Hit> last(const Conditions& conditions, Instant before);
+  [[nodiscard]] std::optional<Hit> first(const Conditions& conditions, Instant from);
+
+  /// Runs what was not run yet; the checkpoints of the whole run are there afterwards. The position stays.
+  void explore_all();
+  /// The last instant of the run that is known by now: of the recording, or of what was run.
+  [[nodiscard]] Instant end() const { return end_ ? *end_ : frontier_; }
+  /// Why the run ends there; nothing as long as it can go on.
+  [[nodiscard]] std::optional<machine::StopReason> ending() const { return ending_; }
+
+  [[nodiscard]] const machine::Checkpoints& checkpoints() const { return checkpoints_; }
+  [[nodiscard]] const Intervals& intervals() const { return intervals_; }
+  /// Instructions that were looked at one by one so far: what questions have cost.
+  [[nodiscard]] uint64_t looked_at() const { return looked_at_; }
+
+ private:
+  struct FirstTime;  // hands events to history and listeners
+
+  Timeline(const loader::MachineConfig& config, machine::MachineParts parts, const TimelineOptions& options,
+           std::unique_ptr<FirstTime> first_time, std::unique_ptr<History> history,
+           std::unique_ptr<machine::Machine> machine);
+  static support::Result<std::unique_ptr<Timeline>> make(const loader::MachineConfig& config, machine::MachineParts parts,
+                                                         const TimelineOptions& options,
+                                                         const replay::Recording* recording);
+
+  // --- travelling (timeline.cpp)
+  void run_to_instant(Instant target);
+  void run_to_count(uint64_t count);
+  void explore(Instant limit);
+  void close_interval();
+  void arrive_at_end(machine::StopReason reason);
+  void restore_before(Instant target);
+  void go_to(Instant target);
+  template <class RunTo>
+  void approach(uint64_t distance, const RunTo& run_to);
+  void remember_place();
+  [[nodiscard]] bool at_end() const { return ending_ && now() >= frontier_; }
+  [[nodiscard]] Instant wake(Instant otherwise) const;
+
+  // --- searching (search.cpp)
+  [[nodiscard]] bool may_hit(const Interval& interval, const Conditions& conditions);
+  [[nodiscard]] bool may_hit(const Interval& interval, const Condition& condition);
+  [[nodiscard]] uint64_t closely(const Conditions& conditions) const;
+  void refine(size_t index);
+  [[nodiscard]] std::optional<Hit> look(size_t index, const Conditions& conditions, Instant from, Instant before,
+                                        bool want_last);
+  void settle(Hit& hit, const Conditions& conditions);
+  [[nodiscard]] std::optional<Hit> event_hit(const Conditions& conditions, Instant instant, bool want_last, Instant floor);
+  [[nodiscard]] std::optional<Hit> find_last(const Conditions& conditions, Instant before);
+  [[nodiscard]] std::optional<Hit> find_first(const Conditions& conditions, Instant from);
+  [[nodiscard]] Twin& twin();
+
+  loader::MachineConfig config_;
+  machine::MachineParts parts_;
+  TimelineOptions options_;
+  std::unique_ptr<FirstTime> first_time_;
+  machine::EventFanout events_;
+  std::unique_ptr<History> history_;
+  std::unique_ptr<machine::Machine> machine_;
+  machine::Checkpoints checkpoints_;
+  mmu::PhysicalMemory::DirtyConsumer dirty_consumer_;
+  std::vector<uint64_t> dirty_;
+  std::map<uint64_t, uint64_t> places_;  ///< instructions executed -> earliest instant known with that count
+  Intervals intervals_;
+  Instant frontier_;                     ///< up to here the run was executed
+  Instant limit_;                        ///< no further
+  std::optional<Instant> end_;           ///< where the run ends, once that is known
+  std::optional<machine::StopReason> ending_;
+  std::unique_ptr<Twin> twin_;
+  trace::Disassembler disassembler_;
+  uint64_t looked_at_{};
+};
+
+}  // namespace debugger

@@ -1,0 +1,164 @@
+#include "sim/debugger/watcher.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "sim/support/check.h"
+
+namespace debugger {
+namespace {
+
+constexpr size_t known_instructions = 4096;
+
+}  // namespace
+
+Watcher::Watcher(machine::Machine& exact, trace::Disassembler& disassembler, std::span<const Condition> conditions,
+                 Which which, Instant from, Instant before)
+    : machine_{exact},
+      disassembler_{disassembler},
+      conditions_{conditions},
+      which_{which},
+      from_{from},
+      before_{before},
+      doer_{doer_of(exact.now(), exact.processor())},
+      then_{exact.processor()},
+      written_(conditions.size()) {
+  for (const Condition& condition : conditions) {
+    values_.push_back(watched_value(exact, condition));
+    if (const auto* watch = std::get_if<MemoryWatch>(&condition)) {
+      CHECK(values_.back().size() == watch->bytes && watch->bytes != 0);
+      memory_watched_ = memory_watched_ || watch->ignore == 0;
+    }
+    registers_watched_ = registers_watched_ || std::holds_alternative<RegisterWatch>(condition) ||
+                         std::holds_alternative<Cr3Break>(condition);
+  }
+  if (memory_watched_) known_.resize(known_instructions);
+  findings_.registers_known = registers_watched_;
+}
+
+Watcher::Doer Watcher::doer_of(Instant now, const vtl::VirtualProcessor& vp) {
+  return {now, vp.index, vp.active, vp.cpl(), vp.context().rip, vp.context().cr3};
+}
+
+void Watcher::before_instruction(Instant now, const vtl::VirtualProcessor& vp) {
+  look_back(now, vp);
+  look_ahead(now, vp, true);
+  if (memory_watched_) decode(now, vp);
+}
+
+void Watcher::finish() {
+  look_back(machine_.now(), machine_.processor());
+  look_ahead(machine_.now(), machine_.processor(), false);
+}
+
+/// What changed is the work of the instruction seen last.
+void Watcher::look_back(Instant now, const vtl::VirtualProcessor& vp) {
+  for (size_t i = 0; i < conditions_.size(); ++i) {
+    if (!is_watch(conditions_[i])) continue;
+    const bool same_again = written_[i] && now > doer_.at;
+    written_[i] = false;
+    if (!same_again && !changed(i, vp)) continue;
+    std::vector<uint8_t> value;
+    if (const auto* watch = std::get_if<RegisterWatch>(&conditions_[i])) {
+      const vtl::Xmm present = register_value(watch->id, vp, watch->vtl);
+      value.resize(sizeof present);
+      std::memcpy(value.data(), &present.low, 8);
+      std::memcpy(value.data() + 8, &present.high, 8);
+    } else {
+      value = watched_value(machine_, conditions_[i]);
+    }
+    take(i, doer_, now, values_[i], value);
+    values_[i] = std::move(value);
+  }
+  if (!registers_watched_) return;
+  for (const Vtl vtl : {Vtl::Vtl0, Vtl::Vtl1}) include_changes(findings_.changed[vtl], then_, vp, vtl);
+}
+
+bool Watcher::changed(size_t index, const vtl::VirtualProcessor& vp) const {
+  if (const auto* watch = std::get_if<RegisterWatch>(&conditions_[index])) {
+    const vtl::Xmm value = register_value(watch->id, vp, watch->vtl);
+    return std::memcmp(values_[index].data(), &value.low, 8) != 0 ||
+           std::memcmp(values_[index].data() + 8, &value.high, 8) != 0;
+  }
+  const auto& watch = std::get<MemoryWatch>(conditions_[index]);
+  const uint8_t* present = machine_.memory().data() + watch.first.value();
+  if (std::memcmp(values_[index].data(), present, watch.bytes) == 0) return false;
+  return watch.ignore == 0 || differs(conditions_[index], values_[index], watched_value(machine_, conditions_[index]));
+}
+
+/// `executes`: the instruction will, rather than perhaps an interrupt's handler in its place.
+void Watcher::look_ahead(Instant now, const vtl::VirtualProcessor& vp, bool executes) {
+  const Doer next = doer_of(now, vp);
+  if (const uint64_t page = next.rip / abi::page_size; page != code_page_) {
+    code_page_ = page;
+    const auto place = std::lower_bound(findings_.code_pages.begin(), findings_.code_pages.end(), page);
+    if (place == findings_.code_pages.end() || *place != page) findings_.code_pages.insert(place, page);
+  }
+  for (size_t i = 0; i < conditions_.size(); ++i) {
+    bool met = false;
+    if (const auto* address = std::get_if<AddressBreak>(&conditions_[i])) {
+      met = executes && next.rip == address->rip && (!address->vtl || *address->vtl == next.vtl) &&
+            (!address->cr3 || *address->cr3 == next.cr3);
+    } else if (const auto* level = std::get_if<VtlBreak>(&conditions_[i])) {
+      met = next.vtl == level->vtl && doer_.vtl != level->vtl;
+    } else if (const auto* space = std::get_if<Cr3Break>(&conditions_[i])) {
+      met = next.cr3 == space->cr3 && doer_.cr3 != space->cr3;
+    }
+    if (met) take(i, next, now, {}, {});
+  }
+  doer_ = next;
+  if (registers_watched_) then_ = vp;
+}
+
+void Watcher::take(size_t index, const Doer& doer, Instant now, std::vector<uint8_t> before, std::vector<uint8_t> after) {
+  const bool too_early = is_watch(conditions_[index]) ? doer.at < from_ : which_ == Which::First && doer.at <= from_;
+  if (too_early || doer.at >= before_ || (which_ == Which::First && hit_)) return;
+  hit_ = Hit{.at = doer.at, .condition = index, .vp = doer.vp, .vtl = doer.vtl, .cpl = doer.cpl, .rip = doer.rip,
+             .cr3 = doer.cr3, .between = false, .seen = now, .before = std::move(before), .after = std::move(after), .event = {}};
+}
+
+/// Which watched bytes does the instruction say it writes? Needed for those that write what is there already.
+void Watcher::decode(Instant now, const vtl::VirtualProcessor& vp) {
+  const mmu::AddressSpace space = machine_.view(vp.active);
+  const bool user = vp.cpl() == 3;
+  trace::InstructionRecord record;
+  record.bytes = {};
+  const uint64_t count = mmu::read_gva(machine_.translator(), space, Gva{vp.context().rip}, record.bytes, user);
+  if (count == 0) return;
+  Known& known = known_[(vp.context().rip ^ (vp.context().rip >> 12)) % known_.size()];
+  const bool met_before = known.rip == vp.context().rip && known.bytes == record.bytes;
+  if (met_before && !known.writes) return;
+  const auto bytes = record.bytes;
+  record = trace::capture(now, vp);
+  record.bytes = bytes;
+  record.length = disassembler_.length(record.code_bits, {bytes.data(), count});
+  const trace::Instruction instruction = disassembler_.decode(record);
+  bool writes = false;
+  for (const trace::MemoryAccess& access : instruction.accesses) {
+    if (!access.write) continue;
+    writes = true;
+    note_write(space, access, user);
+  }
+  known = {record.rip, bytes, record.code_bits, writes};
+}
+
+void Watcher::note_write(const mmu::AddressSpace& space, const trace::MemoryAccess& access, bool user) {
+  for (uint64_t done = 0; done < access.size;) {
+    const Gva address{access.address + done};
+    const uint64_t part = std::min<uint64_t>(access.size - done, abi::page_size - address.page_offset());
+    done += part;
+    const mmu::TranslationResult result =
+        machine_.translator().probe(space, {.address = address, .kind = mmu::AccessKind::Write, .user = user});
+    if (!result.ok) return;
+    const uint64_t spa = result.translation.spa.value();
+    for (size_t i = 0; i < conditions_.size(); ++i) {
+      const auto* watch = std::get_if<MemoryWatch>(&conditions_[i]);
+      if (watch == nullptr || watch->ignore != 0) continue;
+      if (spa < watch->first.value() + watch->bytes && watch->first.value() < spa + part) written_[i] = true;
+    }
+  }
+}
+
+Findings Watcher::findings() && { return std::move(findings_); }
+
+}  // namespace debugger

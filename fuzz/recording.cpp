@@ -6,10 +6,12 @@
 //   3  the hashes of one chunk; likewise
 //   4  the inputs of one chunk; likewise
 //   5  the text of META
+//   6  the disk whose files are listed
 #include <cstdlib>
 #include <cstring>
 
 #include "sim/replay/compare.h"
+#include "sim/replay/disk_files.h"
 #include "sim/replay/recording.h"
 #include "sim/replay/replayer.h"
 
@@ -98,6 +100,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     case 5:
       if (const auto facts = replay::parse_meta(rest)) static_cast<void>(replay::mismatch(facts.value()));
       break;
+    case 6: static_cast<void>(replay::files_on(rest)); break;
     default: break;
   }
   return 0;

@@ -10,6 +10,7 @@
 #include "sim/loader/machine_file.h"
 #include "sim/loader/pe_image.h"
 #include "sim/machine/semantics.h"
+#include "sim/replay/disk_files.h"
 #include "sim/replay/recording_format.h"
 #include "sim/trace/event_names.h"
 
@@ -21,6 +22,7 @@ using support::Result;
 using support::Status;
 
 constexpr size_t maximum_files = 4096;
+constexpr size_t maximum_files_text = 512u << 10;
 
 ImageFacts facts_of(loader::Bytes bytes) { return {loader::sha256({bytes}), bytes.size()}; }
 
@@ -148,6 +150,25 @@ std::string difference(const char* what, const ImageFacts& recorded, const Image
                      to_hex(here.hash), here.size, to_hex(recorded.hash), recorded.size);
 }
 
+/// "; other files: a, b"
+std::string differing_files(const std::vector<FileFacts>& recorded, const std::vector<FileFacts>& here) {
+  constexpr size_t shown = 8;
+  std::vector<std::string> names;
+  const auto missing_in = [&](const std::vector<FileFacts>& list, const FileFacts& file) {
+    return std::find(list.begin(), list.end(), file) == list.end();
+  };
+  for (const FileFacts& file : recorded)
+    if (missing_in(here, file)) names.push_back(loader::printable(file.path));
+  for (const FileFacts& file : here)
+    if (missing_in(recorded, file)) names.push_back(loader::printable(file.path));
+  std::sort(names.begin(), names.end());
+  names.erase(std::unique(names.begin(), names.end()), names.end());
+  std::string text;
+  for (size_t i = 0; i < std::min(names.size(), shown); ++i) text += (i == 0 ? "; other files: " : ", ") + names[i];
+  if (names.size() > shown) text += fmt::format(" and {} more", names.size() - shown);
+  return text;
+}
+
 }  // namespace
 
 std::string to_hex(const loader::Sha256& hash) {
@@ -179,7 +200,10 @@ Facts facts_of(const loader::MachineConfig& config, const machine::MachineParts&
   facts.config.disk.clear();
   facts.config.firmware.clear();
   facts.firmware = facts_of(parts.firmware);
-  if (parts.disk) facts.disk = facts_of(disk_bytes(*parts.disk));
+  if (parts.disk) {
+    facts.disk = facts_of(disk_bytes(*parts.disk));
+    facts.files = files_on(disk_bytes(*parts.disk));
+  }
   return facts;
 }
 
@@ -190,8 +214,10 @@ std::string to_meta(const Facts& facts) {
   text += canonical(facts.config);
   text += fmt::format("firmware\t{}\n", image_text(facts.firmware));
   text += fmt::format("disk\t{}\n", facts.disk ? image_text(*facts.disk) : "none");
-  for (const FileFacts& file : facts.files)
+  for (const FileFacts& file : facts.files) {
+    if (text.size() > maximum_files_text) break;  // a disk made to burst the chunk
     text += fmt::format("file\t{} {}\n", image_text(file.image), loader::printable(file.path));
+  }
   return text;
 }
 
@@ -215,8 +241,10 @@ std::string mismatch(const Facts& facts, const machine::MachineParts& parts) {
   if (std::string why = difference("the firmware", facts.firmware, facts_of(parts.firmware)); !why.empty()) return why;
   if (facts.disk.has_value() != parts.disk.has_value())
     return facts.disk ? "the recording was made with a disk, and there is none" : "the recording was made without a disk";
-  if (facts.disk) return difference("the disk", *facts.disk, facts_of(disk_bytes(*parts.disk)));
-  return "";
+  if (!facts.disk) return "";
+  std::string why = difference("the disk", *facts.disk, facts_of(disk_bytes(*parts.disk)));
+  if (!why.empty()) why += differing_files(facts.files, files_on(disk_bytes(*parts.disk)));
+  return why;
 }
 
 }  // namespace replay

@@ -5,6 +5,7 @@
 
 #include <filesystem>
 
+#include "tests/support/disk_variant.h"
 #include "tests/support/program.h"
 #include "tests/support/temporary_folder.h"
 
@@ -111,6 +112,13 @@ TEST_CASE("Foreign, damaged and mismatching files are refused with the reason an
   const auto mismatch = airlock({"replay", file, "--disk", other});
   EXPECT(mismatch.exit_code == 3);
   CHECK_THAT(mismatch.errors, ContainsSubstring("the disk is not the one that was recorded"));
+
+  test::DiskVariant variant;
+  const std::string thief = std::string{test::driver_folder} + "thief.sys";
+  variant.replace(thief, test::with_flipped_code_byte(variant.read(thief)));
+  const auto named = airlock({"replay", file, "--disk", variant.path()});
+  EXPECT(named.exit_code == 3);
+  CHECK_THAT(named.errors, ContainsSubstring("other files: ") && ContainsSubstring("thief.sys") && !ContainsSubstring("winload"));
 }
 
 TEST_CASE("With other images the replay names the first instruction that differs") {

@@ -1,6 +1,7 @@
 // The payloads of chunks, one by one.
 #include "sample_recording.h"
 #include "sim/container/varint.h"
+#include "sim/replay/disk_files.h"
 #include "sim/trace/event_names.h"
 
 using namespace replay;
@@ -163,4 +164,42 @@ TEST_CASE("A recording of another machine, engine or image is refused with the r
   CHECK_THAT(mismatch(facts, changed), ContainsSubstring("the disk is not the one"));
   changed.disk.reset();
   CHECK_THAT(mismatch(facts, changed), ContainsSubstring("there is none"));
+}
+
+TEST_CASE("The files of a FAT16 disk are listed with their long names, and a disk that lies gives nothing or less") {
+  const auto put = [](std::vector<uint8_t>& to, size_t at, std::initializer_list<int> bytes) {
+    for (const int byte : bytes) to[at++] = static_cast<uint8_t>(byte);
+  };
+  const auto put_text = [](std::vector<uint8_t>& to, size_t at, std::string_view text) {
+    std::copy(text.begin(), text.end(), to.begin() + static_cast<ptrdiff_t>(at));
+  };
+  // Boot sector, one FAT, the root folder, and three clusters of one sector each.
+  std::vector<uint8_t> disk(6 * 512, 0);
+  put(disk, 11, {0, 2, 1, 1, 0, 1, 16, 0, 6, 0, 0xf8, 1, 0});
+  put(disk, 512, {0xf8, 0xff, 0xff, 0xff, 0xff, 0xff, 4, 0, 0xff, 0xff});
+  const size_t root = 1024, folder = 1536;
+  put_text(disk, root, "EFI        ");
+  put(disk, root + 11, {0x10});
+  put(disk, root + 26, {2, 0});
+  put(disk, root + 32, {0x41, 'a', 0, '.', 0, 'l', 0, 'o', 0, 'n', 0, 0x0f, 0, 0, 'g', 0, 0, 0});
+  put_text(disk, root + 64, "A~1     LON");
+  put(disk, root + 64 + 11, {0x20});
+  put(disk, root + 64 + 26, {3, 0, 0x58, 2});  // 600 bytes in two clusters
+  put_text(disk, folder, "BOOT    EFI");
+  put(disk, folder + 11, {0x20, 0x18});
+  put(disk, folder + 26, {4, 0, 3, 0});
+  put_text(disk, 2048, "contents");
+  const std::vector<FileFacts> files = files_on(disk);
+  REQUIRE(files.size() == 2);
+  EXPECT(files[0].path == "/EFI/boot.efi");
+  EXPECT(files[0].image.size == 3);
+  EXPECT(files[1].path == "/a.long");
+  EXPECT(files[1].image == ImageFacts{loader::sha256({loader::Bytes{disk}.subspan(2048, 600)}), 600});
+
+  put(disk, 512 + 2 * 2, {2, 0});  // the folder is its own next cluster
+  put(disk, folder + 11, {0x10});
+  put(disk, folder + 26, {2, 0});  // and holds itself
+  EXPECT(files_on(disk).size() <= 4096);
+  disk[13] = 0;
+  EXPECT(files_on(disk).empty());
 }

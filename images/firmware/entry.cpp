@@ -20,7 +20,7 @@ constexpr char16_t boot_path[] = u"\\EFI\\MICROSOFT\\BOOT\\winload.efi";
 [[noreturn]] void stop(const char* what, const char* why) {
   print("\nfirmware: {}: {}\n", what, why);
   boot::milestone("firmware: {}: {}", what, why);
-  power_off();
+  reset_machine();
 }
 
 void on_panic(const char* text) {

@@ -66,5 +66,7 @@ void random_wipe();
 void tables_initialize();
 /// Power-off through the ACPI control register; does not return.
 [[noreturn]] void power_off();
+// The end of a boot that failed: a run that ends with it did not do its work.
+[[noreturn]] void reset_machine();
 
 }  // namespace firmware

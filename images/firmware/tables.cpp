@@ -52,8 +52,7 @@ efi::Status stall(uint64_t microseconds) {
 
 void reset_system(uint32_t type, efi::Status, uint64_t, void*) {
   if (type == efi::ResetShutdown) power_off();
-  arch::out8(0xCF9, 6);
-  arch::stop();
+  reset_machine();
 }
 
 efi::BootServices boot_services;
@@ -100,6 +99,11 @@ void tables_initialize() {
 
 void power_off() {
   arch::out16(0x604, 0x3400);  // ACPI PM1a control: SLP_EN with SLP_TYP 5
+  arch::stop();
+}
+
+void reset_machine() {
+  arch::out8(0xCF9, 6);  // reset control: hard reset
   arch::stop();
 }
 

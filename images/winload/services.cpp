@@ -89,7 +89,7 @@ void fail(std::string_view what, std::string_view why) {
       wide[i] = static_cast<unsigned char>(text[i]);
     system_table->console_out->output_string(system_table->console_out, wide);
   }
-  system_table->runtime_services->reset_system(efi::ResetShutdown, efi::load_error, 0, nullptr);
+  system_table->runtime_services->reset_system(efi::ResetCold, efi::load_error, 0, nullptr);
   arch::stop();
 }
 

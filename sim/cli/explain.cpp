@@ -10,6 +10,7 @@
 #include "sim/cli/exit_codes.h"
 #include "sim/cli/machine_subcommands.h"
 #include "sim/cli/session.h"
+#include "sim/cli/standard_output.h"
 #include "sim/trace/json_text.h"
 
 namespace cli {
@@ -85,19 +86,19 @@ std::string walk_json(const mmu::WalkReport& report, unsigned vtl) {
 }
 
 void print_walks(const ExplainArguments& arguments, const machine::Machine& machine, const mmu::Access& access,
-                 const Roots& roots) {
+                 const Roots& roots, StandardOutput& out) {
   for (const abi::hv::Vtl vtl : {abi::hv::Vtl::Vtl0, abi::hv::Vtl::Vtl1}) {
     const unsigned number = static_cast<unsigned>(vtl);
     const bool exists = vtl == abi::hv::Vtl::Vtl0 || machine.hypervisor().partition().enabled(vtl);
     if (!exists) {
-      if (!arguments.json) fmt::print("VTL {}: not enabled at this point of the run\n", number);
+      if (!arguments.json) out.print("VTL {}: not enabled at this point of the run\n", number);
       continue;
     }
     const mmu::AddressSpace space =
         machine.view(vtl, vtl == abi::hv::Vtl::Vtl0 ? roots.vtl0 : roots.vtl1);
     const mmu::WalkReport report = mmu::explain(machine.translator(), space, access);
-    if (arguments.json) fmt::print("{}\n", walk_json(report, number));
-    else fmt::print("VTL {}:\n{}\n", number, mmu::to_text(report, space, access));
+    if (arguments.json) out.print("{}\n", walk_json(report, number));
+    else out.print("VTL {}:\n{}\n", number, mmu::to_text(report, space, access));
   }
 }
 
@@ -116,11 +117,12 @@ int explain(const ExplainArguments& arguments) {
   const auto roots = roots_for(arguments, session);
   if (!roots) return complain(exit_usage, roots.error().message);
   const mmu::Access access{mmu::Gva{*address}, kind_of(arguments.access), arguments.user, false};
+  StandardOutput out;
   if (!arguments.json) {
-    fmt::print("At instruction {}. {}\n\n", session.machine().now().ticks, sentence(stop, session.machine()));
+    out.print("At instruction {}. {}\n\n", session.machine().now().ticks, sentence(stop, session.machine()));
   }
-  print_walks(arguments, session.machine(), access, roots.value());
-  return exit_ok;
+  print_walks(arguments, session.machine(), access, roots.value(), out);
+  return out.finish() ? exit_ok : complain(exit_io, out.why());
 }
 
 }  // namespace

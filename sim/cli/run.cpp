@@ -14,6 +14,7 @@
 #include "sim/cli/record_options.h"
 #include "sim/cli/run_report.h"
 #include "sim/cli/session.h"
+#include "sim/cli/standard_output.h"
 #include "sim/timing/report.h"
 #include "sim/trace/call_tree.h"
 #include "sim/trace/milestones.h"
@@ -39,8 +40,9 @@ struct RunArguments {
 /// Prints lines as they come, or keeps them for the JSON document.
 class Narrator {
  public:
-  Narrator(const RunArguments& arguments, Session& session)
-      : quiet_{arguments.quiet},
+  Narrator(const RunArguments& arguments, Session& session, StandardOutput& out)
+      : out_{out},
+        quiet_{arguments.quiet},
         json_{arguments.json},
         colour_{isatty(STDOUT_FILENO) != 0},
         milestones_{[this](const trace::RunLine& line) { say(line, milestone_lines_, "36"); },
@@ -64,10 +66,11 @@ class Narrator {
       return;
     }
     if (quiet_) return;
-    if (colour_ && *colour != 0) fmt::print("\x1b[{}m{}\x1b[0m\n", colour, trace::to_text(line));
-    else fmt::print("{}\n", trace::to_text(line));
+    if (colour_ && *colour != 0) out_.print("\x1b[{}m{}\x1b[0m\n", colour, trace::to_text(line));
+    else out_.print("{}\n", trace::to_text(line));
   }
 
+  StandardOutput& out_;
   bool quiet_, json_, colour_;
   std::vector<trace::RunLine> milestone_lines_, call_lines_;
   trace::MilestonePrinter milestones_;
@@ -83,8 +86,20 @@ trace::Meta trace_meta(const loader::MachineConfig& config) {
   return {{"memory", fmt::format("{}", config.memory_bytes)}, {"seed", fmt::format("{}", config.seed)}};
 }
 
-int exit_code_of(const Session& session, machine::StopReason stop) {
-  return stop == machine::StopReason::PowerOff || session.stopped_as_asked() ? exit_ok : exit_abnormal;
+int verdict_for_the_shell(const Session& session, const RunReport& report) {
+  if (report.stop == machine::StopReason::PowerOff || session.stopped_as_asked()) return exit_ok;
+  return complain(exit_abnormal,
+                  fmt::format("{} The last milestone was: {}", report.stop_text, session.last_milestone()));
+}
+
+/// The trace that was asked for, listening already; null if none was.
+support::Result<std::unique_ptr<trace::Writer>> start_trace(const RunArguments& arguments, Session& session,
+                                                            CodeView& code) {
+  if (arguments.trace_file.empty()) return std::unique_ptr<trace::Writer>{};
+  auto writer = TRY(trace::Writer::create(arguments.trace_file, trace_meta(session.config()), &code,
+                                          {.instructions = !arguments.events_only, .detail = arguments.detail()}));
+  session.listen(*writer);
+  return writer;
 }
 
 int run(RunArguments arguments) {
@@ -97,16 +112,12 @@ int run(RunArguments arguments) {
   if (!opened) return complain(exit_bad_input, opened.error().message);
   Session& session = *opened.value();
 
-  Narrator narrator{arguments, session};
+  StandardOutput out;
+  Narrator narrator{arguments, session, out};
   CodeView code{session};
-  std::unique_ptr<trace::Writer> writer;
-  if (!arguments.trace_file.empty()) {
-    auto created = trace::Writer::create(arguments.trace_file, trace_meta(session.config()), &code,
-                                         {.instructions = !arguments.events_only, .detail = arguments.detail()});
-    if (!created) return complain(exit_io, created.error().message);
-    writer = std::move(created.value());
-    session.listen(*writer);
-  }
+  auto traced = start_trace(arguments, session, code);
+  if (!traced) return complain(exit_io, traced.error().message);
+  trace::Writer* writer = traced.value().get();
   auto recorder = start_recording(session, arguments.record);
   if (!recorder) return complain(exit_io, recorder.error().message);
   if (const support::Status started = session.start(); !started) {
@@ -118,7 +129,7 @@ int run(RunArguments arguments) {
   if (writer && !arguments.events_only) observers.add(*writer);
   if (arguments.cycles) {
     observers.add(cycles.emplace(session, costs).observer());
-    if (arguments.traces_instructions()) cycles->observer().record_walks(writer.get());
+    if (arguments.traces_instructions()) cycles->observer().record_walks(writer);
   }
   if (!observers.empty()) session.machine().observe(&observers);
 
@@ -129,17 +140,17 @@ int run(RunArguments arguments) {
   narrator.finish();
 
   const RunReport report = report_of(session, stop, elapsed.count());
-  fmt::print("{}", arguments.json ? to_json(report, narrator.milestone_lines(), narrator.call_lines())
-                                  : to_text(report, narrator.colour()));
-  if (cycles) fmt::print("\n{}", timing::report_text(cycles->model(), cycles->ledger(), {}));
+  out.text(arguments.json ? to_json(report, narrator.milestone_lines(), narrator.call_lines())
+                          : to_text(report, narrator.colour()));
+  if (cycles) out.print("\n{}", timing::report_text(cycles->model(), cycles->ledger(), {}));
   if (writer) {
     if (const support::Status closed = writer->close(); !closed) return complain(exit_io, closed.error().message);
   }
   if (recorder.value()) {
     if (const support::Status closed = recorder.value()->close(); !closed) return complain(exit_io, closed.error().message);
   }
-  if (std::fflush(stdout) != 0) return complain(exit_io, "cannot write standard output");
-  return exit_code_of(session, stop);
+  if (!out.finish()) return complain(exit_io, out.why());
+  return verdict_for_the_shell(session, report);
 }
 
 }  // namespace

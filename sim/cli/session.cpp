@@ -7,7 +7,9 @@
 #include <array>
 #include <cctype>
 
+#include "abi/boot/firmware_handoff.h"
 #include "sim/loader/machine_file.h"
+#include "sim/loader/pe_map.h"
 
 namespace cli {
 namespace {
@@ -33,6 +35,15 @@ support::Status fill_in_paths(loader::MachineConfig& config) {
   }
   if (config.disk.empty()) config.disk = folder + "/disk.img";
   if (config.firmware.empty()) config.firmware = folder + "/images/firmware.efi";
+  return support::Unit{};
+}
+
+/// The machine would refuse it as well, but cannot name the file.
+support::Status check_firmware(const std::string& path, const std::vector<uint8_t>& file) {
+  const auto image = loader::PeImage::parse(file);
+  if (!image) return support::Error{fmt::format("firmware {}: {}", path, image.error().message)};
+  const auto mapped = loader::map_image(image.value(), abi::boot::firmware_base);
+  if (!mapped) return support::Error{fmt::format("firmware {}: {}", path, mapped.error().message)};
   return support::Unit{};
 }
 
@@ -68,6 +79,7 @@ Session::Session(loader::MachineConfig config, machine::MachineParts parts,
   events_.add(totals_);
   events_.add(processes_);
   events_.add(hunter_);
+  events_.add(last_words_);
 }
 
 support::Result<std::unique_ptr<Session>> Session::open(const SessionOptions& options) {
@@ -80,6 +92,7 @@ support::Result<std::unique_ptr<Session>> Session::open(const SessionOptions& op
 
   machine::MachineParts parts;
   parts.firmware = TRY(loader::read_file(config.firmware, uint64_t{16} << 20));
+  TRY(check_firmware(config.firmware, parts.firmware));
   parts.disk = TRY(machine::DiskImage::open(config.disk));
   std::vector<std::string> symbols{folder_of(config.firmware)};
   return std::unique_ptr<Session>{

@@ -39,6 +39,18 @@ class ProcessList : public support::EventSink {
   std::vector<Process> processes_;
 };
 
+/// Remembers what a guest announced last: the best explanation of a run that ended too early.
+class LastWords : public support::EventSink {
+ public:
+  void on(const support::Event& event) override {
+    if (event.kind == support::EventKind::Milestone) text_ = event.text;
+  }
+  [[nodiscard]] const std::string& text() const { return text_; }
+
+ private:
+  std::string text_;
+};
+
 /// A machine about to run. Listeners are added before start().
 class Session {
  public:
@@ -66,6 +78,7 @@ class Session {
   [[nodiscard]] const ProcessList& processes() const { return processes_; }
   /// What VTL 0 sees of the secret; nothing if the run did not come so far.
   [[nodiscard]] std::optional<Trophy> trophy() const { return hunter_.result(); }
+  [[nodiscard]] const std::string& last_milestone() const { return last_words_.text(); }
   [[nodiscard]] const machine::Totals& totals() const { return totals_.totals(); }
   /// The stop condition was met (rather than the end of the machine).
   [[nodiscard]] bool stopped_as_asked() const { return stopped_as_asked_; }
@@ -82,6 +95,7 @@ class Session {
   machine::TotalsCounter totals_;
   ProcessList processes_;
   TrophyHunter hunter_;
+  LastWords last_words_;
   loader::ImageCatalog images_;
   StopCondition stop_;
   std::optional<StopListener> stop_listener_;

@@ -112,6 +112,6 @@ void KeBugCheckEx(uint32_t code, uint64_t p1, uint64_t p2, uint64_t p3, uint64_t
   arch::disable_interrupts();
   DbgPrintEx("\n*** STOP: {:#010x} ({:#018x}, {:#018x}, {:#018x}, {:#018x})\n", code, p1, p2, p3,
              p4);
-  arch::out16(0x604, 0x3400);  // nobody can look at a blue screen: power off
+  arch::out8(0xCF9, 6);  // AutoReboot: a system that stopped restarts, and for this machine that ends the run
   arch::stop();
 }

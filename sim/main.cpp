@@ -6,6 +6,7 @@
 #include <exception>
 
 #include "sim/cli/exit_codes.h"
+#include "sim/cli/export.h"
 #include "sim/cli/machine_subcommands.h"
 #include "sim/cli/session.h"
 #include "sim/cli/subcommands.h"
@@ -25,6 +26,7 @@ int parse_and_run(int argc, char** argv) {
   cli::register_explain(app, exit_code);
   cli::register_cycles(app, exit_code, guests.empty() ? guests : guests + "/images");
   cli::register_trace(app, exit_code, guests.empty() ? guests : guests + "/images");
+  cli::register_export(app, exit_code, guests.empty() ? guests : guests + "/images");
   cli::register_pe(app, exit_code);
   try {
     app.parse(argc, argv);

@@ -31,6 +31,8 @@ class SymbolTable {
   [[nodiscard]] std::optional<SourceLine> line(uint32_t rva) const;
   [[nodiscard]] std::optional<uint32_t> find(std::string_view name) const;
   [[nodiscard]] size_t size() const { return symbols_.size(); }
+  /// Ascending by RVA, then name.
+  [[nodiscard]] const std::vector<PdbSymbol>& symbols() const { return symbols_; }
 
  private:
   std::vector<PdbSymbol> symbols_;  ///< ascending by RVA, then name

@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "sim/support/check.h"
-#include "sim/trace/register_names.h"
+#include "sim/trace/disassembler_registers.h"
 
 namespace trace {
 namespace {

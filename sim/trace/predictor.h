@@ -1,10 +1,12 @@
 #pragma once
 // What both sides of a full trace expect of the next instruction. Every guess is compared with what happened and only
 // the difference is stored, so that a wrong guess costs bytes, never truth.
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <memory>
 #include <span>
+#include <utility>
 
 #include "sim/trace/micro_op.h"
 #include "sim/trace/record.h"
@@ -14,6 +16,10 @@ namespace trace {
 /// What memory was last seen to hold, in a table that forgets. Addresses are linear, told apart by VTL only.
 class MemoryShadow {
  public:
+  struct Written {
+    uint64_t address{};
+    uint8_t size{};  ///< 0: nothing
+  };
   MemoryShadow() : cells_{std::make_unique<Cell[]>(count)} {}
   void clear() { std::memset(cells_.get(), 0, count * sizeof(Cell)); }
 
@@ -28,6 +34,7 @@ class MemoryShadow {
     }
   }
   void write(uint8_t vtl, uint64_t address, std::span<const uint8_t> bytes) {
+    written_ = {address, static_cast<uint8_t>(bytes.size())};
     for (size_t done = 0; done < bytes.size();) {
       Cell& cell = cells_[slot(vtl, address + done)];
       const size_t offset = (address + done) % 8;
@@ -37,6 +44,8 @@ class MemoryShadow {
       done += part;
     }
   }
+  /// What was written since the last question, the latest if more than once.
+  Written last_write() { return std::exchange(written_, {}); }
 
  private:
   struct Cell {
@@ -49,6 +58,7 @@ class MemoryShadow {
     return static_cast<size_t>((address >> 3 ^ address >> 17 ^ uint64_t{vtl} << 12) % count);
   }
   std::unique_ptr<Cell[]> cells_;
+  Written written_;
 };
 
 /// Executes `op` on `registers`, which become those expected before the next instruction. `memory` holds what it reads,

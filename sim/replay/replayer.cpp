@@ -96,6 +96,7 @@ StopReason Replayer::run(Subject& subject, support::Instant deadline) {
   stop_ = [&subject] { subject.machine().request_stop(); };
   const std::vector<Point>& points = recording_.points();
   StopReason reason = StopReason::Deadline;
+  reached_end_ = points.empty();  // cut so early that nothing can be replayed
   for (size_t i = verify_ || points.empty() ? 0 : points.size() - 1; i < points.size() && !divergence_; ++i) {
     const bool last = i + 1 == points.size();
     if (points[i].at > deadline) {

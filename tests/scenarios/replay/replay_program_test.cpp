@@ -80,7 +80,7 @@ TEST_CASE("When the disk fills up the run goes on, the exit code is 5, and the f
   const test::TemporaryFolder folder;
   const std::string file = folder.file("full.air");
   const auto plain = airlock({"run", "-q"});
-  const auto limited = airlock({"run", "-q", "--record", file}, {.output_file = {}, .file_size_limit = 6000});
+  const auto limited = airlock({"run", "-q", "--record", file}, {.output_file = {}, .file_size_limit = 20'000});
   EXPECT(limited.exit_code == 5);
   CHECK_THAT(limited.errors, ContainsSubstring("cannot write") && ContainsSubstring("whole up to byte"));
   EXPECT(fingerprint_in(limited.output) == fingerprint_in(plain.output));
@@ -88,6 +88,12 @@ TEST_CASE("When the disk fills up the run goes on, the exit code is 5, and the f
   EXPECT(verified.exit_code == 4);
   CHECK_THAT(verified.errors, ContainsSubstring("the run was interrupted"));
   CHECK_THAT(verified.output, ContainsSubstring("Verified: "));
+
+  // So small that not one hash is in it.
+  EXPECT(airlock({"run", "-q", "--record", file}, {.output_file = {}, .file_size_limit = 4000}).exit_code == 5);
+  const auto nothing = airlock({"replay", file, "--verify", "-q"});
+  EXPECT(nothing.exit_code == 4);
+  CHECK_THAT(nothing.errors, ContainsSubstring("the run was interrupted"));
 }
 
 TEST_CASE("Foreign, damaged and mismatching files are refused with the reason and the exit code") {

@@ -173,8 +173,8 @@ TEST_CASE("One flipped bit of memory is found, and the instruction after which i
   const mmu::Spa where{config.memory_bytes - 5};
   for (const uint64_t at : {uint64_t{1'234'567}, uint64_t{9'999'999}}) {
     const SubjectFactory suspect = [&](support::EventSink* events) -> support::Result<std::unique_ptr<Subject>> {
-      return std::make_unique<FlippingSubject>(TRY(machine::Machine::create(config, parts_with(test::guest_disk), events)),
-                                               support::Instant{at}, where);
+      auto machine = TRY(machine::Machine::create(config, parts_with(test::guest_disk), events));
+      return std::unique_ptr<Subject>{new FlippingSubject{std::move(machine), {at}, where}};
     };
     const auto divergence = verify(recording, suspect);
     REQUIRE(divergence.has_value());
@@ -256,6 +256,6 @@ TEST_CASE("Two recordings of one configuration are the same; without VSM they pa
   EXPECT(result.first_event.has_value());
   EXPECT(result.first_state.has_value());
   EXPECT(calls > 50);
-  EXPECT(result.common > 10);  // the same images are loaded in both worlds
+  EXPECT(result.common > 5);  // the same firmware, and the same texts of NTOS
   std::remove(other.path.c_str());
 }

@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "sample_recording.h"
+#include "sim/replay/replayer.h"
 #include "tests/support/catch.h"
 
 using namespace replay;
@@ -114,6 +115,13 @@ TEST_CASE("An interrupted recording takes no bookmarks") {
   CHECK_THAT(added.error().message, ContainsSubstring("ends inside"));
   EXPECT(std::filesystem::file_size("cut.air") == recorded.bytes.size());
   std::remove("cut.air");
+}
+
+TEST_CASE("A recording with inputs is refused as long as a machine has no door for them") {
+  const test::Recorded recorded = test::record(10, 10);
+  const Recording recording = open(recorded.bytes);
+  REQUIRE(recording.inputs().size() == recorded.run.inputs.size());
+  CHECK_THAT((Replayer{recording, false}.refusal()), ContainsSubstring("inputs from outside"));
 }
 
 TEST_CASE("An embedded recording carries its images") {

@@ -69,6 +69,15 @@ constexpr Row rows[] = {
 };
 static_assert(std::size(rows) <= maximum_registers);
 
+/// The first rows, of registers that most instructions change.
+constexpr RegisterId common_registers = 18;
+static_assert(rows[common_registers - 1].name == "rflags");
+
+void include_range(RegisterMask& mask, const VirtualProcessor& a, const VirtualProcessor& b, Vtl vtl, RegisterId end) {
+  for (RegisterId id = 0; id < end; ++id)
+    if (!contains(mask, id) && register_value(id, a, vtl) != register_value(id, b, vtl)) include(mask, id);
+}
+
 }  // namespace
 
 uint8_t register_count() { return static_cast<uint8_t>(std::size(rows)); }
@@ -91,8 +100,11 @@ Xmm register_value(RegisterId id, const VirtualProcessor& vp, Vtl vtl) {
 }
 
 void include_changes(RegisterMask& mask, const VirtualProcessor& a, const VirtualProcessor& b, Vtl vtl) {
-  for (RegisterId id = 0; id < register_count(); ++id)
-    if (!contains(mask, id) && register_value(id, a, vtl) != register_value(id, b, vtl)) include(mask, id);
+  include_range(mask, a, b, vtl, register_count());
+}
+
+void include_common_changes(RegisterMask& mask, const VirtualProcessor& a, const VirtualProcessor& b, Vtl vtl) {
+  include_range(mask, a, b, vtl, common_registers);
 }
 
 }  // namespace debugger

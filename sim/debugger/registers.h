@@ -28,5 +28,8 @@ constexpr void include(RegisterMask& mask, RegisterId id) { mask[id / 64] |= uin
 [[nodiscard]] vtl::Xmm register_value(RegisterId id, const vtl::VirtualProcessor& vp, vtl::Vtl vtl);
 /// Includes the registers of `vtl` that differ between two processors.
 void include_changes(RegisterMask& mask, const vtl::VirtualProcessor& a, const vtl::VirtualProcessor& b, vtl::Vtl vtl);
+/// The same for the registers that most instructions change: the general ones, RIP and RFLAGS.
+void include_common_changes(RegisterMask& mask, const vtl::VirtualProcessor& a, const vtl::VirtualProcessor& b,
+                            vtl::Vtl vtl);
 
 }  // namespace debugger

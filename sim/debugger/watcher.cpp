@@ -1,6 +1,7 @@
 #include "sim/debugger/watcher.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <cstring>
 
 #include "sim/support/check.h"
@@ -70,8 +71,29 @@ void Watcher::look_back(Instant now, const vtl::VirtualProcessor& vp) {
     take(i, doer_, now, values_[i], value);
     values_[i] = std::move(value);
   }
-  if (!registers_watched_) return;
-  for (const Vtl vtl : {Vtl::Vtl0, Vtl::Vtl1}) include_changes(findings_.changed[vtl], then_, vp, vtl);
+  if (registers_watched_) note_registers(vp);
+}
+
+/// Nearly all instructions change general registers and nothing else, and looking at each register of each costs.
+void Watcher::note_registers(const vtl::VirtualProcessor& vp) {
+  bool rare = std::memcmp(&then_.shared.cr2, &vp.shared.cr2, sizeof vp.shared - offsetof(vtl::SharedRegisters, cr2)) != 0;
+  for (const Vtl vtl : {Vtl::Vtl0, Vtl::Vtl1}) {
+    vtl::VtlContext& then = then_.contexts[vtl];
+    const vtl::VtlContext& now = vp.contexts[vtl];
+    rare = rare || std::memcmp(&then.cr0, &now.cr0, sizeof now - offsetof(vtl::VtlContext, cr0)) != 0;
+  }
+  if (rare) {
+    for (const Vtl vtl : {Vtl::Vtl0, Vtl::Vtl1}) include_changes(findings_.changed[vtl], then_, vp, vtl);
+    then_ = vp;
+    return;
+  }
+  for (const Vtl vtl : {Vtl::Vtl0, Vtl::Vtl1}) include_common_changes(findings_.changed[vtl], then_, vp, vtl);
+  then_.shared.gpr = vp.shared.gpr;
+  for (const Vtl vtl : {Vtl::Vtl0, Vtl::Vtl1}) {
+    then_.contexts[vtl].rip = vp.contexts[vtl].rip;
+    then_.contexts[vtl].rsp = vp.contexts[vtl].rsp;
+    then_.contexts[vtl].rflags = vp.contexts[vtl].rflags;
+  }
 }
 
 bool Watcher::changed(size_t index, const vtl::VirtualProcessor& vp) const {
@@ -107,7 +129,6 @@ void Watcher::look_ahead(Instant now, const vtl::VirtualProcessor& vp, bool exec
     if (met) take(i, next, now, {}, {});
   }
   doer_ = next;
-  if (registers_watched_) then_ = vp;
 }
 
 void Watcher::take(size_t index, const Doer& doer, Instant now, std::vector<uint8_t> before, std::vector<uint8_t> after) {

@@ -52,6 +52,7 @@ class Watcher final : public vtl::InstructionObserver {
   [[nodiscard]] static Doer doer_of(Instant now, const vtl::VirtualProcessor& vp);
   void look_back(Instant now, const vtl::VirtualProcessor& vp);
   void look_ahead(Instant now, const vtl::VirtualProcessor& vp, bool executes);
+  void note_registers(const vtl::VirtualProcessor& vp);
   [[nodiscard]] bool changed(size_t index, const vtl::VirtualProcessor& vp) const;
   void decode(Instant now, const vtl::VirtualProcessor& vp);
   void note_write(const mmu::AddressSpace& space, const trace::MemoryAccess& access, bool user);

@@ -12,6 +12,7 @@
 #include "sim/cli/session.h"
 #include "sim/loader/pe_image.h"
 #include "sim/replay/bisect.h"
+#include "sim/replay/recheck.h"
 #include "sim/replay/recorder.h"
 #include "sim/replay/replayer.h"
 #include "sim/trace/json_text.h"
@@ -78,9 +79,12 @@ int explain_divergence(const replay::Recording& recording, const replay::Diverge
              divergence.what);
   const bool other_gear = config.gear != recording.facts().config.gear;
   if (!other_gear && !other_images) {
+    const auto again = replay::recheck(recording, divergence, factory(config, [&] { return images.chosen(); }));
+    if (!again) return complain(exit_internal, again.error().message);
     fmt::print(
-        "To find the instruction, replay with what may be the cause: another --gear, or the recording's own images "
-        "(--embed), or compare with a second recording (airlock diff) that has a smaller --hash-interval.\n");
+        "{}To find the instruction, replay with what may be the cause: another --gear, or the recording's own images "
+        "(--embed), or compare with a second recording (airlock diff) that has a smaller --hash-interval.\n",
+        replay::to_text(again.value()));
     return exit_different;
   }
   loader::MachineConfig recorded = recording.facts().config;

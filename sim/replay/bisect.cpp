@@ -42,23 +42,6 @@ class Pair {
   [[nodiscard]] machine::Machine& suspect() { return suspect_->machine(); }
   [[nodiscard]] machine::Machine& reference() { return reference_->machine(); }
 
-  /// What differs between both as they are now.
-  Result<std::vector<std::string>> differences() {
-    machine::State found = suspect().save();
-    const machine::State expected = reference().save();
-    found.configuration = expected.configuration;  // another disk is what may be looked for
-    const std::vector<support::StateDifference> all = TRY(reference().diff(found, expected));
-    std::vector<std::string> lines;
-    for (const support::StateDifference& each : all) {
-      if (lines.size() == shown) {
-        lines.push_back(fmt::format("and {} more", all.size() - shown));
-        break;
-      }
-      lines.push_back(fmt::format("{}: {} instead of {}", each.path, each.a, each.b));
-    }
-    return lines;
-  }
-
  private:
   std::unique_ptr<Subject> suspect_, reference_;
   machine::State suspect_state_, reference_state_;
@@ -70,11 +53,26 @@ Result<FirstDifference> describe(Pair& pair, Instant high) {
   if (high > result.before.at) static_cast<void>(pair.run(high));
   result.suspect = point_of(pair.suspect());
   result.reference = point_of(pair.reference());
-  result.what = TRY(pair.differences());
+  result.what = TRY(differing_fields(pair.suspect(), pair.reference().save()));
   return result;
 }
 
 }  // namespace
+
+Result<std::vector<std::string>> differing_fields(machine::Machine& machine, machine::State expected) {
+  machine::State found = machine.save();
+  found.configuration = expected.configuration = machine.configuration();  // another disk is what may be looked for
+  const std::vector<support::StateDifference> all = TRY(machine.diff(found, expected));
+  std::vector<std::string> lines;
+  for (const support::StateDifference& each : all) {
+    if (lines.size() == shown) {
+      lines.push_back(fmt::format("and {} more", all.size() - shown));
+      break;
+    }
+    lines.push_back(fmt::format("{}: {} instead of {}", each.path, each.a, each.b));
+  }
+  return lines;
+}
 
 Result<std::optional<FirstDifference>> first_difference(const SubjectFactory& suspect, const SubjectFactory& reference,
                                                         Instant low, Instant high) {

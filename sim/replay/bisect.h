@@ -24,4 +24,8 @@ struct FirstDifference {
 
 [[nodiscard]] std::string to_text(const FirstDifference& difference);
 
+/// The fields of `machine` that are not as in `expected`, "path: value instead of value"; the first 16. The disk and the
+/// configuration may be others.
+[[nodiscard]] support::Result<std::vector<std::string>> differing_fields(machine::Machine& machine, machine::State expected);
+
 }  // namespace replay

@@ -6,6 +6,7 @@
 #include "sim/machine/event_fanout.h"
 #include "sim/replay/bisect.h"
 #include "sim/replay/compare.h"
+#include "sim/replay/recheck.h"
 #include "sim/replay/recorder.h"
 #include "sim/replay/replayer.h"
 #include "tests/support/machine_run.h"
@@ -258,4 +259,38 @@ TEST_CASE("Two recordings of one configuration are the same; without VSM they pa
   EXPECT(calls > 50);
   EXPECT(result.common > 5);  // the same firmware, and the same texts of NTOS
   std::remove(other.path.c_str());
+}
+
+TEST_CASE("A divergence that comes again is the program's; a keyframe names the fields that differ") {
+  // Recorded by a machine that flips a bit, replayed by one that does not.
+  const loader::MachineConfig config = test::with_vsm();
+  machine::MachineParts parts = parts_with(test::guest_disk);
+  auto recorder = Recorder::create("scenario_replay_flipped.air", config, parts,
+                                   {.program = "test", .keyframe_interval = 1u << 20});
+  REQUIRE(recorder.ok());
+  auto made = machine::Machine::create(config, std::move(parts), recorder.value().get());
+  REQUIRE(made.ok());
+  machine::Machine& machine = *made.value();
+  recorder.value()->run(machine, {1'500'000});
+  const mmu::Spa where{config.memory_bytes - 5};
+  machine.memory().write<uint8_t>(where, 0x10);
+  recorder.value()->run(machine, {4'000'000});
+  REQUIRE(recorder.value()->close().ok());
+
+  const Recording recording = open("scenario_replay_flipped.air");
+  const auto divergence = verify(recording, subjects(config));
+  REQUIRE(divergence.has_value());
+  const auto result = recheck(recording, *divergence, subjects(config));
+  INFO((result ? std::string{} : result.error().message));
+  REQUIRE(result.ok());
+  REQUIRE(result.value().again.has_value());
+  EXPECT(result.value().again->at == divergence->at);
+  REQUIRE(result.value().fields.size() == 1);
+  CHECK_THAT(to_text(result.value()), ContainsSubstring("memory") && ContainsSubstring("it diverges at instant"));
+
+  // Once: a machine that goes wrong the first time only.
+  const auto healthy = recheck(open(boot().path), {{}, {1000}, "once"}, subjects(config));
+  REQUIRE(healthy.ok());
+  EXPECT(!healthy.value().again.has_value());
+  std::remove("scenario_replay_flipped.air");
 }

@@ -96,15 +96,14 @@ int cycles_of_trace(const CyclesArguments& arguments) {
     feeder.on(*record.value());
   }
   feeder.finish();
-  if (feeder.model().totals().instructions == 0)
-    return complain(exit_bad_input, arguments.trace_file + ": the trace has no instructions, so there is nothing to count");
-  fmt::print("{}", report_of(arguments, feeder.model(), ledger));
+  const bool nothing = feeder.model().totals().instructions == 0;
+  if (!nothing) fmt::print("{}", report_of(arguments, feeder.model(), ledger));
   if (!status) return complain(exit_bad_input, fmt::format("{}: {}", arguments.trace_file, status.error().message));
-  if (feeder.missing_walks() != 0)
-    return complain(exit_bad_input,
-                    fmt::format("{}: {} walks of page tables are not in the trace and count nothing; record it with "
-                                "`airlock run --trace FILE --cycles`",
-                                arguments.trace_file, feeder.missing_walks()));
+  if (const std::string doubt = feeder.doubt(); !doubt.empty())
+    return complain(exit_bad_input, fmt::format("{}: {}", arguments.trace_file, doubt));
+  if (nothing)
+    return complain(exit_bad_input, fmt::format("{}: the trace has no instructions, so there is nothing to count",
+                                                arguments.trace_file));
   return finish_output(exit_ok);
 }
 

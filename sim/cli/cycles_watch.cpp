@@ -1,5 +1,7 @@
 #include "sim/cli/cycles_watch.h"
 
+#include <fmt/format.h>
+
 namespace cli {
 
 void ImageListener::on(const support::Event& event) {
@@ -14,9 +16,17 @@ CyclesWatch::CyclesWatch(Session& session, const timing::CostTable& costs)
                 },
                 costs},
       phases_{session.images()},
-      ledger_{phases_} {
+      ledger_{phases_},
+      session_{session},
+      costs_{costs} {
   observer_.model().listen(ledger_);
   session.listen(observer_);
+}
+
+void CyclesWatch::print(uint64_t from, uint64_t to) {
+  lines_.emplace(timing::CycleTraceOptions{.vtl = {}, .from = from, .to = to, .loads_images = false, .image = {}}, costs_,
+                 session_.images(), [](std::string_view line) { fmt::print("{}\n", line); });
+  observer_.model().listen(*lines_);
 }
 
 }  // namespace cli

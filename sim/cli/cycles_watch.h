@@ -1,10 +1,12 @@
 #pragma once
 // A session whose cycles are counted while it runs.
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "sim/cli/session.h"
 #include "sim/timing/call_ledger.h"
+#include "sim/timing/cycle_trace.h"
 #include "sim/timing/live_observer.h"
 
 namespace cli {
@@ -40,11 +42,16 @@ class CyclesWatch {
   [[nodiscard]] timing::LiveObserver& observer() { return observer_; }
   [[nodiscard]] const timing::CycleModel& model() { return observer_.model(); }
   [[nodiscard]] const timing::CallLedger& ledger() const { return ledger_; }
+  /// Also prints instructions, walks and events from one instant to another, both included, as they come.
+  void print(uint64_t from, uint64_t to);
 
  private:
   timing::LiveObserver observer_;
   timing::Phases phases_;
   timing::CallLedger ledger_;
+  Session& session_;
+  const timing::CostTable& costs_;
+  std::optional<timing::CycleTrace> lines_;
 };
 
 }  // namespace cli

@@ -5,7 +5,9 @@
 #include <chrono>
 #include <cstdio>
 #include <memory>
+#include <optional>
 
+#include "sim/cli/cycles_watch.h"
 #include "sim/cli/exit_codes.h"
 #include "sim/cli/machine_subcommands.h"
 #include "sim/cli/run_report.h"
@@ -15,6 +17,7 @@
 #include "sim/replay/recheck.h"
 #include "sim/replay/recorder.h"
 #include "sim/replay/replayer.h"
+#include "sim/timing/report.h"
 #include "sim/trace/json_text.h"
 #include "sim/trace/milestones.h"
 
@@ -23,7 +26,8 @@ namespace {
 
 struct ReplayArguments {
   std::string file, until, disk, firmware, gear;
-  bool verify{}, any_images{}, info{}, json{}, quiet{};
+  bool verify{}, any_images{}, info{}, json{}, quiet{}, cycles{};
+  uint64_t cycles_from{~uint64_t{0}}, cycles_to{~uint64_t{0}};
   std::vector<std::string> bookmark;  ///< instant, text
 };
 
@@ -172,6 +176,7 @@ int run_replay(const ReplayArguments& arguments) {
   loader::MachineConfig config = recording.facts().config;
   if (!arguments.gear.empty())
     config.gear = arguments.gear == "exact" ? loader::GearSetting::Exact : loader::GearSetting::Fast;
+  if (arguments.cycles) config.gear = loader::GearSetting::Exact;
   auto made = Session::over(config, std::move(parts.value()), arguments.until);
   if (!made) return complain(exit_usage, made.error().message);
   Session& session = *made.value();
@@ -189,11 +194,18 @@ int run_replay(const ReplayArguments& arguments) {
                                      {.images = false, .debug_print = false}};
   session.listen(milestones);
   if (const support::Status started = session.start(); !started) return complain(exit_environment, started.error().message);
+  const timing::CostTable costs;
+  std::optional<CyclesWatch> cycles;
+  if (arguments.cycles) {
+    session.machine().observe(&cycles.emplace(session, costs).observer());
+    if (arguments.cycles_from != ~uint64_t{0}) cycles->print(arguments.cycles_from, arguments.cycles_to);
+  }
 
   const auto begin = std::chrono::steady_clock::now();  // tidy: report only
   const machine::StopReason stop = session.run();
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - begin;  // tidy: report only
   print_result(arguments, session, stop, replayer, elapsed.count());
+  if (cycles) fmt::print("\n{}", timing::report_text(cycles->model(), cycles->ledger(), {}));
   if (replayer.divergence()) {
     if (arguments.json) return exit_different;
     return explain_divergence(recording, *replayer.divergence(), config, images, !other.empty());
@@ -220,8 +232,16 @@ void register_replay(CLI::App& app, int& exit_code) {
                     "Replay although an image is not the recorded one, to see where the runs part (with --verify)");
   command->add_flag("--info", arguments->info, "Only what the file says about the run");
   command->add_option("--bookmark", arguments->bookmark, "Add a bookmark: an instant and a text")->expected(2);
+  auto* cycles = command->add_flag("--cycles", arguments->cycles,
+                                   "Count cycles and report where they went; they are those of the recorded run");
+  auto* from = command->add_option("--cycles-from", arguments->cycles_from,
+                                   "With --cycles: print each instruction with its cycle from this instant on");
+  auto* to = command->add_option("--cycles-to", arguments->cycles_to, "... and up to this one");
+  from->needs(cycles);
+  to->needs(from);
   command->add_flag("-q,--quiet", arguments->quiet, "Only the end report");
-  command->add_flag("--json", arguments->json, "One JSON document instead of text");
+  auto* json = command->add_flag("--json", arguments->json, "One JSON document instead of text");
+  cycles->excludes(json);
   command->footer(std::string{"Examples:\n"
                               "  airlock run --record boot.air --embed     record a boot with its images\n"
                               "  airlock replay boot.air --verify          the same boot, checked\n"

@@ -100,10 +100,9 @@ support::Status show_cycles(trace::Reader& reader, const TraceArguments& argumen
   feeder.model().listen(lines);
   TRY(read_all(reader, format.to, output, [&](const trace::Record& record) { feeder.on(record); }));
   feeder.finish();
-  if (feeder.missing_walks() == 0) return support::Unit{};
-  return support::Error{fmt::format("{} walks of page tables are not in the trace and count nothing; record it with "
-                                    "`airlock run --trace FILE --cycles`",
-                                    feeder.missing_walks())};
+  const std::string doubt = feeder.doubt();
+  if (doubt.empty()) return support::Unit{};
+  return support::Error{doubt};
 }
 
 support::Status show(trace::Reader& reader, const TraceArguments& arguments,

@@ -99,8 +99,7 @@ void CycleTrace::on(const InstructionCost& cost) {
   const trace::Instruction decoded = disassembler_.decode(record);
   if (options_.json) return instruction_json(cost, decoded);
   instruction_text(cost, decoded);
-  if (options_.walks)
-    for (const WalkCost& walk : cost.walks) walk_text(walk);
+  for (const WalkCost& walk : cost.walks) walk_text(walk);
 }
 
 void CycleTrace::instruction_text(const InstructionCost& cost, const trace::Instruction& decoded) {
@@ -152,8 +151,10 @@ void CycleTrace::instruction_json(const InstructionCost& cost, const trace::Inst
 }
 
 void CycleTrace::on(const support::Event& event, const Charge& charge, Quarters start) {
-  if (event.kind == support::EventKind::ImageLoaded) images_.load(event.text, event.a, event.b, event.c);
-  if (event.kind == support::EventKind::ImageUnloaded) images_.unload(event.text, event.a);
+  if (options_.loads_images) {
+    if (event.kind == support::EventKind::ImageLoaded) images_.load(event.text, event.a, event.b, event.c);
+    if (event.kind == support::EventKind::ImageUnloaded) images_.unload(event.text, event.a);
+  }
   if (!wanted(event.at, event.vtl, event.rip, 0)) return;
   const trace::EventDescription description = trace::describe(event, &images_);
   if (options_.json) {

@@ -17,7 +17,7 @@ struct CycleTraceOptions {
   std::optional<uint8_t> vtl{};  ///< only this level
   uint64_t from{};               ///< first and last instant, both included
   uint64_t to{~uint64_t{0}};
-  bool walks{true};              ///< also the references of walks
+  bool loads_images{true};       ///< false: somebody else keeps the catalogue up to date
   bool events_only{};
   std::string image{};           ///< only instructions inside this image, by file or module name
   bool json{};

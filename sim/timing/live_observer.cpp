@@ -1,5 +1,7 @@
 #include "sim/timing/live_observer.h"
 
+#include <fmt/format.h>
+
 #include <cstring>
 
 #include "mmu/explain.h"
@@ -83,7 +85,8 @@ Walk LiveObserver::walk(const trace::InstructionRecord& record, uint64_t gva, mm
 void TraceFeeder::on(const trace::Record& record) {
   if (const auto* executed = std::get_if<trace::InstructionRecord>(&record)) {
     finish();
-    held_ = *executed;
+    if (!executed->has_registers) ++without_registers_;
+    else held_ = *executed;
     return;
   }
   const auto& event = std::get<trace::EventRecord>(record);
@@ -101,6 +104,14 @@ void TraceFeeder::finish() {
   held_.reset();
   answers_.clear();
   next_answer_ = 0;
+}
+
+std::string TraceFeeder::doubt() const {
+  constexpr const char* remedy = "record it with `airlock run --trace FILE --cycles`";
+  if (without_registers_ != 0)
+    return fmt::format("the trace knows no registers, so nobody can say what memory was touched; {}", remedy);
+  if (missing_ == 0) return "";
+  return fmt::format("{} walks of page tables are not in the trace and count nothing; {}", missing_, remedy);
 }
 
 Walk TraceFeeder::walk(const trace::InstructionRecord&, uint64_t gva, mmu::AccessKind kind) {

@@ -63,6 +63,8 @@ class TraceFeeder final : private WalkSource {
   /// Walks that the trace does not have. If there are any, it was recorded without --cycles, or with other numbers in
   /// the cost table, and the cycles are not those of the run.
   [[nodiscard]] uint64_t missing_walks() const { return missing_; }
+  /// Why the cycles are not those of the run, as a sentence without its end; empty if they are.
+  [[nodiscard]] std::string doubt() const;
 
  private:
   Walk walk(const trace::InstructionRecord& record, uint64_t gva, mmu::AccessKind kind) override;
@@ -71,7 +73,7 @@ class TraceFeeder final : private WalkSource {
   std::optional<trace::InstructionRecord> held_;
   std::vector<Walk> answers_;
   size_t next_answer_{};
-  uint64_t missing_{};
+  uint64_t missing_{}, without_registers_{};
 };
 
 }  // namespace timing

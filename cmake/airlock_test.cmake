@@ -12,7 +12,7 @@ function(airlock_test)
     message(FATAL_ERROR "airlock_test needs NAME, LABELS and SOURCES; not understood: '${A_UNPARSED_ARGUMENTS}'")
   endif()
   if(NOT A_TIMEOUT)
-    set(A_TIMEOUT 300)
+    set(A_TIMEOUT 1200)  # against hanging, never a measure of speed
   endif()
   add_executable(test_${A_NAME} ${A_SOURCES})
   target_link_libraries(test_${A_NAME} PRIVATE ${A_LIBS} airlock_options Catch2::Catch2WithMain)

@@ -14,6 +14,8 @@ void register_run(CLI::App& app, int& exit_code);
 void register_replay(CLI::App& app, int& exit_code);
 /// `airlock diff A.air B.air [--limit N] [--json]`
 void register_diff(CLI::App& app, int& exit_code);
+/// `airlock seek [FILE.air | MACHINE.toml] [--at WHAT] [--step N] [--back WHAT] [--who-wrote WHAT] [--json]`
+void register_seek(CLI::App& app, int& exit_code);
 /// `airlock explain ADDRESS [MACHINE.toml] [--until WHAT] [--access r|w|x] [--user] [--process NAME] [--json]`
 void register_explain(CLI::App& app, int& exit_code);
 /// `airlock cycles [MACHINE.toml | --trace FILE] [--until WHAT] [--calls] [--shadow] [--json] [--table]`

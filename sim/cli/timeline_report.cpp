@@ -1,0 +1,218 @@
+#include "sim/cli/timeline_report.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "sim/trace/event_names.h"
+#include "sim/trace/event_text.h"
+
+namespace cli {
+namespace {
+
+using abi::hv::Vtl;
+using support::EventKind;
+using support::Instant;
+
+/// How much is shown around a position.
+constexpr uint64_t instructions_before = 3;
+constexpr int instructions_after = 4, events_around = 2;
+
+std::vector<std::string> folders() {
+  const std::string folder = guest_folder();
+  return folder.empty() ? std::vector<std::string>{} : std::vector{folder + "/images"};
+}
+
+/// Little-endian values of a register's or an entry's size as a number, longer ones as bytes.
+std::string value_text(const std::vector<uint8_t>& bytes) {
+  std::vector<uint8_t> value = bytes;
+  if (value.size() == 16 && std::all_of(value.begin() + 8, value.end(), [](uint8_t byte) { return byte == 0; }))
+    value.resize(8);
+  if (value.size() > 8) return fmt::format("{:02x}", fmt::join(bytes, " "));
+  uint64_t number = 0;
+  std::memcpy(&number, value.data(), value.size());
+  return fmt::format("{:#x}", number);
+}
+
+std::string rights_text(const mmu::SlatMapping& mapping) {
+  if (!mapping.mapped) return "nothing mapped";
+  std::string text;
+  if (mapping.rights.read) text += 'r';
+  if (mapping.rights.write) text += 'w';
+  if (mapping.rights.kernel_execute) text += 'x';
+  if (mapping.rights.user_execute) text += 'u';
+  return text.empty() ? "no rights" : text;
+}
+
+}  // namespace
+
+TimelineReport::TimelineReport(debugger::Timeline& timeline, std::string process, bool json)
+    : timeline_{timeline}, process_{std::move(process)}, json_{json} {
+  learn_names();
+}
+
+/// Images and processes as they were announced up to now.
+void TimelineReport::learn_names() {
+  processes_ = {};
+  images_ = loader::ImageCatalog{folders()};
+  (void)timeline_.history().first({}, [&](const support::Event& event) {
+    if (event.at > timeline_.now()) return true;
+    processes_.on(event);
+    if (event.kind == EventKind::ImageLoaded) images_.load(event.text, event.a, event.b, event.c);
+    if (event.kind == EventKind::ImageUnloaded) images_.unload(event.text, event.a);
+    return false;
+  });
+}
+
+TargetContext TimelineReport::context() const { return {timeline_.machine(), processes_, images_, process_}; }
+
+std::string TimelineReport::name(uint64_t rip, uint64_t cr3) const {
+  const std::string known = images_.describe(rip, cr3);
+  return known.empty() ? fmt::format("{:#x}", rip) : fmt::format("{:#x} {}", rip, known);
+}
+
+support::Status TimelineReport::go_back(const Target& target) {
+  const debugger::Conditions conditions = TRY(conditions_of(target, context()));
+  const Instant from = timeline_.now();
+  const auto move = timeline_.reverse_continue(conditions);
+  if (move.arrival != debugger::Arrival::Hit) {
+    (void)timeline_.seek(from);
+    return support::Error{"--back: that did not happen before this position"};
+  }
+  learn_names();
+  return support::Unit{};
+}
+
+std::string TimelineReport::instruction_here() {
+  const vtl::VirtualProcessor& vp = timeline_.machine().processor();
+  trace::InstructionRecord record = trace::capture(timeline_.now(), vp);
+  const uint64_t count = mmu::read_gva(timeline_.machine().translator(), timeline_.machine().view(vp.active),
+                                       abi::Gva{record.rip}, record.bytes, vp.cpl() == 3);
+  const trace::Instruction instruction = disassembler_.decode(record.code_bits, record.rip, {record.bytes.data(), count});
+  const std::string text = instruction.length == 0 ? "?" : instruction.mnemonic + " " + instruction.operands;
+  return fmt::format("{:>12}  VTL {} ring {}  {:<48} {}", timeline_.now().ticks, static_cast<unsigned>(vp.active), vp.cpl(),
+                     name(record.rip, vp.context().cr3), text);
+}
+
+void TimelineReport::print_registers() const {
+  const vtl::VirtualProcessor& vp = timeline_.machine().processor();
+  constexpr const char* shown[] = {"rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "rsp", "r8", "r9", "r10", "r11",
+                                   "r12", "r13", "r14", "r15", "rip", "rflags", "cr0", "cr2", "cr3", "cr4"};
+  int column = 0;
+  trace::JsonLine json;
+  for (const char* which : shown) {
+    const uint64_t value = debugger::register_value(*debugger::find_register(which), vp, vp.active).low;
+    if (json_) json.hex(which, value);
+    else fmt::print("{:>6} {:016x}{}", which, value, ++column % 4 == 0 ? "\n" : "  ");
+  }
+  if (!json_) {
+    fmt::print("\n");
+    return;
+  }
+  json.number("instant", timeline_.now().ticks).number("instruction", timeline_.instructions());
+  json.number("vp", vp.index).number("vtl", static_cast<unsigned>(vp.active)).number("ring", vp.cpl());
+  fmt::print("{}\n", json.text("symbol", images_.describe(vp.context().rip, vp.context().cr3)).line());
+}
+
+void TimelineReport::position() {
+  const Instant here = timeline_.now();
+  if (json_) return print_registers();
+  fmt::print("Instant {}, instruction {}.\n\n", here.ticks, timeline_.instructions());
+  print_registers();
+  fmt::print("\n");
+  const uint64_t back = std::min(instructions_before, timeline_.instructions());
+  const bool between = timeline_.machine().processor().halted;
+  (void)timeline_.reverse_step(back);
+  for (uint64_t i = 0; i < back + instructions_after; ++i) {
+    const bool present = timeline_.now() == here;
+    fmt::print("{} {}\n", present ? ">" : " ", instruction_here());
+    if (timeline_.step_forward() != debugger::Arrival::There) break;
+  }
+  (void)timeline_.seek(here);
+  if (between) fmt::print("  The processor waits in HLT here.\n");
+  fmt::print("\nEvents around:\n");
+  std::vector<std::string> lines;
+  const auto line = [&](const trace::EventRecord& record) {
+    const support::Event event = record.view();
+    return fmt::format("  {:>12}  VTL {}  {}\n", event.at.ticks, static_cast<unsigned>(event.vtl),
+                       trace::to_text(event, trace::describe(event, &images_)));
+  };
+  (void)timeline_.history().last(here, [&](const support::Event& event) {
+    trace::EventRecord record{.event = event, .has_frame = event.frame != nullptr, .frame = {}, .text = std::string{event.text}};
+    if (event.frame != nullptr) std::copy_n(event.frame, record.frame.size(), record.frame.begin());
+    lines.push_back(line(record));
+    return lines.size() == events_around;
+  }, {});
+  for (auto text = lines.rbegin(); text != lines.rend(); ++text) fmt::print("{}", *text);
+  int after = 0;
+  (void)timeline_.history().first(here, [&](const support::Event& event) {
+    trace::EventRecord record{.event = event, .has_frame = event.frame != nullptr, .frame = {}, .text = std::string{event.text}};
+    if (event.frame != nullptr) std::copy_n(event.frame, record.frame.size(), record.frame.begin());
+    fmt::print("{}", line(record));
+    return ++after == events_around;
+  });
+}
+
+void TimelineReport::print_answer(const debugger::Answer& answer, const std::string& change) {
+  const debugger::Hit& hit = answer.hit;
+  std::string event;
+  if (answer.event) event = trace::to_text(answer.event->view(), trace::describe(answer.event->view(), &images_));
+  if (json_) {
+    fmt::print("{}\n", trace::JsonLine{}
+                           .number("instant", hit.at.ticks)
+                           .number("vp", hit.vp)
+                           .number("vtl", static_cast<unsigned>(hit.vtl))
+                           .number("ring", hit.cpl)
+                           .hex("rip", hit.rip)
+                           .text("symbol", images_.describe(hit.rip, hit.cr3))
+                           .boolean("between_instructions", hit.between)
+                           .text("old", value_text(hit.before))
+                           .text("new", value_text(hit.after))
+                           .text("change", change)
+                           .text("event", event)
+                           .line());
+    return;
+  }
+  fmt::print("\nLast written at instant {} by VP {}, VTL {}, ring {}, {}\n  {}\n", hit.at.ticks, hit.vp,
+             static_cast<unsigned>(hit.vtl), hit.cpl, name(hit.rip, hit.cr3), change);
+  if (hit.between) fmt::print("  when an interrupt was delivered before that instruction\n");
+  if (!event.empty()) fmt::print("  at that instant: {}\n", event);
+  (void)timeline_.seek(hit.at);
+  fmt::print("  {}\n", instruction_here());
+}
+
+support::Status TimelineReport::who_wrote(const Target& target) {
+  const Instant here = timeline_.now();
+  std::optional<debugger::Answer> answer;
+  std::string change;
+  if (target.kind == Target::Kind::Slat) {
+    const Vtl vtl = target.vtl.value_or(Vtl::Vtl0);
+    auto found = TRY(debugger::last_permission_change(timeline_, vtl, abi::Gpa{target.value}));
+    if (found) {
+      change = fmt::format("rights of VTL {} to page {:#x}: {} -> {}", static_cast<unsigned>(vtl),
+                           target.value & ~(abi::page_size - 1), rights_text(found->before), rights_text(found->after));
+      answer = std::move(found->answer);
+    }
+  } else if (target.kind == Target::Kind::Pte) {
+    const std::optional<uint64_t> root = TRY(root_of(target, context()));
+    answer = TRY(debugger::last_mapping_change(timeline_, vtl_of(target, context()), root, abi::Gva{target.value},
+                                               target.level));
+  } else {
+    const debugger::Conditions watches = TRY(conditions_of(target, context()));
+    if (!std::all_of(watches.begin(), watches.end(), debugger::is_watch))
+      return support::Error{"--who-wrote asks for memory, a register, pte: or slat:"};
+    answer = debugger::last_write(timeline_, watches);
+  }
+  if (!answer) {
+    fmt::print("{}\n", json_ ? std::string{"{\"written\":false}"} : "\nNobody has written it since the machine began.");
+    return support::Unit{};
+  }
+  if (change.empty()) change = fmt::format("{} -> {}", value_text(answer->hit.before), value_text(answer->hit.after));
+  print_answer(*answer, change);
+  (void)timeline_.seek(here);
+  return support::Unit{};
+}
+
+}  // namespace cli

@@ -1,0 +1,38 @@
+#pragma once
+// Prints where a timeline stands and what it was asked.
+#include <string>
+
+#include "sim/cli/timeline_target.h"
+#include "sim/trace/json_text.h"
+
+namespace cli {
+
+class TimelineReport {
+ public:
+  /// `timeline` must outlive this.
+  TimelineReport(debugger::Timeline& timeline, std::string process, bool json);
+
+  /// Moves back to the last time that `target` was met. Errors: it never was; it names nothing here.
+  support::Status go_back(const Target& target);
+  /// Registers, the instructions around, the events around.
+  void position();
+  /// The answer to "who wrote it last". Errors: the question makes no sense here.
+  support::Status who_wrote(const Target& target);
+
+ private:
+  void learn_names();
+  [[nodiscard]] TargetContext context() const;
+  [[nodiscard]] std::string name(uint64_t rip, uint64_t cr3) const;
+  [[nodiscard]] std::string instruction_here();
+  void print_registers() const;
+  void print_answer(const debugger::Answer& answer, const std::string& change);
+
+  debugger::Timeline& timeline_;
+  std::string process_;
+  bool json_;
+  ProcessList processes_;
+  loader::ImageCatalog images_;
+  trace::Disassembler disassembler_;
+};
+
+}  // namespace cli

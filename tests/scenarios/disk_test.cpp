@@ -55,18 +55,18 @@ TEST_CASE("Without the secure kernel on the disk the machine boots and says that
   EXPECT(seen.has(EventKind::Milestone, "thief: 9 of 9 attempts succeeded"));
 }
 
-TEST_CASE("Without winload or without a disk the firmware says so and powers off") {
+TEST_CASE("Without winload or without a disk the firmware says so and resets") {
   machine::StopReason stop{};
   DiskVariant disk;
   disk.remove(std::string{boot_folder} + "winload.efi");
   const Recorder seen = boot(disk, bare_machine(), stop);
-  EXPECT(stop == machine::StopReason::PowerOff);
+  EXPECT(stop == machine::StopReason::Reset);
   EXPECT(seen.has(EventKind::Milestone, "winload.efi: not found"));
 
   loader::MachineConfig config = bare_machine();
   config.disk = "none";
   MachineRun empty{config};
-  EXPECT(empty.finish() == machine::StopReason::PowerOff);
+  EXPECT(empty.finish() == machine::StopReason::Reset);
   EXPECT(empty.seen().has(EventKind::Milestone, "no ATA disk"));
 }
 
@@ -76,7 +76,7 @@ TEST_CASE("Garbage in place of NTOS ends the boot with a message, not with a cra
   machine::StopReason stop{};
   const Recorder seen = boot(disk, with_vsm(), stop);
   INFO(seen.milestones());
-  EXPECT(stop == machine::StopReason::PowerOff);
+  EXPECT(stop == machine::StopReason::Reset);
   EXPECT(seen.has(EventKind::Milestone, "ntoskrnl.exe"));
   CHECK_FALSE(seen.has(EventKind::Milestone, "KiSystemStartup"));
 }

@@ -203,6 +203,7 @@ TEST_CASE("The secret is in VTL 1's memory and in no page that VTL 0 may read") 
 
 TEST_CASE("No register of VTL 0 ever holds eight bytes of the secret") {
   REQUIRE(guarded().registers.size() > 50);
+  REQUIRE(guarded().needles.size() == 4);
   for (const Bytes& needle : guarded().needles)
     for (size_t at = 0; at + 8 <= needle.size(); ++at)
       for (const Bytes& registers : guarded().registers) {
@@ -211,7 +212,7 @@ TEST_CASE("No register of VTL 0 ever holds eight bytes of the secret") {
       }
 }
 
-TEST_CASE("When the trustlet is gone its pages come back to VTL 0 without the secret") {
+TEST_CASE("When the system has ended, VTL 0 still finds nothing of the secret") {
   EXPECT(guarded().left_at_the_end == 0);
 }
 

@@ -57,9 +57,17 @@ TimelineReport::TimelineReport(debugger::Timeline& timeline, std::string process
 void TimelineReport::learn_names() {
   processes_ = {};
   images_ = loader::ImageCatalog{folders()};
+  // The secure kernel announces a trustlet's images with its own tables, then the trustlet with the tables of the two.
+  std::vector<loader::LoadedImage> of_the_next_trustlet;
   (void)timeline_.history().first({}, [&](const support::Event& event) {
     if (event.at > timeline_.now()) return true;
     processes_.on(event);
+    if (event.vtl == Vtl::Vtl1 && event.kind == EventKind::ImageLoaded && event.a >> 63 == 0)
+      of_the_next_trustlet.push_back({std::string{event.text}, "", event.a, event.b, 0, nullptr});
+    if (event.vtl == Vtl::Vtl1 && event.kind == EventKind::ProcessCreated) {
+      for (const loader::LoadedImage& image : of_the_next_trustlet) images_.load(image.name, image.base, image.size, event.b);
+      of_the_next_trustlet.clear();
+    }
     if (event.kind == EventKind::ImageLoaded) images_.load(event.text, event.a, event.b, event.c);
     if (event.kind == EventKind::ImageUnloaded) images_.unload(event.text, event.a);
     return false;

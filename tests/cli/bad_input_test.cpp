@@ -136,7 +136,7 @@ TEST_CASE("A trace file that cannot be written in full exits with 5, and what is
   expect_refusal(airlock({"run", "-q", "--trace", folder.file("no/such/folder")}), cli::exit_io, "no/such/folder");
 
   ProgramOptions small;
-  small.file_size_limit = 60'000;
+  small.file_size_limit = 20'000;
   expect_refusal(airlock({"run", "-q", "--until", "hypervisor", "--trace", file}, small), cli::exit_io, file);
   if (std::filesystem::exists(file)) {
     const ProgramResult part = airlock({"trace", file, "--summary"});

@@ -7,6 +7,27 @@
 
 namespace trace {
 
+namespace {
+
+uint64_t word_at(const uint8_t* bytes) {
+  uint64_t value;
+  std::memcpy(&value, bytes, sizeof value);
+  return value;
+}
+
+/// The code begins with the line's bytes, of which there are some. In two words: this is done for each instruction.
+bool begins_with(loader::Bytes code, const CodeLine& line) {
+  const size_t length = line.length;
+  if (code.size() < longest_instruction)
+    return length <= code.size() && std::memcmp(line.bytes.data(), code.data(), length) == 0;
+  const uint64_t low = word_at(code.data()) ^ word_at(line.bytes.data());
+  if (length < 8) return low << (8 * (8 - length)) == 0;
+  const uint64_t high = word_at(code.data() + 7) ^ word_at(line.bytes.data() + 7);
+  return low == 0 && high << (8 * (15 - length)) == 0;
+}
+
+}  // namespace
+
 struct RecordEncoder::Lengths {
   Disassembler disassembler;
 };
@@ -43,12 +64,12 @@ const std::vector<uint8_t>& RecordEncoder::finish() {
 /// The line of the record, whose bytes are filled in. `shown`: this chunk has given them already.
 CodeLine& RecordEncoder::line_of(InstructionRecord& record, loader::Bytes code, bool& shown) {
   CodeLine& line = expected_.slot(record.rip);
-  shown = expected_.shown(record.rip, record.code_bits) != nullptr && line.length != 0 && line.length <= code.size() &&
-          std::memcmp(line.bytes.data(), code.data(), line.length) == 0;
+  shown = expected_.shown(record.rip, record.code_bits) != nullptr && line.length != 0 &&
+          begins_with(code, line);
   if (!shown) {
     // The length is known already if the line is only of an earlier chunk.
     const bool same = line.rip == record.rip && line.code_bits == record.code_bits && line.length != 0 &&
-                      line.length <= code.size() && std::memcmp(line.bytes.data(), code.data(), line.length) == 0;
+                      begins_with(code, line);
     const uint8_t length = same ? line.length : lengths_->disassembler.length(record.code_bits, code);
     // Undecodable bytes are kept whole: they are about to fault, and their reader wants to see them.
     const size_t kept = length != 0 ? length : longest_instruction;

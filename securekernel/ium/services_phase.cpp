@@ -73,7 +73,7 @@ NtStatus ServiceSlowFlushRangeList(ServiceCall& call) { return ServiceFlushAddre
 NtStatus ServiceNotifyShutdown(ServiceCall& call) {
   const uint8_t kind = *call.bytes(0x08);
   if (kind > 1) return NtStatus::InvalidParameter;
-  SkpsRundownAll();
+  SkpsWipeAll();
   IumWipeStorage();
   SeWipeKeys();
   SkPhases.shut_down = true;

@@ -5,6 +5,7 @@
 #include "dbg/debug_port.h"
 #include "nk/normal_calls.h"
 #include "rt/arch.h"
+#include "rtl/wipe.h"
 #include "ske/thread.h"
 #include "skmm/boot_memory.h"
 #include "skmm/pfn.h"
@@ -113,6 +114,12 @@ void SkmmDeleteUserMemory(SkProcess& process) {
     process.ranges = range->next;
     release(process, range);
   }
+}
+
+void SkmmWipeUserMemory(const SkProcess& process) {
+  for (const SecureRange* range = process.ranges; range != nullptr; range = range->next)
+    for (uint64_t i = 0; i < range->pages; ++i)
+      RtlSecureZero(SkmmFromPhysical(range->pfns[i] * page_size), page_size);
 }
 
 SecureRange* SkmmFindRange(const SkProcess& process, uint64_t address, uint64_t bytes) {

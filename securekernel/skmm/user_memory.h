@@ -24,6 +24,8 @@ NtStatus SkmmAllocateUserMemory(SkProcess& process, uint64_t& base, uint64_t pag
 NtStatus SkmmFreeUserMemory(SkProcess& process, uint64_t base);
 /// Wipes and gives back everything; NTOS tears down the addresses itself.
 void SkmmDeleteUserMemory(SkProcess& process);
+/// Overwrites all of it; the pages stay VTL 1's, because a machine that goes down opens nothing again.
+void SkmmWipeUserMemory(const SkProcess& process);
 /// Never writable and executable (decisions 1, row 44).
 NtStatus SkmmProtectUserMemory(SkProcess& process, uint64_t address, uint64_t pages, Protection protection);
 /// The range that contains all of [address, address + bytes), or null.

@@ -233,9 +233,13 @@ NtStatus SkpsRundownProcess(uint64_t secure_pid) {
   return NtStatus::InvalidHandle;
 }
 
-void SkpsRundownAll() {
-  for (SkProcess*& slot : processes)
-    if (slot != nullptr) rundown(slot);
+void SkpsWipeAll() {
+  for (SkProcess* process : processes) {
+    if (process == nullptr) continue;
+    process->terminating = true;
+    SkmmWipeUserMemory(*process);
+    free_mailboxes(*process);
+  }
 }
 
 }  // namespace sk

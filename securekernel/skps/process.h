@@ -26,8 +26,8 @@ NtStatus SkpsTerminateThread(uint32_t cookie, uint64_t& exit_status);
 NtStatus SkpsRundownProcess(uint64_t secure_pid);
 /// The running trustlet with this id, or null.
 SkProcess* SkpsFindTrustlet(uint64_t trustlet_id);
-/// Before power off: no secret of any trustlet stays in memory.
-void SkpsRundownAll();
+/// Before power off: no secret of any trustlet stays in memory, and none of its pages goes back to VTL 0.
+void SkpsWipeAll();
 
 /// First instructions of a trustlet's thread: into ring 3 at the image's entry.
 void SkpsStartUserThread();

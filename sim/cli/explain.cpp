@@ -119,7 +119,7 @@ int explain(const ExplainArguments& arguments) {
   const mmu::Access access{mmu::Gva{*address}, kind_of(arguments.access), arguments.user, false};
   StandardOutput out;
   if (!arguments.json) {
-    out.print("At instruction {}. {}\n\n", session.machine().now().ticks, sentence(stop, session.machine()));
+    out.print("At instant {}. {}\n\n", session.machine().now().ticks, sentence(stop, session.machine()));
   }
   print_walks(arguments, session.machine(), access, roots.value(), out);
   return out.finish() ? exit_ok : complain(exit_io, out.why());

@@ -96,7 +96,7 @@ std::string to_text(const RunReport& report, bool colour) {
   std::string text;
   if (report.trophy) {
     const Trophy& trophy = *report.trophy;
-    text += fmt::format("\n{}\n", bold(fmt::format("VTL 0's view of {} (process {}, CR3 {:#x}) at instruction {}:",
+    text += fmt::format("\n{}\n", bold(fmt::format("VTL 0's view of {} (process {}, CR3 {:#x}) at instant {}:",
                                                    trophy.process, trophy.pid, trophy.cr3,
                                                    trace::grouped(trophy.at.ticks)),
                                        colour));

@@ -26,6 +26,8 @@ target_compile_options(airlock_options INTERFACE
   -Wall -Wextra -Wshadow -Wconversion -Wnon-virtual-dtor -Werror
   # TRY() is a GNU statement expression, the one extension in use.
   $<$<CXX_COMPILER_ID:Clang>:-Wno-gnu-statement-expression>
+  # GCC 12 sees uninitialised members in moved std::variant and std::function that are not there.
+  $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>
   # Debug information must not name the build folder.
   -ffile-prefix-map=${CMAKE_SOURCE_DIR}=.
   # A precompiled header that ccache can recognise.

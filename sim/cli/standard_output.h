@@ -21,6 +21,11 @@ class StandardOutput {
   void print(fmt::format_string<Values...> format, Values&&... values) {
     text(fmt::format(format, std::forward<Values>(values)...));
   }
+  void line(std::string_view line) {
+    text(line);
+    text("\n");
+  }
+  [[nodiscard]] bool failed() const { return error_ != 0; }
   /// Flushes. False when something was lost; why() says the system's reason.
   bool finish() {
     if (error_ == 0 && std::fflush(stdout) != 0) error_ = errno;

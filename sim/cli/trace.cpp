@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "sim/cli/exit_codes.h"
+#include "sim/cli/standard_output.h"
 #include "sim/cli/subcommands.h"
 #include "sim/timing/cycle_trace.h"
 #include "sim/timing/live_observer.h"
@@ -25,21 +26,6 @@ struct TraceArguments {
   std::vector<std::string> symbols;
 };
 
-/// Text to standard output; the first failure is remembered and the rest dropped.
-class Output {
- public:
-  void line(std::string_view text) {
-    if (failed_) return;
-    failed_ = std::fwrite(text.data(), 1, text.size(), stdout) != text.size() ||
-              std::fputc('\n', stdout) == EOF;
-  }
-  bool finish() { return std::fflush(stdout) == 0 && !failed_; }
-  [[nodiscard]] bool failed() const { return failed_; }
-
- private:
-  bool failed_{};
-};
-
 /// Feeds one kind of consumer with the records of a trace.
 using Consumer = std::function<void(const trace::Record&)>;
 
@@ -56,7 +42,7 @@ struct Counts {
 };
 
 /// Reads to the end or to the first thing that is wrong; records before that were shown.
-support::Status read_all(trace::Reader& reader, uint64_t to, const Output& output,
+support::Status read_all(trace::Reader& reader, uint64_t to, const StandardOutput& output,
                          const Consumer& consumer) {
   for (;;) {
     const support::Result<trace::Record*> record = reader.read();
@@ -70,7 +56,7 @@ support::Status read_all(trace::Reader& reader, uint64_t to, const Output& outpu
   }
 }
 
-void print_summary(Output& output, const trace::Reader& reader, const Counts& counts) {
+void print_summary(StandardOutput& output, const trace::Reader& reader, const Counts& counts) {
   for (const auto& [key, value] : reader.meta())
     if (key != "events")
       output.line(fmt::format("{:<16} {}", loader::printable(key), loader::printable(value)));
@@ -82,7 +68,7 @@ void print_summary(Output& output, const trace::Reader& reader, const Counts& co
 
 /// Everything before the range is counted too, so that caches and TLB are as they were in the run.
 support::Status show_cycles(trace::Reader& reader, const TraceArguments& arguments, loader::ImageCatalog& images,
-                            Output& output) {
+                            StandardOutput& output) {
   if (reader.detail() != trace::Detail::Full)
     return support::Error{
         "a compact trace does not know which addresses were touched; record it with `airlock run --trace FILE --cycles`"};
@@ -106,7 +92,7 @@ support::Status show_cycles(trace::Reader& reader, const TraceArguments& argumen
 }
 
 support::Status show(trace::Reader& reader, const TraceArguments& arguments,
-                     loader::ImageCatalog& images, Output& output) {
+                     loader::ImageCatalog& images, StandardOutput& output) {
   if (arguments.summary) {
     Counts counts;
     support::Status status =
@@ -149,7 +135,7 @@ int run_trace(TraceArguments arguments) {
     return exit_bad_input;
   }
   loader::ImageCatalog images{arguments.symbols};
-  Output output;
+  StandardOutput output;
   const support::Status status = show(reader.value(), arguments, images, output);
   const bool written = output.finish();
   for (const std::string& complaint : images.complaints())
@@ -159,7 +145,7 @@ int run_trace(TraceArguments arguments) {
     return exit_bad_input;
   }
   if (!written) {
-    fmt::print(stderr, "airlock trace: cannot write standard output: {}\n", std::strerror(errno));
+    fmt::print(stderr, "airlock trace: {}\n", output.why());
     return exit_io;
   }
   return exit_ok;

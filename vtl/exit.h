@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "mmu/access.h"
+#include "vtl/virtual_processor.h"
 
 namespace vtl {
 
@@ -17,6 +18,9 @@ enum class ExitReason : uint8_t {
   MmioRead,  ///< not produced by every engine: see MmioBus; a device page was touched
   MmioWrite,
   Halt,
+  Yield,           ///< the instruction before RIP was PAUSE or locked, and the engine was asked to say so: nothing is pending
+  RegisterAccess,  ///< Interceptions::registers: a control, descriptor-table, LDTR or TR access that is not an MSR
+  Exception,       ///< Interceptions::exceptions: `exception` was about to be delivered
   SlatViolation,      ///< stage 2 refused: fault says what, instruction says with which bytes
   InterruptAccepted,  ///< the offered interrupt was delivered; its handler has not started
   TripleFault,
@@ -33,6 +37,14 @@ struct IoAccess {
   uint32_t value{};  ///< what is written
 };
 
+/// An intercepted access of a register that is no MSR.
+struct ControlRegisterAccess {
+  uint32_t name{};        ///< abi::hv::RegisterName
+  bool write{true};
+  bool memory_operand{};  ///< LGDT, LIDT; LLDT, LTR, LMSW from memory
+  uint64_t low{}, high{};  ///< the value that would be written, as HV_REGISTER_VALUE
+};
+
 /// An instruction that could not complete inside the engine.
 struct Exit {
   ExitReason reason{ExitReason::Deadline};
@@ -45,6 +57,8 @@ struct Exit {
   uint32_t msr{};            ///< MsrRead, MsrWrite
   uint64_t value{};          ///< MsrWrite: EDX:EAX; MmioWrite: the value
   uint8_t vector{};          ///< InterruptAccepted
+  ControlRegisterAccess register_access;  ///< RegisterAccess
+  PendingException exception;      ///< Exception
   const char* detail{""};    ///< MachineFailure: a string literal
 };
 

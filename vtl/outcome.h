@@ -22,6 +22,7 @@ struct Outcome {
   /// Resume: ticks to add to the time (a VTL switch is one instruction; a refused try takes one).
   uint8_t ticks{};
   bool vtl_changed{};  ///< VirtualProcessor::active is another VTL than before
+  bool yields{};       ///< the VP waits for others (HvCallNotifyLongSpinWait): another may run first
   PendingException exception{};
   const char* detail{""};  ///< a string literal
 

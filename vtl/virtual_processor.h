@@ -105,6 +105,16 @@ struct PendingException {
   STATE_FIELDS(vector, has_error_code, error_code, parameter)
 };
 
+/// What somebody above wants to know before it happens in one VTL of one VP. The hypervisor writes it; the engine leaves
+/// with an Exit instead of performing what is listed, and everything else costs nothing.
+struct Interceptions {
+  uint64_t registers{};         ///< as HvX64RegisterCrInterceptControl (section 5.6)
+  uint64_t cr0_mask{~uint64_t{0}}, cr4_mask{~uint64_t{0}};  ///< a write counts only if it changes one of these bits
+  uint64_t misc_enable_mask{~uint64_t{0}};
+  uint32_t exceptions{};        ///< bit n: exception n leaves with ExitReason::Exception instead of being delivered
+  STATE_FIELDS(registers, cr0_mask, cr4_mask, misc_enable_mask, exceptions)
+};
+
 /// Private to one VTL of one VP.
 struct VtlContext {
   uint64_t rip{}, rsp{}, rflags{2};
@@ -121,27 +131,37 @@ struct VtlContext {
   uint8_t tpr{};            ///< task priority of this VTL's local APIC; CR8 is bits 7:4 of it
   bool interrupt_shadow{};  ///< the instruction after STI or MOV SS
   bool nmi_masked{};
+  bool nmi_pending{};  ///< delivered at the next boundary with nmi_masked clear
   bool exception_pending{};
   PendingException pending;  ///< delivered before the next instruction of this VTL
   /// Waits in HLT while another VTL runs; for the active VTL see VirtualProcessor::halted.
   bool halted{};
+  Interceptions interceptions;
   uint64_t
       changes{};  ///< counts writes from outside the engine: one that caches a context reloads it
 
   STATE_FIELDS(rip, rsp, rflags, cr0, cr3, cr4, efer, dr7, segments, ldtr, tr, gdtr, idtr, star, lstar, cstar,
                sfmask, kernel_gs_base, sysenter_cs, sysenter_esp, sysenter_eip, pat, tsc_aux, tsc_offset, misc_enable,
-               tpr, interrupt_shadow, nmi_masked, exception_pending, pending, halted, (changes))
+               tpr, interrupt_shadow, nmi_masked, nmi_pending, exception_pending, pending, halted, interceptions, (changes))
 };
 
 /// One virtual processor: shared registers once, private registers per VTL.
 struct VirtualProcessor {
-  uint32_t index{};
+  uint32_t index{};       ///< HV_VP_INDEX: within its partition
+  uint32_t number{};      ///< among all virtual processors of the machine
+  uint8_t partition{1};   ///< to which it belongs, as in mmu::AddressSpace; the root is 1
   Vtl active{Vtl::Vtl0};
   SharedRegisters shared;
   VtlArray<VtlContext> contexts;
   bool halted{};  ///< the active VTL waits in HLT
+  /// Reasons not to run at all: waits for SIPI or StartVirtualProcessor; an intercept of it is not answered; somebody
+  /// stopped it (HvRegisterInternalActivityState bit 0, HvRegisterInterceptSuspend, HvRegisterExplicitSuspend).
+  bool startup_suspend{}, intercept_suspend{}, explicit_suspend{};
 
-  STATE_FIELDS((index), active, shared, contexts, halted)
+  STATE_FIELDS((index), (number), (partition), active, shared, contexts, halted, startup_suspend, intercept_suspend,
+               explicit_suspend)
+  /// No interrupt can make it run: somebody else must.
+  [[nodiscard]] bool suspended() const { return startup_suspend || intercept_suspend || explicit_suspend; }
   [[nodiscard]] const char* state_error() const {
     return static_cast<uint8_t>(active) < abi::hv::implemented_vtls ? "" : "it runs in a VTL that does not exist";
   }

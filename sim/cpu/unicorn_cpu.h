@@ -12,7 +12,9 @@ namespace cpu {
 struct CpuConfig {
   Gear gear{Gear::Fast};
   uint64_t seed{};      ///< of RDRAND and RDSEED
-  uint32_t vp_index{};  ///< each virtual processor has its own stream
+  uint32_t vp_index{};  ///< VirtualProcessor::number; each virtual processor has its own stream
+  bool yield_at_pause{};   ///< PAUSE leaves with ExitReason::Yield when it has retired
+  bool yield_at_locked{};  ///< so does each locked instruction (LOCK prefix, XCHG with memory)
 };
 
 /// One virtual processor's engine; engines of VTLs are made when they first run. Refuses, with the reason, if the library

@@ -24,12 +24,29 @@ inline constexpr uint64_t maximum_memory = uint64_t{3} << 30;
 inline constexpr uint64_t memory_granule = uint64_t{2} << 20;
 inline constexpr uint64_t default_memory = uint64_t{128} << 20;
 
+/// Who runs next when a machine has several virtual processors. All are functions of the machine alone.
+enum class SchedulerPolicy : uint8_t {
+  RoundRobin,   ///< in order of their number, each for one quantum
+  Random,       ///< the next and its slice are drawn from the scheduler's own stream
+  Adversarial,  ///< as Random, and may change after each VTL switch, hypercall, intercept, PAUSE and locked instruction
+};
+
+inline constexpr uint32_t maximum_processors = 8;
+inline constexpr uint32_t minimum_quantum = 100, maximum_quantum = 100'000'000;
+
 struct MachineConfig {
   // [machine]
   uint64_t memory_bytes{
       default_memory};  ///< RAM of the guests, without the hypervisor's own region
   uint64_t seed{1};     ///< of every random stream of the machine; 0 .. 2^63-1
   GearSetting gear{GearSetting::Fast};
+
+  uint32_t processors{1};  ///< of the root partition: 1 to maximum_processors
+
+  // [scheduler]
+  SchedulerPolicy scheduler_policy{SchedulerPolicy::RoundRobin};
+  uint64_t scheduler_seed{1};  ///< 0 .. 2^63-1
+  uint32_t quantum{50'000};    ///< instructions of a slice: minimum_quantum to maximum_quantum
 
   // [boot]
   /// Files on the host; empty means the ones that the build makes. A relative path in a machine

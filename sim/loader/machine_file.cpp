@@ -131,6 +131,35 @@ Status read_seed(const Reading& reading) {
   return Unit{};
 }
 
+Status bounded(const Reading& reading, uint64_t least, uint64_t most, uint32_t& out) {
+  const std::string allowed = fmt::format("an integer from {} to {}", least, most);
+  const uint64_t value = TRY(whole_number(reading, allowed));
+  if (value < least || value > most) return refuse(reading, fmt::format("is {}", value), allowed);
+  out = static_cast<uint32_t>(value);
+  return Unit{};
+}
+
+Status read_processors(const Reading& reading) {
+  return bounded(reading, 1, maximum_processors, reading.config.processors);
+}
+
+Status read_policy(const Reading& reading) {
+  static constexpr Choice<SchedulerPolicy> policies[] = {
+      {"round-robin", SchedulerPolicy::RoundRobin},
+      {"random", SchedulerPolicy::Random},
+      {"adversarial", SchedulerPolicy::Adversarial}};
+  return choice(reading, policies, reading.config.scheduler_policy);
+}
+
+Status read_scheduler_seed(const Reading& reading) {
+  reading.config.scheduler_seed = TRY(whole_number(reading, "an integer from 0 to 2^63-1"));
+  return Unit{};
+}
+
+Status read_quantum(const Reading& reading) {
+  return bounded(reading, minimum_quantum, maximum_quantum, reading.config.quantum);
+}
+
 Status read_gear(const Reading& reading) {
   static constexpr Choice<GearSetting> gears[] = {{"fast", GearSetting::Fast},
                                                   {"exact", GearSetting::Exact}};
@@ -188,7 +217,10 @@ struct Section {
   std::string_view name;
   std::span<const Key> keys;
 };
-constexpr Key machine_keys[] = {{"memory", read_memory}, {"seed", read_seed}, {"gear", read_gear}};
+constexpr Key machine_keys[] = {{"memory", read_memory}, {"seed", read_seed}, {"gear", read_gear},
+                                {"processors", read_processors}};
+constexpr Key scheduler_keys[] = {
+    {"policy", read_policy}, {"seed", read_scheduler_seed}, {"quantum", read_quantum}};
 constexpr Key boot_keys[] = {{"disk", read_disk},
                              {"firmware", read_firmware},
                              {"hypervisorlaunchtype", read_hypervisor_launch_type},
@@ -198,7 +230,7 @@ constexpr Key boot_keys[] = {{"disk", read_disk},
                              {"hvci", read_hvci}};
 constexpr Key limit_keys[] = {{"instructions", read_instructions}};
 constexpr Section sections[] = {
-    {"machine", machine_keys}, {"boot", boot_keys}, {"limits", limit_keys}};
+    {"machine", machine_keys}, {"scheduler", scheduler_keys}, {"boot", boot_keys}, {"limits", limit_keys}};
 
 template <class Rows>
 std::string names(const Rows& rows) {
@@ -297,7 +329,7 @@ Result<MachineConfig> parse_machine_text(std::string_view text, const std::strin
     const auto* const section = find(sections, name.str());
     if (section == std::end(sections))
       return Error{
-          fmt::format("{}: unknown section or key \"{}\"; allowed: [machine], [boot], [limits]",
+          fmt::format("{}: unknown section or key \"{}\"; allowed: [machine], [scheduler], [boot], [limits]",
                       place(path, name.source()), printable(name.str()))};
     TRY(read_section(*section, value, path, config));
   }

@@ -40,6 +40,14 @@ const char* hvci_word(loader::HvciSetting setting) {
   }
   return "off";
 }
+const char* policy_word(loader::SchedulerPolicy policy) {
+  switch (policy) {
+    case loader::SchedulerPolicy::RoundRobin: return "round-robin";
+    case loader::SchedulerPolicy::Random: return "random";
+    case loader::SchedulerPolicy::Adversarial: return "adversarial";
+  }
+  return "round-robin";
+}
 
 std::string image_text(const ImageFacts& image) { return fmt::format("{} {}", to_hex(image.hash), image.size); }
 
@@ -113,7 +121,7 @@ Result<ImageFacts> only_image(const Lines& lines, std::string_view key) {
 
 Status parse_config(const Lines& lines, loader::MachineConfig& config) {
   std::string text;
-  for (const char* section : {"machine", "boot", "limits"})
+  for (const char* section : {"machine", "scheduler", "boot", "limits"})
     text += fmt::format("{} = {}\n", section, TRY(only(lines, section)));
   config = TRY(loader::parse_machine_text(text, "configuration"));
   if (!config.disk.empty() || !config.firmware.empty()) return Error{"the configuration names a file"};
@@ -179,16 +187,18 @@ std::string to_hex(const loader::Sha256& hash) {
 
 std::string canonical(const loader::MachineConfig& config) {
   // A new setting must be added here and to machine_file.cpp, or it would not be replayed.
-  const auto& [memory_bytes, seed, gear, disk, firmware, hypervisor, vsm, secure_boot, test_signing, hvci,
+  const auto& [memory_bytes, seed, gear, processors, policy, scheduler_seed, quantum, disk, firmware, hypervisor, vsm, secure_boot, test_signing, hvci,
                instruction_limit] = config;
   static_cast<void>(disk);
   static_cast<void>(firmware);
   return fmt::format(
-      "machine\t{{ memory = \"{}MiB\", seed = {}, gear = \"{}\" }}\n"
+      "machine\t{{ memory = \"{}MiB\", seed = {}, gear = \"{}\", processors = {} }}\n"
+      "scheduler\t{{ policy = \"{}\", seed = {}, quantum = {} }}\n"
       "boot\t{{ hypervisorlaunchtype = \"{}\", vsmlaunchtype = \"{}\", secure_boot = {}, test_signing = {}, hvci = "
       "\"{}\" }}\n"
       "limits\t{{ instructions = {} }}\n",
-      memory_bytes >> 20, seed, gear == loader::GearSetting::Exact ? "exact" : "fast", launch(hypervisor), launch(vsm),
+      memory_bytes >> 20, seed, gear == loader::GearSetting::Exact ? "exact" : "fast", processors,
+      policy_word(policy), scheduler_seed, quantum, launch(hypervisor), launch(vsm),
       on_off(secure_boot), on_off(test_signing), hvci_word(hvci), instruction_limit);
 }
 

@@ -89,7 +89,8 @@ Instruction decode_at(std::span<const uint8_t> bytes, size_t offset, CodeSize co
 
 }  // namespace
 
-BlockFacts examine_block(std::span<const uint8_t> bytes, CodeSize code_size) {
+BlockFacts examine_block(std::span<const uint8_t> bytes, CodeSize code_size,
+                         const BlockRules& rules) {
   BlockFacts facts;
   FlagTracker flags;
   for (size_t offset = 0; offset < bytes.size();) {
@@ -99,7 +100,7 @@ BlockFacts examine_block(std::span<const uint8_t> bytes, CodeSize code_size) {
     if (in.status != DecodeStatus::Ok) break;
     facts.ends_repeated = is_repeated_string(in);
     facts.repeat_address_size = in.address_size;
-    facts.must_step |= only_in_steps(in);
+    facts.must_step |= only_in_steps(in) || (rules.locked_in_steps && is_locked(in));
     facts.has_bit_test |= is_bit_test(in);
     facts.must_step |= !flags.pass(in);
     offset += in.length;
@@ -122,8 +123,9 @@ BlockPoint point_in_block(std::span<const uint8_t> bytes, CodeSize code_size, ui
   return point;
 }
 
-BlockCache::BlockCache(uint64_t ram_pages)
-    : linear_{std::make_unique<Block[]>(slots)},
+BlockCache::BlockCache(uint64_t ram_pages, const BlockRules& rules)
+    : rules_{rules},
+      linear_{std::make_unique<Block[]>(slots)},
       physical_{std::make_unique<Physical[]>(slots)},
       versions_(ram_pages) {}
 
@@ -134,7 +136,7 @@ const BlockFacts& BlockCache::facts_of(uint64_t spa, std::span<const uint8_t> by
   const uint32_t version = versions_[spa / abi::page_size];
   if (entry.spa != spa || entry.size != size || entry.version != version ||
       entry.code_size != code_size)
-    entry = {spa, size, version, code_size, examine_block(bytes, code_size)};
+    entry = {spa, size, version, code_size, examine_block(bytes, code_size, rules_)};
   return entry.facts;
 }
 
@@ -145,7 +147,7 @@ const Block& BlockCache::insert(uint64_t address, std::span<const uint8_t> bytes
   Block& block = linear_[index(address)];
   block.address = address;
   block.facts =
-      in_ram != nullptr ? facts_of(spa, bytes, code_size) : examine_block(bytes, code_size);
+      in_ram != nullptr ? facts_of(spa, bytes, code_size) : examine_block(bytes, code_size, rules_);
   const bool plain =
       !block.facts.must_step && !block.facts.ends_repeated && !block.facts.leaves_undefined;
   block.tag = tag(size, mode) | (plain ? 0 : second_look);

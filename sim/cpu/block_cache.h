@@ -21,8 +21,14 @@ struct BlockFacts {
   bool leaves_undefined{};  ///< flags are undefined when it ends: a bit test wrote them last
 };
 
+/// What besides the engine's own faults forbids running an instruction in a block.
+struct BlockRules {
+  bool locked_in_steps{};  ///< somebody wants to know of each locked instruction
+};
+
 /// Decodes all of `bytes`. What does not decode raises an exception there and so ends the block: it counts as one.
-[[nodiscard]] BlockFacts examine_block(std::span<const uint8_t> bytes, CodeSize code_size);
+[[nodiscard]] BlockFacts examine_block(std::span<const uint8_t> bytes, CodeSize code_size,
+                                       const BlockRules& rules = {});
 
 /// Instructions that begin before `offset`, and whether flags are undefined there.
 struct BlockPoint {
@@ -46,7 +52,7 @@ struct Block {
 /// Two direct-mapped levels. Content never influences results, only the time that they take.
 class BlockCache {
  public:
-  explicit BlockCache(uint64_t ram_pages);
+  BlockCache(uint64_t ram_pages, const BlockRules& rules);
 
   /// For the hot path: where a block of this address would be, and the tag that it has if it is there, is `size` bytes
   /// long, and needs nothing but counting.
@@ -85,6 +91,7 @@ class BlockCache {
   };
   const BlockFacts& facts_of(uint64_t spa, std::span<const uint8_t> bytes, CodeSize code_size);
 
+  BlockRules rules_;
   uint64_t generation_{one_generation};
   std::unique_ptr<Block[]> linear_;
   std::unique_ptr<Physical[]> physical_;

@@ -2,7 +2,7 @@
 #include "abi/x64/exceptions.h"
 #include "abi/x64/paging.h"
 #include "abi/x64/registers.h"
-#include "sim/cpu/system_instructions.h"
+#include "sim/cpu/interception.h"
 
 namespace cpu {
 namespace {
@@ -30,7 +30,10 @@ mmu::AddressSpace space_with(const Surroundings& with, const VtlContext& context
   return space;
 }
 
-Emulation write_cr0(VtlContext& context, uint64_t value, const Surroundings& with) {
+Emulation write_cr0(const Instruction& in, VirtualProcessor& vp, uint64_t value,
+                    const Surroundings& with) {
+  VtlContext& context = vp.context();
+  if (auto exit = intercept_write(vp, in, abi::hv::RegisterName::Cr0, value)) return *exit;
   const bool pg = (value & x64::cr0::pg) != 0, was_pg = (context.cr0 & x64::cr0::pg) != 0;
   if ((value >> 32) != 0 || (pg && (value & x64::cr0::pe) == 0) ||
       ((value & x64::cr0::nw) != 0 && (value & x64::cr0::cd) == 0))
@@ -65,7 +68,10 @@ Emulation write_cr3(VtlContext& context, uint64_t value, const Surroundings& wit
   return retire();
 }
 
-Emulation write_cr4(VtlContext& context, uint64_t value, const Surroundings& with) {
+Emulation write_cr4(const Instruction& in, VirtualProcessor& vp, uint64_t value,
+                    const Surroundings& with) {
+  VtlContext& context = vp.context();
+  if (auto exit = intercept_write(vp, in, abi::hv::RegisterName::Cr4, value)) return *exit;
   const uint64_t changed = value ^ context.cr4;
   const bool long_mode = (context.efer & x64::efer::lma) != 0;
   if ((value & ~cr4_allowed) != 0) return general_protection();
@@ -123,14 +129,14 @@ Emulation move_control(const Instruction& in, VirtualProcessor& vp, const Surrou
   if (size == 4) value &= 0xffffffff;
   switch (number) {
     case 0:
-      return write_cr0(context, value, with);
+      return write_cr0(in, vp, value, with);
     case 2:
       vp.shared.cr2 = value;
       return retire();
     case 3:
       return write_cr3(context, value, with);
     case 4:
-      return write_cr4(context, value, with);
+      return write_cr4(in, vp, value, with);
     case 8:
       return write_cr8(context, value);
     default:
@@ -221,9 +227,8 @@ Emulation load_machine_status(const Instruction& in, VirtualProcessor& vp,
                  with.memory.read_value(linear_address(in, vp), value, Privilege::Supervisor)) {
     return refused(*fault);
   }
-  VtlContext& context = vp.context();
-  const uint64_t kept = context.cr0 & ~uint64_t{0xe};  // PE can be set, not cleared
-  return write_cr0(context, kept | (value & 0xfu), with);
+  const uint64_t kept = vp.context().cr0 & ~uint64_t{0xe};  // PE can be set, not cleared
+  return write_cr0(in, vp, kept | (value & 0xfu), with);
 }
 
 Emulation store_machine_status(const Instruction& in, VirtualProcessor& vp,
@@ -249,8 +254,7 @@ Emulation emulate_control(const Instruction& in, VirtualProcessor& vp, const Sur
   switch (in.opcode) {
     case 0x06:
       if (vp.cpl() != 0) return general_protection();
-      vp.context().cr0 &= ~x64::cr0::ts;
-      return retire();
+      return write_cr0(in, vp, vp.context().cr0 & ~x64::cr0::ts, with);
     case 0x20:
     case 0x22:
       return move_control(in, vp, with);

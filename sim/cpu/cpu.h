@@ -38,7 +38,9 @@ class MmioBus {
 /// registers, memory and TLB.
 struct CpuState {
   support::Prng random{0};  ///< RDRAND and RDSEED
-  bool trap_pending{};      ///< an instruction that was completed outside had TF set
+  /// A debug trap before the next instruction: bits of DR6. That of an instruction that was completed outside, or one
+  /// whose delivery was refused.
+  uint64_t trap_pending{};
   STATE_FIELDS(random, trap_pending)
 };
 

@@ -3,7 +3,7 @@
 #include "abi/x64/paging.h"
 #include "abi/x64/registers.h"
 #include "sim/cpu/descriptor.h"
-#include "sim/cpu/system_instructions.h"
+#include "sim/cpu/interception.h"
 
 namespace cpu {
 namespace {
@@ -35,11 +35,12 @@ Emulation load_table(const Instruction& in, VirtualProcessor& vp, const Surround
                                     Privilege::Supervisor))
     return refused(*fault);
   if (in.code_size != CodeSize::Bits64 && in.operand_size == 2) operand.base &= 0xffffff;
+  const bool global = in.reg_field() == 2;
+  const vtl::DescriptorTable loaded{operand.base, operand.limit};
+  const auto name = global ? abi::hv::RegisterName::Gdtr : abi::hv::RegisterName::Idtr;
+  if (auto exit = intercept_write(vp, in, name, loaded)) return *exit;
   if (!x64::is_canonical(operand.base)) return general_protection();
-  VtlContext& context = vp.context();
-  vtl::DescriptorTable& table = in.reg_field() == 2 ? context.gdtr : context.idtr;
-  table.base = operand.base;
-  table.limit = operand.limit;
+  (global ? vp.context().gdtr : vp.context().idtr) = loaded;
   return retire();
 }
 
@@ -87,8 +88,10 @@ Emulation load_system_segment(const Instruction& in, VirtualProcessor& vp,
   if (auto fault = read_selector(in, vp, with, selector)) return refused(*fault);
   if ((selector & ~3u) == 0) {
     if (task) return general_protection();
-    context.ldtr = {};
-    context.ldtr.selector = selector;
+    vtl::Segment none;
+    none.selector = selector;
+    if (auto exit = intercept_write(vp, in, abi::hv::RegisterName::Ldtr, none)) return *exit;
+    context.ldtr = none;
     return retire();
   }
   const uint32_t error = selector & 0xfffcu;
@@ -110,12 +113,14 @@ Emulation load_system_segment(const Instruction& in, VirtualProcessor& vp,
   vtl::Segment loaded = segment_of(descriptor, selector);
   loaded.base |= (raw[1] & 0xffffffff) << 32;
   if (!x64::is_canonical(loaded.base)) return general_protection(error);
+  constexpr uint16_t busy = 2;
+  if (task) loaded.attributes |= busy;
+  const auto name = task ? abi::hv::RegisterName::Tr : abi::hv::RegisterName::Ldtr;
+  if (auto exit = intercept_write(vp, in, name, loaded)) return *exit;
   if (task) {
-    constexpr uint16_t busy = 2;
     const auto access = static_cast<uint8_t>(raw[0] >> 40 | busy);
     if (auto fault = with.memory.write_value(*address + 5, access, Privilege::Implicit))
       return refused(*fault);
-    loaded.attributes |= busy;
   }
   (task ? context.tr : context.ldtr) = loaded;
   return retire();

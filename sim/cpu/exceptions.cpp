@@ -198,11 +198,22 @@ class Delivery {
   uint32_t external_;
 };
 
+/// CR2, and DR6: B0 to B3 are of this exception only, the others stay until software clears them (SDM vol. 3, 18.2.3).
+void note_parameter(vtl::SharedRegisters& shared, const PendingException& exception) {
+  if (exception.vector == static_cast<uint8_t>(Vector::PageFault)) shared.cr2 = exception.parameter;
+  if (exception.vector == static_cast<uint8_t>(Vector::Debug) && exception.parameter != 0)
+    shared.dr6 = (shared.dr6 & ~x64::dr6::breakpoints) | exception.parameter;
+}
+
 bool is_interrupt(EventSource source) {
   return source == EventSource::External || source == EventSource::SoftwareInterrupt;
 }
 
 }  // namespace
+
+vtl::PendingException single_step_trap() {
+  return {static_cast<uint8_t>(Vector::Debug), false, 0, x64::dr6::bs};
+}
 
 bool makes_double_fault(uint8_t first, uint8_t second) {
   const x64::ExceptionClass a = x64::exception_class(first), b = x64::exception_class(second);
@@ -241,16 +252,18 @@ DeliveryResult deliver_event(vtl::VirtualProcessor& vp, const ProcessorMemory& m
   EventDelivery current = event;
   bool replaced = false;
   const VtlContext before = vp.context();
-  const uint64_t cr2_before = vp.shared.cr2;
+  const uint64_t cr2_before = vp.shared.cr2, dr6_before = vp.shared.dr6;
+  const auto undo = [&] {
+    vp.context() = before;
+    vp.shared.cr2 = cr2_before;
+    vp.shared.dr6 = dr6_before;
+  };
   for (;;) {
-    if (current.exception.vector == static_cast<uint8_t>(Vector::PageFault) &&
-        !is_interrupt(current.source))
-      vp.shared.cr2 = current.exception.parameter;
+    if (!is_interrupt(current.source)) note_parameter(vp.shared, current.exception);
     const Attempt attempt = Delivery{vp, memory, current}.run();
     if (attempt.delivered()) return {DeliveryStatus::Delivered, current.exception, replaced, {}};
     if (attempt.refused) {
-      vp.context() = before;
-      vp.shared.cr2 = cr2_before;
+      undo();
       return {DeliveryStatus::Intercepted, current.exception, replaced, *attempt.refused};
     }
     const uint8_t first = current.exception.vector;
@@ -264,6 +277,10 @@ DeliveryResult deliver_event(vtl::VirtualProcessor& vp, const ProcessorMemory& m
     current.source = EventSource::Fault;
     current.return_rip = instruction_rip;
     replaced = true;
+    if ((before.interceptions.exceptions >> current.exception.vector & 1) != 0) {
+      undo();
+      return {DeliveryStatus::ExceptionIntercepted, current.exception, replaced, {}};
+    }
   }
 }
 

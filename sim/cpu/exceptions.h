@@ -25,6 +25,7 @@ struct EventDelivery {
 enum class DeliveryStatus : uint8_t {
   Delivered,
   Intercepted,  ///< stage 2 refused an access on the way: nothing changed; `refused` says what
+  ExceptionIntercepted,  ///< `delivered` arose on the way, and somebody intercepts it: nothing changed
   TripleFault,
 };
 
@@ -36,11 +37,14 @@ struct DeliveryResult {
   MemoryFault refused;
 };
 
-/// Delivers in the active VTL. A fault on the way is delivered instead, becomes a double fault, or shuts the processor
+/// Delivers in the active VTL. `parameter` of a #PF goes to CR2; that of a #DB has the bits of DR6 that it sets. A fault on the way is delivered instead, becomes a double fault, or shuts the processor
 /// down (SDM vol. 3, table 6-5). With `source` SoftwareInterrupt such a fault is the INT instruction's own: it returns
 /// to `instruction_rip`.
 [[nodiscard]] DeliveryResult deliver_event(vtl::VirtualProcessor& vp, const ProcessorMemory& memory,
                                            const EventDelivery& event, uint64_t instruction_rip);
+
+/// #DB of TF.
+[[nodiscard]] vtl::PendingException single_step_trap();
 
 /// Whether exception `second`, met while `first` is delivered, makes a double fault (SDM vol. 3, table 6-5).
 [[nodiscard]] bool makes_double_fault(uint8_t first, uint8_t second);

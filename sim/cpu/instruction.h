@@ -69,6 +69,8 @@ struct Instruction {
 [[nodiscard]] bool is_missing_memory_form(const Instruction& in);
 /// CMPXCHG r32, r32: the engine clears the upper half of the destination also when it does not write it.
 [[nodiscard]] bool is_register_compare_exchange_32(const Instruction& in);
+/// Its access to memory is locked: LOCK prefix, or XCHG with memory.
+[[nodiscard]] bool is_locked(const Instruction& in);
 /// May read descriptor tables with supervisor rights at any CPL (SDM vol. 3, 4.6.1): segment loads, far transfers, LAR...
 [[nodiscard]] bool reads_descriptors(const Instruction& in);
 

@@ -217,6 +217,11 @@ bool is_register_compare_exchange_32(const Instruction& in) {
          !in.vex;
 }
 
+bool is_locked(const Instruction& in) {
+  if (in.lock) return true;
+  return in.map == OpcodeMap::One && (in.opcode == 0x86 || in.opcode == 0x87) && in.mod() != 3;
+}
+
 bool reads_descriptors(const Instruction& in) {
   const uint8_t op = in.opcode;
   if (in.map == OpcodeMap::Two0F) {

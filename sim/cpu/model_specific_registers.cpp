@@ -1,7 +1,7 @@
 // RDMSR and WRMSR of the registers that the processor owns (abi/x64/msr.def); all others are an exit.
 #include "abi/x64/paging.h"
 #include "abi/x64/registers.h"
-#include "sim/cpu/system_instructions.h"
+#include "sim/cpu/interception.h"
 
 namespace cpu {
 namespace {
@@ -103,6 +103,8 @@ Emulation read_msr(vtl::VirtualProcessor& vp, const Surroundings& with) {
   VtlContext& context = vp.context();
   const auto number = static_cast<uint32_t>(vp.shared.gpr[vtl::Rcx]);
   const auto msr = static_cast<Msr>(number);
+  if (intercepts_msr_read(context, number))
+    return exit_for(vtl::ExitReason::MsrRead, number, 0);
   if (const uint64_t* field = plain_field(context, msr)) return answer(vp, *field);
   switch (msr) {
     case Msr::TimeStampCounter:
@@ -130,6 +132,8 @@ Emulation write_msr(vtl::VirtualProcessor& vp, const Surroundings& with) {
   const auto number = static_cast<uint32_t>(vp.shared.gpr[vtl::Rcx]);
   const uint64_t value = (vp.shared.gpr[vtl::Rdx] << 32) | (vp.shared.gpr[vtl::Rax] & 0xffffffff);
   const auto msr = static_cast<Msr>(number);
+  if (intercepts_msr_write(context, number, value))
+    return exit_for(vtl::ExitReason::MsrWrite, number, value);
   if (uint64_t* field = plain_field(context, msr)) {
     if (!accepts(msr, value)) return general_protection();
     *field = value;
@@ -145,6 +149,9 @@ Emulation write_msr(vtl::VirtualProcessor& vp, const Surroundings& with) {
     case Msr::McgStatus:
       return retire();
     case Msr::MiscEnable:
+      if (value > 1) return general_protection();  // fast strings, and nothing else
+      context.misc_enable = value;
+      return retire();
     case Msr::MtrrCap:
     case Msr::PlatformId:
     case Msr::McgCap:

@@ -25,6 +25,12 @@ Emulation software_interrupt(uint8_t vector) {
   return result;
 }
 
+Emulation pause() {
+  Emulation result = retire();
+  result.pauses = true;
+  return result;
+}
+
 Emulation read_time(VirtualProcessor& vp, const Surroundings& with, bool with_aux) {
   const VtlContext& context = vp.context();
   if (vp.cpl() != 0 && (context.cr4 & x64::cr4::tsd) != 0) return general_protection();
@@ -112,7 +118,7 @@ Emulation emulate_one_byte(const Instruction& in, VirtualProcessor& vp) {
     case 0xf1:
       return raise(static_cast<uint8_t>(x64::Vector::Debug));
     case 0x90:
-      return retire();  // PAUSE
+      return pause();
     case 0xf4:
       return vp.cpl() != 0 ? general_protection() : exit_with(vtl::ExitReason::Halt);
     default:

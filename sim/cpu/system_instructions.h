@@ -29,6 +29,7 @@ struct Emulation {
   MemoryFault refused;
   vtl::Exit exit;
   bool ends_slice{};  ///< retired, and the machine should look at interrupts
+  bool pauses{};      ///< retired, and it was PAUSE
 };
 
 /// What an instruction may need besides the registers.

@@ -44,6 +44,8 @@ class UnicornCpu final : public Cpu {
   void reload();   ///< vp -> engine
   [[nodiscard]] bool can_take_interrupt() const;
   vtl::Exit accept_interrupt();
+  [[nodiscard]] bool nmi_waits() const;
+  MaybeExit take_nmi();
 
   // Single steps.
   [[nodiscard]] bool stepping() const;
@@ -52,6 +54,8 @@ class UnicornCpu final : public Cpu {
   MaybeExit after_step(const Instruction& in, Stop stop, uint64_t trap_before);
   MaybeExit without_engine(const Instruction& in, bool& handled);
   void repair_pushed_flags(const Instruction& in);
+  MaybeExit step_interrupt_return();
+  void unblock_nmi();
 
   // Refused fills.
   MaybeExit after_refusal();
@@ -68,7 +72,10 @@ class UnicornCpu final : public Cpu {
   MaybeExit apply(const Emulation& emulation, const Instruction& in);
   MaybeExit raise_exception(const vtl::PendingException& exception, EventSource source);
   MaybeExit deliver(const EventDelivery& event, bool& replaced);
+  [[nodiscard]] bool intercepts_exception(uint8_t vector) const;
+  [[nodiscard]] vtl::Exit intercepted_exception(const vtl::PendingException& exception);
   [[nodiscard]] vtl::Exit refused_exit(const MemoryFault& fault);
+  [[nodiscard]] static vtl::Exit yield_exit();
   [[nodiscard]] vtl::Exit failure(const char* detail) const;
   void describe_instruction(vtl::Exit& exit, const Instruction& in) const;
   void count_retired(uint8_t length);
@@ -104,6 +111,7 @@ class UnicornCpu final : public Cpu {
   vtl::VirtualProcessor* vp_{};
   bool published_{};            ///< vp is current, and what it says holds
   uint32_t step_budget_{};      ///< instructions to single-step
+  bool returning_{};            ///< the next step is an IRET that unblocks NMIs
   uint64_t step_page_{};        ///< or until RIP leaves this page,
   uint32_t page_steps_left_{};  ///< but not longer than this
   StepGrant next_grant_;

@@ -21,17 +21,17 @@ void* callback(Function function) {
 
 }  // namespace
 
-UnicornEngine::UnicornEngine(const EngineLayout& engine_layout, Gear gear,
+UnicornEngine::UnicornEngine(const EngineLayout& engine_layout, const CpuConfig& config,
                              mmu::PhysicalMemory& memory, mmu::Translator& translator,
                              CodePages& pages)
     : layout{engine_layout},
       loaded{std::make_unique<Loaded>()},
-      gear_{gear},
+      gear_{config.gear},
       memory_{memory},
       translator_{translator},
       pages_{pages},
       private_memory_{private_size},
-      blocks_{memory.page_count()},
+      blocks_{memory.page_count(), {.locked_in_steps = config.yield_at_locked}},
       consumer_{memory.add_code_consumer()},
       code_epoch_{memory.code_epoch()},
       dirty_epoch_{memory.dirty_epoch()} {}
@@ -41,7 +41,8 @@ UnicornEngine::~UnicornEngine() {
   memory_.remove_code_consumer(consumer_);
 }
 
-std::unique_ptr<UnicornEngine> UnicornEngine::open(Gear gear, mmu::PhysicalMemory& memory,
+std::unique_ptr<UnicornEngine> UnicornEngine::open(const CpuConfig& config,
+                                                   mmu::PhysicalMemory& memory,
                                                    mmu::Translator& translator, CodePages& pages,
                                                    const char*& failure) {
   const auto& calibrated = engine_layout();
@@ -50,7 +51,7 @@ std::unique_ptr<UnicornEngine> UnicornEngine::open(Gear gear, mmu::PhysicalMemor
     return nullptr;
   }
   std::unique_ptr<UnicornEngine> result{
-      new UnicornEngine{calibrated.value(), gear, memory, translator, pages}};
+      new UnicornEngine{calibrated.value(), config, memory, translator, pages}};
   failure = result->open_engine();
   if (failure != nullptr) return nullptr;
   return result;

@@ -9,6 +9,7 @@
 #include "sim/cpu/block_cache.h"
 #include "sim/cpu/code_pages.h"
 #include "sim/cpu/cpu.h"
+#include "sim/cpu/unicorn_cpu.h"
 #include "sim/cpu/unicorn_guest_mode.h"
 #include "sim/cpu/unicorn_layout.h"
 
@@ -60,7 +61,8 @@ struct StepGrant {
 class UnicornEngine {
  public:
   /// Null if the library fails; `failure` says at what.
-  [[nodiscard]] static std::unique_ptr<UnicornEngine> open(Gear gear, mmu::PhysicalMemory& memory,
+  [[nodiscard]] static std::unique_ptr<UnicornEngine> open(const CpuConfig& config,
+                                                           mmu::PhysicalMemory& memory,
                                                            mmu::Translator& translator,
                                                            CodePages& pages, const char*& failure);
   ~UnicornEngine();
@@ -86,6 +88,8 @@ class UnicornEngine {
   /// fetched from the copy, so that the instruction may write to the page itself.
   void copy_code(unsigned index, uint64_t linear_page, mmu::Spa page);
 
+  /// IRET leaves the engine: while NMIs are blocked.
+  void intercept_interrupt_return(bool on) { intercept(intercept_iret, on); }
   [[nodiscard]] uint64_t rflags() const;
   void set_rflags(uint64_t value);
   [[nodiscard]] CodeSize code_size() const;
@@ -128,8 +132,12 @@ class UnicornEngine {
   std::unique_ptr<Loaded> loaded;
 
  private:
-  UnicornEngine(const EngineLayout& engine_layout, Gear gear, mmu::PhysicalMemory& memory,
-                mmu::Translator& translator, CodePages& pages);
+  UnicornEngine(const EngineLayout& engine_layout, const CpuConfig& config,
+                mmu::PhysicalMemory& memory, mmu::Translator& translator, CodePages& pages);
+  void intercept(uint64_t bit, bool on) {
+    auto& mask = field<uint64_t>(layout.intercepts);
+    mask = on ? mask | bit : mask & ~bit;
+  }
   const char* open_engine();
   Stop execute();
   void flush();

@@ -13,7 +13,7 @@ namespace x64 = abi::x64;
 using x64::Vector;
 
 /// Exit codes of exceptions: 0x40 + vector.
-constexpr uint32_t exit_exception = 0x40, exit_instruction = 0x60, exit_vmmcall = 0x81;
+constexpr uint32_t exit_exception = 0x40, exit_instruction = 0x60, exit_iret = 0x74, exit_vmmcall = 0x81;
 
 /// VMCALL or VMMCALL without prefixes, as everybody writes them.
 bool is_hypercall(const uint8_t* bytes) {
@@ -72,10 +72,9 @@ UnicornCpu::MaybeExit UnicornCpu::after_exit() {
   const bool is_exception = exit_code >= exit_exception && exit_code < exit_instruction;
   const auto vector = static_cast<uint8_t>(exit_code - exit_exception);
   if (is_exception &&
-      vector == static_cast<uint8_t>(Vector::Debug)) {  // TF of the guest: RIP is behind
-    vp_->shared.dr6 |= x64::dr6::bs;
-    return raise_exception({vector, false, 0, 0}, EventSource::Trap);
-  }
+      vector == static_cast<uint8_t>(Vector::Debug))  // TF of the guest: RIP is behind
+    return raise_exception(single_step_trap(), EventSource::Trap);
+  if (exit_code == exit_iret) return step_interrupt_return();
   (void)code_at_rip();
   if (code_.count >= 3 && is_hypercall(code_.bytes) &&
       (exit_code == exit_vmmcall || vector == static_cast<uint8_t>(Vector::InvalidOpcode))) {
@@ -135,6 +134,9 @@ UnicornCpu::MaybeExit UnicornCpu::apply(const Emulation& emulation, const Instru
       return exit;
     }
     case Emulation::Kind::Interrupt: {
+      // INT3 and INTO are exceptions, INT n is none (SDM vol. 3, 25.2).
+      if (in.opcode != 0xcd && intercepts_exception(emulation.exception.vector))
+        return intercepted_exception(emulation.exception);
       bool replaced = false;
       const EventDelivery event{emulation.exception, EventSource::SoftwareInterrupt,
                                 vp_->context().rip + in.length};
@@ -153,9 +155,9 @@ UnicornCpu::MaybeExit UnicornCpu::apply(const Emulation& emulation, const Instru
   reload();
   if (trap) {
     publish();
-    vp_->shared.dr6 |= x64::dr6::bs;
-    return raise_exception({static_cast<uint8_t>(Vector::Debug), false, 0, 0}, EventSource::Trap);
+    if (MaybeExit exit = raise_exception(single_step_trap(), EventSource::Trap)) return exit;
   }
+  if (emulation.pauses && config_.yield_at_pause) return yield_exit();
   if (emulation.ends_slice) return vtl::Exit{};
   return std::nullopt;
 }
@@ -164,8 +166,25 @@ UnicornCpu::MaybeExit UnicornCpu::raise_exception(const vtl::PendingException& e
                                                   EventSource source) {
   step_budget_ = 0;
   page_steps_left_ = 0;
+  if (intercepts_exception(exception.vector)) {
+    return intercepted_exception(exception);
+  }
+  if (returning_) unblock_nmi();
   bool replaced = false;
   return deliver({exception, source, vp_->context().rip}, replaced);
+}
+
+bool UnicornCpu::intercepts_exception(uint8_t vector) const {
+  return (vp_->context().interceptions.exceptions >> vector & 1) != 0;
+}
+
+/// `vp` is current.
+vtl::Exit UnicornCpu::intercepted_exception(const vtl::PendingException& exception) {
+  vtl::Exit exit;
+  exit.reason = vtl::ExitReason::Exception;
+  exit.exception = exception;
+  describe_instruction(exit, decode(code_at_rip().span(), engine_->code_size()));
+  return exit;
 }
 
 /// Through the IDT; `vp` is current before, engine and `vp` afterwards.
@@ -174,7 +193,12 @@ UnicornCpu::MaybeExit UnicornCpu::deliver(const EventDelivery& event, bool& repl
   const uint64_t rip = vp_->context().rip;
   const DeliveryResult result = deliver_event(*vp_, memory, event, rip);
   replaced = result.replaced;
-  if (result.status == DeliveryStatus::Intercepted) return refused_exit(result.refused);
+  const bool undone = result.status == DeliveryStatus::Intercepted ||
+                      result.status == DeliveryStatus::ExceptionIntercepted;
+  if (undone && event.source == EventSource::Trap) state_.trap_pending = event.exception.parameter;
+  if (result.status == DeliveryStatus::ExceptionIntercepted)
+    return intercepted_exception(result.delivered);
+  if (undone) return refused_exit(result.refused);
   if (result.status == DeliveryStatus::TripleFault) {
     vtl::Exit exit;
     exit.reason = vtl::ExitReason::TripleFault;

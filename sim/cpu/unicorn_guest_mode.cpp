@@ -24,9 +24,6 @@ class ControlBlock {
   uint8_t* bytes_;
 };
 
-/// Everything is intercepted except what is native: PUSHF (0x70), POPF (0x71), IRET (0x74).
-constexpr uint64_t intercepts =
-    ~uint64_t{0} & ~(uint64_t{1} << 0x10) & ~(uint64_t{1} << 0x11) & ~(uint64_t{1} << 0x14);
 constexpr uint32_t msr_efer = 0xc0000080, msr_host_save = 0xc0010117;
 constexpr uint64_t efer_value = 0x1d01;  // SVME, NXE, LMA, LME, SCE
 
@@ -39,7 +36,7 @@ void fill_control_block(uint8_t* pages) {
   block.put<uint16_t>(4, 0xffff);        // DR reads
   block.put<uint16_t>(6, 0xffff);        // DR writes
   block.put<uint32_t>(8, ~uint32_t{0});  // exceptions
-  block.put<uint64_t>(12, intercepts);
+  block.put<uint64_t>(12, intercepted_instructions);
   block.put<uint64_t>(0x40, private_io_map);
   block.put<uint64_t>(0x48, private_msr_map);
   block.segment(0x400, 0x18, 0xc93);  // ES

@@ -19,6 +19,11 @@ inline constexpr uint64_t private_entry = private_base + 0x8000;
 /// Two pages that hold copies of code for one step (unicorn_coherence).
 inline constexpr uint64_t private_copy = private_base + 0xa000;
 
+/// Exit codes 0x60 and up that leave the engine, a bit for each: all but PUSHF (0x70), POPF (0x71) and IRET (0x74).
+inline constexpr uint64_t intercept_iret = uint64_t{1} << 0x14;
+inline constexpr uint64_t intercepted_instructions =
+    ~(uint64_t{1} << 0x10 | uint64_t{1} << 0x11 | intercept_iret);
+
 /// Fills the control block in `memory` (the private pages), maps it, and executes VMRUN. The engine's fill hook must answer
 /// for private addresses, which are their own linear addresses then. Null, or what failed.
 [[nodiscard]] const char* enter_guest_mode(uc_engine* engine, mmu::ZeroedMemory& memory);

@@ -295,6 +295,10 @@ const char* canned_exits(Probe& probe, const EngineLayout& layout) {
   if (probe.execute({0xf4}) != UC_ERR_OK || probe.exit != 0x4d)
     return "the privilege level is not where it was";
   registers->hidden_flags &= ~hidden::cpl;
+  auto& intercepts = field_at<uint64_t>(registers, layout.intercepts);
+  intercepts |= intercept_iret;
+  if (probe.execute({0x48, 0xcf}) != UC_ERR_OK || probe.exit != 0x74) return "IRET does not exit";
+  intercepts &= ~intercept_iret;
   registers->cc_source = 0x41;
   registers->cc_operation = flags_are_in_source;
   if ((probe.read(UC_X86_REG_RFLAGS) & 0x8d5) != 0x41)
@@ -320,6 +324,9 @@ const char* calibrate(EngineLayout& layout) {
   if (const char* failure = second.enter(); failure != nullptr) return failure;
   if (field_at<uint64_t>(registers_of(second.engine, layout), layout.efer) != 0x1d01)
     return "EFER is not where it was";
+  const auto intercepts = locate(live(second, layout), bytes_of(intercepted_instructions), 8);
+  if (!intercepts) return "the intercepts are not found";
+  layout.intercepts = *intercepts;
   if (!find_error_code(second, layout)) return "the error code is not found";
   if (!find_fault_address(second, layout)) return "the fault address is not found";
   return canned_exits(second, layout);

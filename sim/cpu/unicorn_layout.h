@@ -67,6 +67,7 @@ struct EngineLayout {
   size_t mxcsr{};          ///< to read; written through the interface, which derives more from it
   size_t xmm{}, xmm_stride{};
   size_t error_code{};  ///< of the last exception
+  size_t intercepts{};  ///< which instructions leave the engine, as in the control block
   size_t size{};        ///< bytes that a save has; every offset is checked against it
 };
 

@@ -117,6 +117,7 @@ bool RegisterTransfer::load(const vtl::VirtualProcessor& vp, UnicornEngine& engi
   }
   registers.hidden_flags &= ~hidden::interrupt_shadow;
   if (context.interrupt_shadow) registers.hidden_flags |= hidden::interrupt_shadow;
+  engine.intercept_interrupt_return(context.nmi_masked);
   for (unsigned i = 0; i < 16; ++i)
     *xmm_of(engine, i) = vp.shared.fp.xmm[i];
   if (!same_x87(vp.shared.fp, known_)) {

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "abi/x64/exceptions.h"
 #include "abi/x64/registers.h"
 #include "sim/cpu/unicorn_core.h"
@@ -22,7 +24,7 @@ UnicornCpu::UnicornCpu(const CpuConfig& config, mmu::PhysicalMemory& memory,
 UnicornEngine* UnicornCpu::engine_of(vtl::Vtl vtl) {
   auto& engine = engines_[vtl];
   if (engine == nullptr)
-    engine = UnicornEngine::open(config_.gear, memory_, translator_, pages_, engine_failure_);
+    engine = UnicornEngine::open(config_, memory_, translator_, pages_, engine_failure_);
   return engine.get();
 }
 
@@ -55,6 +57,7 @@ vtl::Exit UnicornCpu::run(vtl::VirtualProcessor& vp, support::Instant& now,
   };
   step_budget_ = 0;
   page_steps_left_ = 0;
+  returning_ = false;
   idle_turns_ = 0;
   next_grant_ = {};
   MaybeExit exit = begin();
@@ -73,18 +76,23 @@ UnicornCpu::MaybeExit UnicornCpu::begin() {
   vtl::VtlContext& context = vp_->context();
   if (context.exception_pending) {
     context.exception_pending = false;
-    state_.trap_pending = false;
+    state_.trap_pending = 0;
     const vtl::PendingException pending = context.pending;
     publish();
-    MaybeExit exit = raise_exception(pending, EventSource::Fault);
-    if (exit && exit->reason == vtl::ExitReason::SlatViolation) context.exception_pending = true;
+    // It comes from outside: whoever intercepts exceptions knows of it.
+    bool replaced = false;
+    MaybeExit exit = deliver({pending, EventSource::Fault, context.rip}, replaced);
+    const bool undone = exit && (exit->reason == vtl::ExitReason::SlatViolation ||
+                                 exit->reason == vtl::ExitReason::Exception);
+    if (undone) context.exception_pending = true;
     return exit;
   }
-  if (state_.trap_pending) {
-    state_.trap_pending = false;
+  if (state_.trap_pending != 0) {
+    vtl::PendingException trap = single_step_trap();
+    trap.parameter = state_.trap_pending;
+    state_.trap_pending = 0;
     publish();
-    return raise_exception({static_cast<uint8_t>(x64::Vector::Debug), false, 0, 0},
-                           EventSource::Trap);
+    return raise_exception(trap, EventSource::Trap);
   }
   return std::nullopt;
 }
@@ -103,6 +111,10 @@ UnicornCpu::MaybeExit UnicornCpu::turn() {
   if (idle_turns_ > hopeless)
     return failure("the guest hangs: its exceptions recur without an instruction being executed");
   if (engine_->now >= engine_->deadline) return vtl::Exit{};
+  if (nmi_waits()) {
+    if ((engine_->registers->hidden_flags & hidden::interrupt_shadow) == 0) return take_nmi();
+    step_budget_ = std::max(step_budget_, 1u);
+  }
   if (can_take_interrupt()) return accept_interrupt();
   published_ = false;
   if (stepping()) return step();
@@ -127,6 +139,28 @@ UnicornCpu::MaybeExit UnicornCpu::after(Stop stop) {
     default:
       return failure("the instruction engine stopped without a reason that this program knows");
   }
+}
+
+bool UnicornCpu::nmi_waits() const {
+  const vtl::VtlContext& context = vp_->context();
+  return context.nmi_pending && !context.nmi_masked && !returning_;
+}
+
+/// Vector 2 (SDM vol. 3, 6.7): blocks further ones until the next IRET.
+UnicornCpu::MaybeExit UnicornCpu::take_nmi() {
+  publish();
+  vtl::VtlContext& context = vp_->context();
+  bool replaced = false;
+  context.nmi_pending = false;
+  context.nmi_masked = true;
+  const EventDelivery event{
+      {static_cast<uint8_t>(x64::Vector::NonMaskable), false, 0, 0}, EventSource::External, context.rip};
+  MaybeExit exit = deliver(event, replaced);
+  if (exit && exit->reason != vtl::ExitReason::TripleFault) {  // nothing happened: once more
+    context.nmi_pending = true;
+    context.nmi_masked = false;
+  }
+  return exit;
 }
 
 vtl::Exit UnicornCpu::accept_interrupt() {
@@ -174,8 +208,8 @@ bool UnicornCpu::inject_exception(vtl::VirtualProcessor& vp,
   }
   const DeliveryResult result =
       deliver_event(vp, memory, {next, EventSource::Fault, context.rip}, context.rip);
-  if (result.status ==
-      DeliveryStatus::Intercepted) {  // run() will meet the same refusal and report it
+  if (result.status == DeliveryStatus::Intercepted ||
+      result.status == DeliveryStatus::ExceptionIntercepted) {  // run() will meet the same and report it
     context.exception_pending = true;
     context.pending = next;
   }
@@ -188,7 +222,7 @@ void UnicornCpu::retire(vtl::VirtualProcessor& vp, support::Instant& now, uint8_
   if ((context.segments[vtl::Cs].attributes & x64::segment::long_mode) == 0)
     context.rip &= 0xffffffff;
   context.interrupt_shadow = false;
-  state_.trap_pending = (context.rflags & x64::rflags::tf) != 0;
+  state_.trap_pending = (context.rflags & x64::rflags::tf) != 0 ? x64::dr6::bs : 0;
   now.ticks += 1;
 }
 
@@ -221,6 +255,12 @@ void UnicornCpu::report(support::EventKind kind, uint64_t a, uint64_t b, uint64_
                .b = b,
                .c = c,
                .rip = vp_->context().rip});
+}
+
+vtl::Exit UnicornCpu::yield_exit() {
+  vtl::Exit exit;
+  exit.reason = vtl::ExitReason::Yield;
+  return exit;
 }
 
 vtl::Exit UnicornCpu::failure(const char* detail) const {

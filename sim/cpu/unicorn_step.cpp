@@ -1,5 +1,6 @@
 // One instruction at a time: decoded first, then executed by the engine under the trap flag, or without the engine where it
 // must not see the instruction.
+#include <algorithm>
 #include <cstring>
 
 #include "abi/x64/exceptions.h"
@@ -117,16 +118,32 @@ UnicornCpu::MaybeExit UnicornCpu::after_step(const Instruction& in, Stop stop,
   if (step_budget_ != 0) --step_budget_;
   if (page_steps_left_ != 0) --page_steps_left_;
   if (stop == Stop::Syscall) return after_system_call();
+  if (returning_) unblock_nmi();
   if (in.status == DecodeStatus::Ok && is_bit_test(in)) engine_->make_flags_canonical();
   if (in.is(OpcodeMap::One, 0x9c) && trap_before == 0) repair_pushed_flags(in);
   if (trap_before != 0) {
     publish();
-    vp_->shared.dr6 |= x64::dr6::bs;
-    return raise_exception({static_cast<uint8_t>(x64::Vector::Debug), false, 0, 0},
-                           EventSource::Trap);
+    MaybeExit exit = raise_exception(single_step_trap(), EventSource::Trap);
+    if (exit) return exit;
   }
+  if (config_.yield_at_locked && in.status == DecodeStatus::Ok && is_locked(in))
+    return yield_exit();
   if (engine_->device_written) return vtl::Exit{};
   return std::nullopt;
+}
+
+/// IRET while NMIs are blocked: the engine executes it, alone, and afterwards they are not.
+UnicornCpu::MaybeExit UnicornCpu::step_interrupt_return() {
+  returning_ = true;
+  engine_->intercept_interrupt_return(false);
+  step_budget_ = std::max(step_budget_, 1u);
+  return std::nullopt;
+}
+
+/// Also if it faults (SDM vol. 3, 6.7.1). `vp` need not be current.
+void UnicornCpu::unblock_nmi() {
+  returning_ = false;
+  vp_->context().nmi_masked = false;
 }
 
 /// PUSHF under the trap flag pushed it.

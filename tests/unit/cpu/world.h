@@ -84,8 +84,9 @@ class RecordingSink final : public support::EventSink {
 
 class World : public cpu::AddressSpaceProvider {
  public:
-  explicit World(cpu::Gear gear, uint64_t seed = 1) : memory{ram_size}, translator{memory} {
-    auto made = cpu::make_unicorn_cpu({gear, seed, 0}, memory, translator, bus, *this, &sink);
+  explicit World(cpu::Gear gear, uint64_t seed = 1) : World{cpu::CpuConfig{gear, seed, 0}} {}
+  explicit World(const cpu::CpuConfig& config) : memory{ram_size}, translator{memory} {
+    auto made = cpu::make_unicorn_cpu(config, memory, translator, bus, *this, &sink);
     if (!made.ok()) FAIL(made.error().message);
     processor = std::move(made.value());
     build_tables();

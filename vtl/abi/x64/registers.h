@@ -45,7 +45,7 @@ inline constexpr uint64_t sce = 1u << 0, lme = 1u << 8, lma = 1u << 10, nxe = 1u
 
 /// DR6 and DR7 (SDM vol. 3, 18.2).
 namespace dr6 {
-inline constexpr uint64_t fixed_ones = 0xffff0ff0, bs = 1u << 14, bd = 1u << 13;
+inline constexpr uint64_t fixed_ones = 0xffff0ff0, bs = 1u << 14, bd = 1u << 13, breakpoints = 0xf;
 }  // namespace dr6
 namespace dr7 {
 inline constexpr uint64_t fixed_one = 1u << 10, gd = 1u << 13, enables = 0xff;

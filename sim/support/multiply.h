@@ -1,5 +1,5 @@
 #pragma once
-// 64 x 64 -> 128 bit multiplication, the mixing step of generator and hash.
+// 64 x 64 -> 128 bit multiplication: the mixing step of generator and hash, and the change of units of time.
 #include <cstdint>
 
 namespace support {
@@ -18,6 +18,20 @@ struct Product {
 [[nodiscard]] inline uint64_t multiply_fold(uint64_t a, uint64_t b) {
   const Product product = multiply(a, b);
   return product.low ^ product.high;
+}
+
+/// value * to / from, rounded down; ~0 when it does not fit. `from` is not 0.
+[[nodiscard]] constexpr uint64_t scale(uint64_t value, uint64_t to, uint64_t from) {
+  __extension__ using Wide = unsigned __int128;
+  const Wide result = static_cast<Wide>(value) * to / from;
+  return result >> 64 != 0 ? ~uint64_t{0} : static_cast<uint64_t>(result);
+}
+
+/// The same, rounded up.
+[[nodiscard]] constexpr uint64_t scale_up(uint64_t value, uint64_t to, uint64_t from) {
+  __extension__ using Wide = unsigned __int128;
+  const Wide result = (static_cast<Wide>(value) * to + (from - 1)) / from;
+  return result >> 64 != 0 ? ~uint64_t{0} : static_cast<uint64_t>(result);
 }
 
 }  // namespace support

@@ -22,22 +22,29 @@ Hypervisor::Hypervisor(mmu::PhysicalMemory& memory, mmu::Translator& translator,
       translator_{translator},
       events_{events},
       config_{config},
+      root_{nullptr},
       dispatcher_{translator, config.reps_per_entry},
       switch_{memory},
       router_{memory} {
   CHECK(config.maximum_vtl < abi::hv::implemented_vtls && config.reps_per_entry > 0);
   CHECK(valid(config.hypercall_page));
+  partitions_[0] = make_partition(root_partition_id);
+  root_ = partitions_[0].get();
 }
 
 Hypervisor::~Hypervisor() = default;
 
 void Hypervisor::add_virtual_processor(VirtualProcessor& vp) {
-  CHECK(vp.index == partition_.vps.size() && !launched());
+  CHECK(vp.index == root_->vps.size() && vp.index == processors_.size() && !launched());
+  vp.number = vp.index;
+  vp.partition = root_partition_id;
   auto state = std::make_unique<VpState>();
   state->registers = &vp;
+  state->partition = root_;
   for (VtlState& vtl : state->vtls.values)
     vtl.apic = LocalApic{static_cast<uint8_t>(vp.index), vp.index == 0};
-  partition_.vps.push_back(std::move(state));
+  root_->vps.push_back(state.get());
+  processors_.push_back({&vp, root_partition_id, vp.index, std::move(state), false});
 }
 
 bool Hypervisor::launch(VirtualProcessor& vp) {
@@ -46,32 +53,33 @@ bool Hypervisor::launch(VirtualProcessor& vp) {
       config_.guest_memory_bytes >= memory_.size()) {
     return false;
   }
-  auto guest = std::make_unique<GuestMemory>(memory_, translator_, partition_.id,
-                                             config_.guest_memory_bytes);
+  auto guest =
+      std::make_unique<GuestMemory>(memory_, translator_, root_->id, config_.guest_memory_bytes);
   if (!guest->create(Vtl::Vtl0)) return false;
   const Spa page = guest->allocate_page();
   if (page.value() == 0) return false;
   const auto code = build_hypercall_page(config_.hypercall_page, config_.vendor);
   CHECK(memory_.write(page, std::span<const uint8_t>{code}));
-  partition_.memory = std::move(guest);
-  partition_.hypercall_page = page;
+  root_->memory = std::move(guest);
+  root_->hypercall_page = page;
   // What the bare machine cached has the same tag, but knows nothing of the SLAT.
-  translator_.invalidate_guest_physical(partition_.id, vp.active);
+  translator_.invalidate_guest_physical(root_->id, vp.active);
   return true;
 }
 
 mmu::AddressSpace Hypervisor::address_space(const VirtualProcessor& vp, Vtl vtl) const {
   const VtlContext& context = vp.contexts[vtl];
   mmu::AddressSpace space;
-  space.partition = partition_.id;
+  space.partition = vp.partition;
   space.vtl = vtl;
   space.vp = static_cast<uint8_t>(vp.index);
   constexpr unsigned alignment_check_bit = 18;
   space.stage1 = {context.cr0, context.cr3, context.cr4, context.efer,
                   ((context.rflags >> alignment_check_bit) & 1) != 0};
   if (launched()) {
-    space.slat = partition_.memory->slat(vtl);
-    space.mbec = mbec_active(state(vp), vtl);
+    const VpState& state = this->state(vp);
+    space.slat = state.partition->memory->slat(vtl);
+    space.mbec = mbec_active(state, vtl);
   }
   return space;
 }
@@ -105,7 +113,8 @@ Outcome Hypervisor::handle(const Exit& exit, VirtualProcessor& vp, Instant now) 
 Outcome Hypervisor::handle_hypercall(VirtualProcessor& vp, Instant now) {
   if (!launched() || !HypercallDispatcher::may_call(vp)) return Outcome::invalid_opcode();
   const abi::hv::HypercallControl control{vp.shared.gpr[Rcx]};
-  const CallContext context{partition_, state(vp), vp, vp.active, now};
+  VpState& state = this->state(vp);
+  const CallContext context{*state.partition, state, vp, vp.active, now};
   const CallRow* row = find_row(control.code());
   if (row != nullptr && row->transfer != nullptr) {
     // A VTL switch takes nothing but its code: any other bit is #UD (section 4.2).
@@ -137,22 +146,23 @@ Outcome Hypervisor::finish_hypercall(const CallContext& context, uint64_t contro
   }
   // Not a status: the access of the parameter page is intercepted like any other (section 2.3).
   const bool write = result.kind == Kind::OutputDenied;
-  const auto receiver = partition_.memory->who_denies(
+  const auto receiver = context.partition.memory->who_denies(
       vp.active, result.gpa, write ? abi::hv::map_gpa::writable : abi::hv::map_gpa::readable);
   if (!receiver) return Outcome::general_protection();
   const auto access = write ? abi::hv::InterceptAccess::Write : abi::hv::InterceptAccess::Read;
-  return intercept(vp, *receiver, hypercall_memory_intercept(vp, partition_, result.gpa, access),
+  return intercept(vp, *receiver, hypercall_memory_intercept(vp, context.partition, result.gpa, access),
                    now);
 }
 
 Outcome Hypervisor::handle_cpuid(const Exit& exit, VirtualProcessor& vp) {
   const auto leaf = static_cast<uint32_t>(vp.shared.gpr[Rax]);
   const auto subleaf = static_cast<uint32_t>(vp.shared.gpr[Rcx]);
-  const LocalApic& local = state(vp).vtls[vp.active].apic;
+  const VpState& state = this->state(vp);
+  const LocalApic& local = state.vtls[vp.active].apic;
   const CpuidContext context{.vendor = config_.vendor,
                              .physical_address_bits = config_.physical_address_bits,
                              .apic_id = local.id(),
-                             .processors = static_cast<uint8_t>(partition_.vps.size()),
+                             .processors = static_cast<uint8_t>(state.partition->vps.size()),
                              .apic_enabled = local.globally_enabled()};
   constexpr uint32_t hypervisor_first = 0x40000000, hypervisor_last = 0x4FFFFFFF;
   CpuidResult result;
@@ -181,8 +191,9 @@ Outcome Hypervisor::handle_slat_violation(const Exit& exit, VirtualProcessor& vp
       return Outcome::failure("a stage-1 fault was reported as a stage-2 fault");
   }
   if (!launched()) return Outcome::failure("stage 2 refused an access on a bare machine");
-  if (const auto receiver = router_.owner(partition_, vp.active, exit)) {
-    return intercept(vp, *receiver, memory_intercept(vp, partition_, exit), now);
+  const Partition& partition = *state(vp).partition;
+  if (const auto receiver = router_.owner(partition, vp.active, exit)) {
+    return intercept(vp, *receiver, memory_intercept(vp, partition, exit), now);
   }
   // Nobody's restriction: a write to the hypercall page, the hypervisor's own memory, or nothing at
   // all. There is no parent that could be told, so the root gets #GP(0) (our choice).

@@ -1,10 +1,12 @@
 #pragma once
 // The hypervisor: what happens after an exit. Policy lives here; mechanism lives in the parts that
 // it owns.
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
+#include <vector>
 
 #include "abi/hv/hypercalls.h"
 #include "abi/hv/vp_registers.h"
@@ -38,14 +40,17 @@ class Hypervisor {
              const HypervisorConfig& config);
   ~Hypervisor();
 
-  /// Every VP of the machine, in order of their index from 0, before anything else. The object must
-  /// stay where it is.
+  /// Every VP of the root partition, in order of their index from 0, before anything else. Sets its
+  /// `number`. The object must stay where it is.
   void add_virtual_processor(VirtualProcessor& vp);
+  /// After those a VP that belongs to no partition (VirtualProcessor::partition is 0) and does not run until
+  /// HvCallCreateVp hands it out.
+  void add_spare_virtual_processor(VirtualProcessor& vp);
 
   /// Turns the bare machine into the root partition in VTL 0. False: it runs already, or its memory
   /// is too small.
   [[nodiscard]] bool launch(VirtualProcessor& vp);
-  [[nodiscard]] bool launched() const { return partition_.memory != nullptr; }
+  [[nodiscard]] bool launched() const { return root_->memory != nullptr; }
 
   /// Decides about an exit of `vp`, whose registers are current. `now`: the instant of the
   /// instruction.
@@ -71,22 +76,38 @@ class Hypervisor {
   void apic_mmio_write(VirtualProcessor& vp, uint16_t offset, uint8_t size, uint64_t value,
                        Instant now);
 
-  [[nodiscard]] const Partition& partition() const { return partition_; }
+  /// The root partition.
+  [[nodiscard]] const Partition& partition() const { return *root_; }
+  /// The partition of a VP that has one.
+  [[nodiscard]] const Partition& partition_of(const VirtualProcessor& vp) const {
+    return *state(vp).partition;
+  }
+  /// Null if there is none with this HV_PARTITION_ID.
+  [[nodiscard]] const Partition* find_partition(uint64_t id) const;
   [[nodiscard]] const HypervisorConfig& config() const { return config_; }
   [[nodiscard]] const HypervisorStatistics& statistics() const { return statistics_; }
   /// Everything that the hypervisor keeps. The virtual processors that were added are the machine's to visit.
   template <class Visitor, class Self>
   static void visit_state(Visitor& visit, Self& self) {
-    auto& [memory_, translator_, events_, config_, partition_, dispatcher_, switch_, router_, statistics_,
-           reset_requested_] = self;
-    visit.host(memory_, translator_, events_, config_, dispatcher_, switch_, router_);
-    visit.group("partition", [&] {
-      Partition::visit_state(visit, partition_, [&] {
-        return std::make_unique<GuestMemory>(memory_, translator_, partition_.id, config_.guest_memory_bytes);
-      });
+    auto& [memory_, translator_, events_, config_, partitions_, root_, processors_, dispatcher_, switch_, router_,
+           statistics_, reset_requested_] = self;
+    visit.host(memory_, translator_, events_, config_, root_, dispatcher_, switch_, router_);
+    uint8_t id = 0;
+    visit.each("partitions", partitions_, [&](auto& slot) {
+      ++id;
+      visit_partition(visit, self, id, slot);
     });
+    visit.each("processors", processors_, [&](auto& processor) {
+      visit("partition", processor.partition)("index", processor.index);
+      visit.object("state", processor.state, [] { return std::make_unique<VpState>(); }, [](VpState&) {});
+    });
+    if constexpr (Visitor::reads) {
+      if (visit.ok()) visit.require_empty(self.attach_processors());
+    }
     visit("statistics", statistics_)("reset_requested", reset_requested_);
   }
+  /// After a restore from bytes that nobody vouches for, memory and registers included: empty, or what is wrong.
+  [[nodiscard]] const char* what_is_unsound() const;
 
   // --- Handlers: one per row of hypercalls.def, called by its thunk.
   template <CallCode Code>
@@ -108,10 +129,45 @@ class Hypervisor {
   Outcome on(Tag<CallCode::VtlReturn>, const CallContext&);
 
  private:
-  [[nodiscard]] VpState& state(const VirtualProcessor& vp) { return *partition_.vps[vp.index]; }
-  [[nodiscard]] const VpState& state(const VirtualProcessor& vp) const {
-    return *partition_.vps[vp.index];
+  /// A VP of the machine: to which partition it belongs (0: none, and then no state), and as which VP.
+  struct Processor {
+    VirtualProcessor* registers{};
+    uint8_t partition{};
+    uint32_t index{};
+    std::unique_ptr<VpState> state;
+    bool spare{};  ///< no VP of the root
+  };
+  static constexpr size_t maximum_partitions = 16;
+
+  template <class Visitor, class Self, class Slot>
+  static void visit_partition(Visitor& visit, Self& self, uint8_t id, Slot& slot) {
+    bool present = slot != nullptr;
+    visit("present", present);
+    if constexpr (Visitor::reads) {
+      if (!visit.ok()) return;
+      visit.require(present || id != root_partition_id, "no root partition");
+      if (!visit.ok()) return;
+      if (present && slot == nullptr) slot = self.make_partition(id);
+      if (!present && slot != nullptr) {
+        if (slot->memory != nullptr) slot->memory->abandon();
+        slot.reset();
+      }
+    }
+    if (slot == nullptr) return;
+    Partition::visit_parts(visit, *slot, [&] {
+      return std::make_unique<GuestMemory>(self.memory_, self.translator_, id, self.config_.guest_memory_bytes);
+    });
   }
+  [[nodiscard]] std::unique_ptr<Partition> make_partition(uint8_t id) const;
+  /// Derives from processors_ which VPs a partition has; empty, or why that cannot be.
+  [[nodiscard]] const char* attach_processors();
+
+  [[nodiscard]] VpState& state(const VirtualProcessor& vp) { return *processors_[vp.number].state; }
+  [[nodiscard]] const VpState& state(const VirtualProcessor& vp) const {
+    return *processors_[vp.number].state;
+  }
+  /// The partition that a call names: the caller's own, or a child of it. Null: HV_STATUS_INVALID_PARTITION_ID.
+  [[nodiscard]] Partition* target_partition(const CallContext& context, uint64_t id);
 
   // Exits.
   Outcome handle_hypercall(VirtualProcessor& vp, Instant now);
@@ -132,13 +188,14 @@ class Hypervisor {
                                                            Instant now);
   [[nodiscard]] bool write_synthetic_msr(VpState& vp, Vtl vtl, uint32_t msr, uint64_t value,
                                          Instant now);
-  [[nodiscard]] bool write_hypercall_msr(Vtl vtl, uint64_t value);
+  [[nodiscard]] bool write_hypercall_msr(Partition& partition, Vtl vtl, uint64_t value);
   [[nodiscard]] bool write_reference_tsc_msr(VpState& vp, Vtl vtl, uint64_t value);
   [[nodiscard]] bool write_crash_msr(VpState& vp, uint32_t msr, uint64_t value, Instant now);
   [[nodiscard]] bool write_sint(VtlState& state, uint32_t index, uint64_t value);
   /// A register that enables a page of the hypervisor at a GPA. `page` is allocated at first use.
-  [[nodiscard]] bool write_overlay_register(Vtl vtl, uint64_t& stored, Spa& page, uint64_t value);
-  [[nodiscard]] bool set_overlay(Vtl vtl, Spa page, uint64_t before, uint64_t after,
+  [[nodiscard]] bool write_overlay_register(Partition& partition, Vtl vtl, uint64_t& stored, Spa& page,
+                                            uint64_t value);
+  [[nodiscard]] bool set_overlay(Partition& partition, Vtl vtl, Spa page, uint64_t before, uint64_t after,
                                  mmu::Rights rights);
   [[nodiscard]] ApicContext apic_context(VpState& vp, Vtl vtl, Instant now);
   void send_interprocessor_interrupt(VpState& sender, Vtl vtl);
@@ -161,7 +218,7 @@ class Hypervisor {
                                           uint64_t& value);
   [[nodiscard]] HvStatus set_vsm_register(VpState& vp, Vtl vtl, abi::hv::RegisterName name,
                                           uint64_t value);
-  [[nodiscard]] HvStatus set_partition_config(Vtl vtl, uint64_t value);
+  [[nodiscard]] HvStatus set_partition_config(Partition& partition, Vtl vtl, uint64_t value);
   [[nodiscard]] HvStatus set_secure_config(VpState& vp, Vtl vtl, Vtl lower, uint64_t value);
   [[nodiscard]] HvStatus set_pending_event(VpState& vp, Vtl vtl,
                                            const abi::hv::RegisterValue& value);
@@ -180,7 +237,10 @@ class Hypervisor {
   mmu::Translator& translator_;
   support::EventSink* events_;
   HypervisorConfig config_;
-  Partition partition_;
+  /// By id - 1. The root is always there.
+  std::array<std::unique_ptr<Partition>, maximum_partitions> partitions_;
+  Partition* root_;
+  std::vector<Processor> processors_;  ///< by VirtualProcessor::number
   HypercallDispatcher dispatcher_;
   VtlSwitch switch_;
   InterceptRouter router_;

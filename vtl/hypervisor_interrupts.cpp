@@ -88,8 +88,8 @@ ApicContext Hypervisor::apic_context(VpState& vp, Vtl vtl, Instant now) {
 void Hypervisor::send_interprocessor_interrupt(VpState& sender, Vtl vtl) {
   const auto interrupt = sender.vtls[vtl].apic.take_interprocessor_interrupt();
   if (!interrupt || interrupt->delivery_mode > 1) return;
-  for (const auto& vp : partition_.vps) {
-    const bool self = vp.get() == &sender;
+  for (VpState* vp : sender.partition->vps) {
+    const bool self = vp == &sender;
     LocalApic& target = vp->vtls[vtl].apic;
     bool meant{};
     switch (interrupt->shorthand) {

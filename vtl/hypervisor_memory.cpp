@@ -9,7 +9,7 @@ CallResult Hypervisor::on(Tag<CallCode::ModifyVtlProtectionMask>, const CallCont
                           const abi::hv::ModifyVtlProtectionMask& input,
                           std::span<const GpaPage> pages) {
   Partition& partition = context.partition;
-  if (!config_.privileges.access_vsm() || !config_.privileges.cpu_management())
+  if (!partition.privileges.access_vsm() || !partition.privileges.cpu_management())
     return HvStatus::AccessDenied;
   if (input.target_partition != partition_self && input.target_partition != partition.id) {
     return HvStatus::InvalidPartitionId;
@@ -77,12 +77,12 @@ CallResult Hypervisor::flush(const CallContext& context,
   if ((input.flags & ~known) != 0 || (!all_processors && input.processor_mask == 0)) {
     return HvStatus::InvalidParameter;
   }
-  const auto selected = [&](size_t index) {
+  const auto selected = [&](uint32_t index) {
     return all_processors || (index < 64 && ((input.processor_mask >> index) & 1) != 0);
   };
-  for (size_t i = 0; i < partition_.vps.size(); ++i) {
-    if (!selected(i)) continue;
-    for (const VtlState& above : partition_.vps[i]->vtls.values) {
+  for (const VpState* vp : context.partition.vps) {
+    if (!selected(vp->registers->index)) continue;
+    for (const VtlState& above : vp->vtls.values) {
       if (above.secure_config[context.vtl].tlb_locked()) return CallResult::later();
     }
   }
@@ -90,9 +90,9 @@ CallResult Hypervisor::flush(const CallContext& context,
   const bool keep_globals = (input.flags & flags::non_global_mappings_only) != 0;
   constexpr uint16_t pages_worth_naming =
       32;  // beyond that dropping everything is cheaper, and allowed
-  for (size_t i = 0; i < partition_.vps.size(); ++i) {
-    if (!selected(i)) continue;
-    mmu::AddressSpace space = address_space(*partition_.vps[i]->registers, context.vtl);
+  for (const VpState* vp : context.partition.vps) {
+    if (!selected(vp->registers->index)) continue;
+    mmu::AddressSpace space = address_space(*vp->registers, context.vtl);
     if (!all_spaces) space.stage1.cr3 = input.address_space;
     const uint16_t pcid = mmu::current_pcid(space);
     if (whole) {

@@ -83,7 +83,7 @@ Outcome Hypervisor::handle_msr_read(const Exit& exit, VirtualProcessor& vp, Inst
   VpState& state = this->state(vp);
   if (exit.msr == apic::msr_base && intercepts_apic_base(state, vp.active, false)) {
     return intercept(vp, Vtl::Vtl1,
-                     msr_intercept(vp, partition_, exit, abi::hv::InterceptAccess::Read), now);
+                     msr_intercept(vp, *state.partition, exit, abi::hv::InterceptAccess::Read), now);
   }
   const auto value = read_msr(state, vp.active, exit.msr, now);
   if (!value) return Outcome::general_protection();
@@ -98,7 +98,7 @@ Outcome Hypervisor::handle_msr_write(const Exit& exit, VirtualProcessor& vp, Ins
   VpState& state = this->state(vp);
   if (exit.msr == apic::msr_base && intercepts_apic_base(state, vp.active, true)) {
     return intercept(vp, Vtl::Vtl1,
-                     msr_intercept(vp, partition_, exit, abi::hv::InterceptAccess::Write), now);
+                     msr_intercept(vp, *state.partition, exit, abi::hv::InterceptAccess::Write), now);
   }
   if (!write_msr(state, vp.active, exit.msr, exit.value, now)) return Outcome::general_protection();
   if (is_synthetic(exit.msr)) emit(support::EventKind::MsrWrite, vp, now, exit.msr, exit.value);
@@ -124,12 +124,12 @@ bool Hypervisor::write_msr(VpState& vp, Vtl vtl, uint32_t number, uint64_t value
 
 std::optional<uint64_t> Hypervisor::read_synthetic_msr(VpState& vp, Vtl vtl, uint32_t number,
                                                        Instant now) {
-  if (!permitted(number, config_.privileges)) return std::nullopt;
+  if (!permitted(number, vp.partition->privileges)) return std::nullopt;
   const VtlState& state = vp.vtls[vtl];
-  const PartitionVtl& shared = partition_.vtls[vtl];
+  const PartitionVtl& shared = vp.partition->vtls[vtl];
   if (number >= msr::Sint0 && number <= msr::Sint15) return state.synic.sint[number - msr::Sint0];
   if (number >= msr::CrashP0 && number <= msr::CrashP4)
-    return partition_.crash_parameters[number - msr::CrashP0];
+    return vp.partition->crash_parameters[number - msr::CrashP0];
   switch (number) {
     case msr::GuestOsId:
       return shared.guest_os_id;
@@ -172,21 +172,22 @@ std::optional<uint64_t> Hypervisor::read_synthetic_msr(VpState& vp, Vtl vtl, uin
 
 bool Hypervisor::write_synthetic_msr(VpState& vp, Vtl vtl, uint32_t number, uint64_t value,
                                      Instant now) {
-  if (!permitted(number, config_.privileges)) return false;
+  if (!permitted(number, vp.partition->privileges)) return false;
+  Partition& partition = *vp.partition;
   VtlState& state = vp.vtls[vtl];
   if (number >= msr::Sint0 && number <= msr::Sint15)
     return write_sint(state, number - msr::Sint0, value);
   if (is_crash_msr(number)) return write_crash_msr(vp, number, value, now);
   switch (number) {
     case msr::GuestOsId:
-      partition_.vtls[vtl].guest_os_id = value;
+      partition.vtls[vtl].guest_os_id = value;
       // No system, no hypercall page (TLFS 3.13).
       if (value == 0)
-        return write_hypercall_msr(vtl, partition_.vtls[vtl].hypercall & ~uint64_t{1});
+        return write_hypercall_msr(partition, vtl, partition.vtls[vtl].hypercall & ~uint64_t{1});
       return true;
     case msr::Hypercall:
-      if ((partition_.vtls[vtl].hypercall & 2) != 0) return false;
-      return write_hypercall_msr(vtl, value);
+      if ((partition.vtls[vtl].hypercall & 2) != 0) return false;
+      return write_hypercall_msr(partition, vtl, value);
     case msr::Reset:
       reset_requested_ = (value & 1) != 0;
       return true;
@@ -205,14 +206,14 @@ bool Hypervisor::write_synthetic_msr(VpState& vp, Vtl vtl, uint32_t number, uint
       return true;
     case msr::VpAssistPage:
       if ((value & 0xFFE) != 0) return false;
-      return write_overlay_register(vtl, state.vp_assist_page, state.assist_page, value);
+      return write_overlay_register(partition, vtl, state.vp_assist_page, state.assist_page, value);
     case msr::Scontrol:
       state.synic.scontrol = value & 1;
       return true;
     case msr::Siefp:
-      return write_overlay_register(vtl, state.synic.siefp, state.synic.event_page, value);
+      return write_overlay_register(partition, vtl, state.synic.siefp, state.synic.event_page, value);
     case msr::Simp:
-      return write_overlay_register(vtl, state.synic.simp, state.synic.message_page, value);
+      return write_overlay_register(partition, vtl, state.synic.simp, state.synic.message_page, value);
     case msr::Eom:
       return true;  // nothing is ever queued behind a slot: a refused access is tried again instead
     default:
@@ -229,29 +230,30 @@ bool Hypervisor::write_sint(VtlState& state, uint32_t index, uint64_t value) {
 }
 
 /// `value` replaces the MSR of a VTL; Locked was checked.
-bool Hypervisor::write_hypercall_msr(Vtl vtl, uint64_t value) {
+bool Hypervisor::write_hypercall_msr(Partition& partition, Vtl vtl, uint64_t value) {
   if ((value & 0xFFC) != 0) return false;
-  PartitionVtl& shared = partition_.vtls[vtl];
+  PartitionVtl& shared = partition.vtls[vtl];
   if (shared.guest_os_id == 0) value &= ~uint64_t{1};
-  if (!set_overlay(vtl, partition_.hypercall_page, shared.hypercall, value, code_overlay))
+  if (!set_overlay(partition, vtl, partition.hypercall_page, shared.hypercall, value, code_overlay))
     return false;
   shared.hypercall = value;
   return true;
 }
 
-bool Hypervisor::write_overlay_register(Vtl vtl, uint64_t& stored, Spa& page, uint64_t value) {
+bool Hypervisor::write_overlay_register(Partition& partition, Vtl vtl, uint64_t& stored, Spa& page,
+                                        uint64_t value) {
   if ((value & 1) != 0 && page.value() == 0) {
-    page = partition_.memory->allocate_page();
+    page = partition.memory->allocate_page();
     if (page.value() == 0) return false;
   }
-  if (!set_overlay(vtl, page, stored, value, data_overlay)) return false;
+  if (!set_overlay(partition, vtl, page, stored, value, data_overlay)) return false;
   stored = value;
   return true;
 }
 
-bool Hypervisor::set_overlay(Vtl vtl, Spa page, uint64_t before, uint64_t after,
+bool Hypervisor::set_overlay(Partition& partition, Vtl vtl, Spa page, uint64_t before, uint64_t after,
                              mmu::Rights rights) {
-  GuestMemory& memory = *partition_.memory;
+  GuestMemory& memory = *partition.memory;
   const Gpa where{after & ~uint64_t{0xFFF}};
   const bool enable = (after & 1) != 0;
   if (enable && (!memory.is_ram(where) || !memory.exists(vtl))) return false;
@@ -262,8 +264,8 @@ bool Hypervisor::set_overlay(Vtl vtl, Spa page, uint64_t before, uint64_t after,
 /// The page turns a TSC into reference time without an exit: time = ((tsc * scale) >> 64) + offset
 /// (TLFS 12.7.3).
 bool Hypervisor::write_reference_tsc_msr(VpState& vp, Vtl vtl, uint64_t value) {
-  PartitionVtl& shared = partition_.vtls[vtl];
-  if (!write_overlay_register(vtl, shared.reference_tsc, shared.reference_tsc_page, value))
+  PartitionVtl& shared = vp.partition->vtls[vtl];
+  if (!write_overlay_register(*vp.partition, vtl, shared.reference_tsc, shared.reference_tsc_page, value))
     return false;
   if ((value & 1) == 0) return true;
   // Rounded up, so that the product is exact for every TSC below 2^56.
@@ -278,7 +280,7 @@ bool Hypervisor::write_reference_tsc_msr(VpState& vp, Vtl vtl, uint64_t value) {
 }
 
 bool Hypervisor::write_crash_msr(VpState& vp, uint32_t number, uint64_t value, Instant now) {
-  auto& parameters = partition_.crash_parameters;
+  auto& parameters = vp.partition->crash_parameters;
   if (number != msr::CrashCtl) {
     parameters[number - msr::CrashP0] = value;
     return true;

@@ -194,19 +194,22 @@ CallResult Hypervisor::on(Tag<CallCode::SetVpRegisters>, const CallContext& cont
 /// Whose registers: the processor and VTL that the header names.
 HvStatus Hypervisor::find_target(const CallContext& context, const abi::hv::GetVpRegisters& input,
                                  VpState*& vp, Vtl& vtl) {
-  if (!config_.privileges.access_vp_registers()) return HvStatus::AccessDenied;
-  if (input.target_partition != partition_self && input.target_partition != partition_.id) {
-    return HvStatus::InvalidPartitionId;
-  }
-  const uint32_t index = input.target_vp == vp_self ? context.registers.index : input.target_vp;
-  if (index >= partition_.vps.size()) return HvStatus::InvalidVpIndex;
-  vp = partition_.vps[index].get();
-  vtl = context.vtl;
+  if (!context.partition.privileges.access_vp_registers()) return HvStatus::AccessDenied;
+  Partition* const partition = target_partition(context, input.target_partition);
+  if (partition == nullptr) return HvStatus::InvalidPartitionId;
+  const bool own = partition == &context.partition;
+  const uint32_t index =
+      own && input.target_vp == vp_self ? context.registers.index : input.target_vp;
+  vp = partition->find_vp(index);
+  if (vp == nullptr) return HvStatus::InvalidVpIndex;
+  vtl = own ? context.vtl : Vtl::Vtl0;
   if (input.target_vtl.reserved() != 0) return HvStatus::InvalidParameter;
   if (input.target_vtl.use_target_vtl()) {
-    if (input.target_vtl.target_vtl() > static_cast<uint8_t>(context.vtl))
-      return HvStatus::AccessDenied;
-    vtl = static_cast<Vtl>(input.target_vtl.target_vtl());
+    const uint8_t target = input.target_vtl.target_vtl();
+    // A parent may look into every VTL of its child.
+    if (own && target > static_cast<uint8_t>(context.vtl)) return HvStatus::AccessDenied;
+    if (target >= abi::hv::implemented_vtls) return HvStatus::InvalidParameter;
+    vtl = static_cast<Vtl>(target);
   }
   return vp->enabled(vtl) ? HvStatus::Success : HvStatus::InvalidVtlState;
 }
@@ -216,10 +219,10 @@ HvStatus Hypervisor::check_register(const CallContext& context, const VpState& t
   const RegisterInfo* info = find_register(name);
   if (info == nullptr || info->access == RegisterAccess::Unknown)
     return HvStatus::UnknownRegisterName;
+  if (target.partition != &context.partition) return HvStatus::Success;
   if (info->number == RegisterName::PendingEvent0 && vtl >= context.vtl)
     return HvStatus::InvalidParameter;
   if (is_architectural(name) && vtl == context.vtl) return HvStatus::AccessDenied;
-  (void)target;
   return HvStatus::Success;
 }
 

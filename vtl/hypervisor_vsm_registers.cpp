@@ -19,6 +19,7 @@ std::optional<Vtl> secure_config_of(RegisterName name) {
 }  // namespace
 
 HvStatus Hypervisor::get_vsm_register(VpState& vp, Vtl vtl, RegisterName name, uint64_t& value) {
+  const Partition& partition = *vp.partition;
   if (const auto lower = secure_config_of(name)) {
     if (*lower >= vtl) return HvStatus::InvalidParameter;
     value = vp.vtls[vtl].secure_config[*lower].raw;
@@ -39,9 +40,9 @@ HvStatus Hypervisor::get_vsm_register(VpState& vp, Vtl vtl, RegisterName name, u
     }
     case RegisterName::VsmPartitionStatus:
       value = VsmPartitionStatus{}
-                  .with_enabled_vtl_set(partition_.enabled_vtls)
+                  .with_enabled_vtl_set(partition.enabled_vtls)
                   .with_maximum_vtl(config_.maximum_vtl)
-                  .with_mbec_enabled_vtl_set(partition_.mbec_enabled_vtls)
+                  .with_mbec_enabled_vtl_set(partition.mbec_enabled_vtls)
                   .raw;
       break;
     case RegisterName::VsmCapabilities:
@@ -57,7 +58,7 @@ HvStatus Hypervisor::get_vsm_register(VpState& vp, Vtl vtl, RegisterName name, u
       break;
     case RegisterName::VsmPartitionConfig:
       if (vtl == Vtl::Vtl0) return HvStatus::InvalidParameter;
-      value = partition_.vtls[vtl].config.raw;
+      value = partition.vtls[vtl].config.raw;
       break;
     case RegisterName::VsmVpWaitForTlbLock:
       value = 0;
@@ -83,7 +84,7 @@ HvStatus Hypervisor::set_vsm_register(VpState& vp, Vtl vtl, RegisterName name, u
       return HvStatus::Success;
     }
     case RegisterName::VsmPartitionConfig:
-      return set_partition_config(vtl, value);
+      return set_partition_config(*vp.partition, vtl, value);
     case RegisterName::CrInterceptControl: {
       if (vtl != Vtl::Vtl1) return HvStatus::InvalidParameter;
       // Only what this hypervisor can keep: accesses to IA32_APIC_BASE. The 10240 profile asks for
@@ -100,9 +101,9 @@ HvStatus Hypervisor::set_vsm_register(VpState& vp, Vtl vtl, RegisterName name, u
 }
 
 /// Section 3.4: protections once on stay on, and their default mask with them.
-HvStatus Hypervisor::set_partition_config(Vtl vtl, uint64_t value) {
+HvStatus Hypervisor::set_partition_config(Partition& partition, Vtl vtl, uint64_t value) {
   if (vtl == Vtl::Vtl0) return HvStatus::InvalidParameter;
-  VsmPartitionConfig& stored = partition_.vtls[vtl].config;
+  VsmPartitionConfig& stored = partition.vtls[vtl].config;
   const VsmPartitionConfig wanted{value};
   const uint64_t known = VsmPartitionConfig{}
                              .with_enable_vtl_protection(true)
@@ -118,10 +119,10 @@ HvStatus Hypervisor::set_partition_config(Vtl vtl, uint64_t value) {
     }
   } else if (wanted.enable_vtl_protection()) {
     constexpr uint32_t needed = map_gpa::readable | map_gpa::writable;
-    if ((mask & needed) != needed || !valid_protection(mask, partition_.mbec_enabled(Vtl::Vtl0))) {
+    if ((mask & needed) != needed || !valid_protection(mask, partition.mbec_enabled(Vtl::Vtl0))) {
       return HvStatus::InvalidRegisterValue;
     }
-    if (!partition_.memory->enable_protection(vtl, mask)) return HvStatus::InsufficientMemory;
+    if (!partition.memory->enable_protection(vtl, mask)) return HvStatus::InsufficientMemory;
   }
   stored = wanted;
   return HvStatus::Success;
@@ -132,12 +133,12 @@ HvStatus Hypervisor::set_secure_config(VpState& vp, Vtl vtl, Vtl lower, uint64_t
   const VsmVpSecureConfig wanted{value};
   if ((value & ~uint64_t{3}) != 0) return HvStatus::InvalidRegisterValue;
   // MBEC is one decision for the partition; a processor only follows it (section 3.5).
-  if (wanted.mbec_enabled() != partition_.mbec_enabled(lower))
+  if (wanted.mbec_enabled() != vp.partition->mbec_enabled(lower))
     return HvStatus::InvalidRegisterValue;
   vp.vtls[vtl].secure_config[lower] = wanted;
   // Translations are kept with the rights of stage 2 apart, but an engine may hold what the old
   // mode granted.
-  translator_.invalidate_guest_physical(partition_.id, lower);
+  translator_.invalidate_guest_physical(vp.partition->id, lower);
   return HvStatus::Success;
 }
 

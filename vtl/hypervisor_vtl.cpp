@@ -28,7 +28,7 @@ constexpr uint16_t set_of(Vtl vtl) {
 CallResult Hypervisor::on(Tag<CallCode::EnablePartitionVtl>, const CallContext& context,
                           const abi::hv::EnablePartitionVtl& input) {
   Partition& partition = context.partition;
-  if (!config_.privileges.access_vsm() || !config_.privileges.cpu_management())
+  if (!partition.privileges.access_vsm() || !partition.privileges.cpu_management())
     return HvStatus::AccessDenied;
   if (!is_self(partition, input.target_partition)) return HvStatus::InvalidPartitionId;
   if (input.target_vtl == 0 || input.target_vtl > config_.maximum_vtl)
@@ -60,21 +60,22 @@ CallResult Hypervisor::on(Tag<CallCode::EnablePartitionVtl>, const CallContext& 
 CallResult Hypervisor::on(Tag<CallCode::EnableVpVtl>, const CallContext& context,
                           const abi::hv::EnableVpVtl& input) {
   Partition& partition = context.partition;
-  if (!config_.privileges.access_vsm() || !config_.privileges.cpu_management())
+  if (!partition.privileges.access_vsm() || !partition.privileges.cpu_management())
     return HvStatus::AccessDenied;
   if (!is_self(partition, input.target_partition)) return HvStatus::InvalidPartitionId;
   const uint32_t index = input.target_vp == vp_self ? context.registers.index : input.target_vp;
-  if (index >= partition.vps.size()) return HvStatus::InvalidVpIndex;
+  VpState* const found = partition.find_vp(index);
+  if (found == nullptr) return HvStatus::InvalidVpIndex;
   if (input.target_vtl == 0 || input.target_vtl > config_.maximum_vtl)
     return HvStatus::InvalidParameter;
   if (!reserved_clear(input.reserved)) return HvStatus::InvalidParameter;
   const auto target = static_cast<Vtl>(input.target_vtl);
   if (!partition.enabled(target)) return HvStatus::InvalidVtlState;
-  VpState& vp = *partition.vps[index];
+  VpState& vp = *found;
   if (context.vtl < target) {
     // A lower VTL may start a higher one once, on its own processor; from then on the higher one
     // decides.
-    for (const auto& other : partition.vps) {
+    for (const VpState* other : partition.vps) {
       if (other->enabled(target)) return HvStatus::AccessDenied;
     }
     if (&vp != &context.vp) return HvStatus::AccessDenied;

@@ -39,13 +39,21 @@ bool mbec_active(const VpState& vp, Vtl vtl) {
   return false;
 }
 
+VpState* Partition::find_vp(uint32_t index) const {
+  if (index < vps.size() && vps[index]->registers->index == index) return vps[index];
+  for (VpState* vp : vps) {
+    if (vp->registers->index == index) return vp;
+  }
+  return nullptr;
+}
+
 const char* Partition::what_is_unsound() const {
   if (((enabled_vtls | mbec_enabled_vtls) & ~implemented) != 0 || !enabled(Vtl::Vtl0))
     return "a set of VTLs that cannot be enabled";
   std::vector<Spa> pages{hypercall_page};
   for (const PartitionVtl& vtl : vtls.values)
     pages.push_back(vtl.reference_tsc_page);
-  for (const auto& vp : vps) {
+  for (const VpState* vp : vps) {
     if ((vp->enabled_vtls & ~enabled_vtls) != 0 || !vp->enabled(Vtl::Vtl0) || !vp->enabled(vp->registers->active))
       return "a virtual processor runs in a VTL that is not enabled";
     for (const VtlState& state : vp->vtls.values)

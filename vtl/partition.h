@@ -6,6 +6,7 @@
 #include <memory>
 #include <vector>
 
+#include "abi/hv/cpuid.h"
 #include "abi/hv/structs.h"
 #include "abi/hv/synic.h"
 #include "abi/hv/vsm_registers.h"
@@ -42,12 +43,16 @@ struct VtlState {
   }
 };
 
+struct Partition;
+
+/// The hypervisor's side of a virtual processor of some partition.
 struct VpState {
   VirtualProcessor* registers{};
+  Partition* partition{};  ///< never null outside a restore
   uint16_t enabled_vtls{1};
   VtlArray<VtlState> vtls;
 
-  STATE_FIELDS((registers), enabled_vtls, vtls)
+  STATE_FIELDS((registers), (partition), enabled_vtls, vtls)
 
   [[nodiscard]] bool enabled(Vtl vtl) const {
     return ((enabled_vtls >> static_cast<unsigned>(vtl)) & 1) != 0;
@@ -66,29 +71,38 @@ struct PartitionVtl {
   STATE_FIELDS(guest_os_id, hypercall, reference_tsc, reference_tsc_page, config)
 };
 
+/// The partition that the machine starts in; it owns all memory that was not given away.
+inline constexpr uint8_t root_partition_id = 1;
+
 struct Partition {
-  uint8_t id{1};
+  uint8_t id{root_partition_id};        ///< HV_PARTITION_ID, and the tag of its TLB entries
+  abi::hv::PrivilegeMask privileges{};  ///< what its guests may do; CPUID 0x40000003 says it
   std::unique_ptr<GuestMemory> memory;  ///< null on a bare machine
   uint16_t enabled_vtls{1};
   uint16_t mbec_enabled_vtls{};
   VtlArray<PartitionVtl> vtls;
   Spa hypercall_page;
   std::array<uint64_t, 5> crash_parameters{};
-  std::vector<std::unique_ptr<VpState>> vps;
+  std::vector<VpState*> vps;  ///< in the order of their index, which may have gaps (not in the root)
 
-  /// `make_memory()` yields the GuestMemory to read into when the state has one and the partition has not.
+  /// `make_memory()` yields the GuestMemory to read into when the state has one and the partition has not. The VPs are
+  /// the hypervisor's to visit.
   template <class Visitor, class Self, class MakeMemory>
-  static void visit_state(Visitor& visit, Self& self, MakeMemory make_memory) {
-    auto& [id, memory, enabled_vtls, mbec_enabled_vtls, vtls, hypercall_page, crash_parameters, vps] = self;
-    visit.host(id);  // the configuration's
+  static void visit_parts(Visitor& visit, Self& self, MakeMemory make_memory) {
+    auto& [id, privileges, memory, enabled_vtls, mbec_enabled_vtls, vtls, hypercall_page, crash_parameters, vps] =
+        self;
+    visit.host(id, vps);
+    visit("privileges", privileges);
     visit.object("memory", memory, make_memory, [](GuestMemory& gone) { gone.abandon(); });
     visit("enabled_vtls", enabled_vtls)("mbec_enabled_vtls", mbec_enabled_vtls)("vtls", vtls);
     visit("hypercall_page", hypercall_page)("crash_parameters", crash_parameters);
-    visit.each("vps", vps, [&](auto& vp) { visit.visit(*vp); });
   }
   /// After a restore from bytes that nobody vouches for, memory and registers included: empty, or what is wrong.
   [[nodiscard]] const char* what_is_unsound() const;
 
+  [[nodiscard]] bool is_root() const { return id == root_partition_id; }
+  /// The VP with this HV_VP_INDEX; null if there is none.
+  [[nodiscard]] VpState* find_vp(uint32_t index) const;
   [[nodiscard]] bool enabled(Vtl vtl) const {
     return ((enabled_vtls >> static_cast<unsigned>(vtl)) & 1) != 0;
   }

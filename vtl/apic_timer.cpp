@@ -14,6 +14,13 @@ void LocalApic::arm(uint32_t initial, Instant now) {
   expiry_ = initial == 0 ? support::never : now + initial * ticks_per_count();
 }
 
+/// The count that is left goes on at the new rate.
+void LocalApic::set_divide(uint32_t value, Instant now) {
+  const uint32_t left = timer_count(now);
+  divide_ = value;
+  if (left != 0) expiry_ = now + left * ticks_per_count();
+}
+
 uint32_t LocalApic::timer_count(Instant now) const {
   if (expiry_ == support::never || expiry_ <= now) return 0;
   const uint64_t unit = ticks_per_count();
@@ -29,9 +36,9 @@ Instant LocalApic::next_timer(uint64_t tsc_offset) const {
   return static_cast<int64_t>(ticks) < 0 ? Instant{0} : Instant{ticks};
 }
 
-void LocalApic::advance(Instant now, uint64_t tsc_offset) {
+bool LocalApic::advance(Instant now, uint64_t tsc_offset) {
   const Instant due = next_timer(tsc_offset);
-  if (due == support::never || due > now) return;
+  if (due == support::never || due > now) return false;
   if (timer_mode() == TimerMode::TscDeadline) {
     tsc_deadline_ = 0;
   } else if (timer_mode() == TimerMode::Periodic && initial_ != 0) {
@@ -40,7 +47,7 @@ void LocalApic::advance(Instant now, uint64_t tsc_offset) {
   } else {
     expiry_ = support::never;
   }
-  if ((lvt_timer_ & (1u << 16)) == 0) request(static_cast<uint8_t>(lvt_timer_));
+  return (lvt_timer_ & (1u << 16)) == 0 && request(static_cast<uint8_t>(lvt_timer_));
 }
 
 }  // namespace vtl

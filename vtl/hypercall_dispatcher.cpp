@@ -12,10 +12,47 @@ using namespace abi::hv;
 
 namespace {
 
+bool is_wide(const VirtualProcessor& vp) {
+  return (vp.context().efer & abi::x64::efer::lma) != 0;
+}
+
+uint64_t joined(uint64_t high, uint64_t low) {
+  return high << 32 | (low & 0xFFFFFFFF);
+}
+
+/// The three words of a call where the caller's mode has them (section 2.3).
+uint64_t input_register(const VirtualProcessor& vp) {
+  const auto& gpr = vp.shared.gpr;
+  return is_wide(vp) ? gpr[Rdx] : joined(gpr[Rbx], gpr[Rcx]);
+}
+uint64_t output_register(const VirtualProcessor& vp) {
+  const auto& gpr = vp.shared.gpr;
+  return is_wide(vp) ? gpr[R8] : joined(gpr[Rdi], gpr[Rsi]);
+}
+void set_edx_eax(VirtualProcessor& vp, uint64_t value) {
+  vp.shared.gpr[Rax] = value & 0xFFFFFFFF;
+  vp.shared.gpr[Rdx] = value >> 32;
+}
+
 DispatchResult completed(VirtualProcessor& vp, HvStatus status, uint16_t reps = 0) {
-  vp.shared.gpr[Rax] =
+  const uint64_t result =
       HypercallResult{}.with_status(static_cast<uint16_t>(status)).with_reps_completed(reps).raw;
+  if (is_wide(vp)) {
+    vp.shared.gpr[Rax] = result;
+  } else {
+    set_edx_eax(vp, result);
+  }
   return {.kind = DispatchResult::Kind::Completed};
+}
+
+/// The call goes on when the instruction executes again.
+DispatchResult unfinished(VirtualProcessor& vp, HypercallControl control) {
+  if (is_wide(vp)) {
+    vp.shared.gpr[Rcx] = control.raw;
+  } else {
+    set_edx_eax(vp, control.raw);
+  }
+  return {.kind = DispatchResult::Kind::Unfinished};
 }
 
 /// The caller's view of guest physical memory.
@@ -35,49 +72,64 @@ constexpr uint32_t align16(uint32_t value) {
 
 bool HypercallDispatcher::may_call(const VirtualProcessor& vp) {
   const VtlContext& registers = vp.context();
-  return vp.cpl() == 0 && (registers.efer & abi::x64::efer::lma) != 0 &&
+  if (vp.cpl() != 0 || (registers.cr0 & abi::x64::cr0::pe) == 0 ||
+      (registers.rflags & abi::x64::rflags::vm) != 0) {
+    return false;
+  }
+  return !is_wide(vp) ||
          (registers.segments[Cs].attributes & abi::x64::segment::long_mode) != 0;
+}
+
+HypercallControl HypercallDispatcher::control(const VirtualProcessor& vp) {
+  const auto& gpr = vp.shared.gpr;
+  return {is_wide(vp) ? gpr[Rcx] : joined(gpr[Rdx], gpr[Rax])};
+}
+
+uint64_t HypercallDispatcher::switch_control(const VirtualProcessor& vp) {
+  const auto& gpr = vp.shared.gpr;
+  return is_wide(vp) ? gpr[Rax] : gpr[Rcx] & 0xFFFFFFFF;
 }
 
 DispatchResult HypercallDispatcher::dispatch(Hypervisor& hypervisor, const CallContext& context,
                                              const CallRow* row) {
   VirtualProcessor& vp = context.registers;
-  const HypercallControl control{vp.shared.gpr[Rcx]};
+  const HypercallControl word = control(vp);
   captured_ = 0;
   Layout layout;
-  const HvStatus status = check(control, row, context.vtl, layout);
+  const HvStatus status = check(word, row, context.vtl, layout);
   if (status != HvStatus::Success) return completed(vp, status);
-  return run(hypervisor, context, *row, layout, control);
+  return run(hypervisor, context, *row, layout, word);
 }
 
 /// The checks that are the same for every call, in the order of TLFS 3.7; fills in where the
 /// parameters are.
-HvStatus HypercallDispatcher::check(const HypercallControl& control, const CallRow* row, Vtl vtl,
+HvStatus HypercallDispatcher::check(const HypercallControl& word, const CallRow* row, Vtl vtl,
                                     Layout& layout) const {
   if (row == nullptr || row->call == nullptr) return HvStatus::InvalidHypercallCode;
   const CallInfo& info = *row->info;
-  if (control.reserved0() != 0 || control.reserved1() != 0 || control.reserved2() != 0 ||
-      control.nested() || control.variable_header_qwords() != 0) {
+  if (word.reserved0() != 0 || word.reserved1() != 0 || word.reserved2() != 0 ||
+      word.nested() ||
+      (word.variable_header_qwords() != 0 && !has_variable_header(info.shape))) {
     return HvStatus::InvalidHypercallInput;
   }
-  const bool rep = info.shape == CallShape::Rep;
-  if (rep ? control.rep_start() >= control.rep_count()
-          : (control.rep_count() | control.rep_start()) != 0) {
+  const bool rep = is_rep(info.shape);
+  if (rep ? word.rep_start() >= word.rep_count()
+          : (word.rep_count() | word.rep_start()) != 0) {
     return HvStatus::
         InvalidHypercallInput;  // a rep call of no element included (reference section 11)
   }
   if (vtl < info.minimum_vtl) return HvStatus::AccessDenied;
 
-  layout.header = info.header;
+  layout.header = info.header + 8u * word.variable_header_qwords();
   layout.element = info.element;
   layout.output_element = info.output;
-  layout.count = rep ? control.rep_count() : uint16_t{1};
-  layout.start = control.rep_start();
-  layout.fast = control.fast();
+  layout.count = rep ? word.rep_count() : uint16_t{1};
+  layout.start = word.rep_start();
+  layout.fast = word.fast();
   layout.input = layout.header + (rep ? layout.count * layout.element : 0u);
   layout.output = layout.count * layout.output_element;
   if (layout.fast) {
-    layout.output_at = align16(layout.input);
+    layout.output_at = std::max(align16(layout.input), fast_bytes);
     const uint32_t bytes = layout.output != 0 ? layout.output_at + layout.output : layout.input;
     if (bytes > xmm_fast_bytes) return HvStatus::InvalidHypercallInput;
   }
@@ -104,24 +156,30 @@ HypercallDispatcher::Page HypercallDispatcher::check_page(const CallContext& con
 
 DispatchResult HypercallDispatcher::run(Hypervisor& hypervisor, const CallContext& context,
                                         const CallRow& row, const Layout& layout,
-                                        HypercallControl control) {
+                                        HypercallControl word) {
   VirtualProcessor& vp = context.registers;
   Page input, output;
   if (!layout.fast) {
-    input = check_page(context, vp.shared.gpr[Rdx], layout.input, false);
-    output = check_page(context, vp.shared.gpr[R8], layout.output, true);
+    input = check_page(context, input_register(vp), layout.input, false);
+    output = check_page(context, output_register(vp), layout.output, true);
     for (const Page& page : {input, output}) {
       if (page.status != HvStatus::Success) return completed(vp, page.status, layout.start);
     }
     if (input.denied) return {.kind = DispatchResult::Kind::InputDenied, .gpa = input.gpa};
     if (output.denied) return {.kind = DispatchResult::Kind::OutputDenied, .gpa = output.gpa};
   }
-  const bool rep = row.info->shape == CallShape::Rep;
+  const bool rep = is_rep(row.info->shape);
   const auto chunk =
       rep ? std::min<uint16_t>(static_cast<uint16_t>(layout.count - layout.start), reps_per_entry_)
           : uint16_t{0};
   copy_in(context, layout, chunk, input.gpa);
-  const CallBlock block{input_.data(), input_.data() + layout.header, output_.data(), chunk};
+  const uint32_t fixed = row.info->header;
+  const CallBlock block{
+      input_.data(),
+      {reinterpret_cast<const uint64_t*>(input_.data() + fixed), (layout.header - fixed) / 8},
+      input_.data() + layout.header,
+      output_.data(),
+      chunk};
   const CallResult result = row.call(hypervisor, context, block);
   if (result.wait) return {.kind = DispatchResult::Kind::Unfinished};
 
@@ -132,8 +190,7 @@ DispatchResult HypercallDispatcher::run(Hypervisor& hypervisor, const CallContex
            output.gpa);
   const auto done = static_cast<uint16_t>(layout.start + result.completed);
   if (rep && success && done < layout.count) {
-    vp.shared.gpr[Rcx] = control.with_rep_start(done).raw;
-    return {.kind = DispatchResult::Kind::Unfinished};
+    return unfinished(vp, word.with_rep_start(done));
   }
   return completed(vp, result.status, rep ? done : uint16_t{0});
 }
@@ -170,22 +227,19 @@ void HypercallDispatcher::copy_out(const CallContext& context, const Layout& lay
   CHECK(mmu::write_gpa(translator_, space, page + first, {output_.data(), bytes}) == bytes);
 }
 
-/// The register block of a fast call: RDX, R8, XMM0..XMM5 (TLFS 3.7.2).
+/// The register block of a fast call: RDX, R8 (EBX:ECX, EDI:ESI of a 32-bit caller), XMM0..XMM5
+/// (TLFS 3.7.2).
 void HypercallDispatcher::load_registers(const VirtualProcessor& vp) {
-  std::memcpy(registers_.data(), &vp.shared.gpr[Rdx], 8);
-  std::memcpy(registers_.data() + 8, &vp.shared.gpr[R8], 8);
+  const uint64_t first[2] = {input_register(vp), output_register(vp)};
+  std::memcpy(registers_.data(), first, sizeof first);
   for (size_t i = 0; i < 6; ++i) {
     std::memcpy(registers_.data() + 16 + 16 * i, &vp.shared.fp.xmm[i], 16);
   }
 }
 
-/// Writes back the registers that [first, first + bytes) touches.
+/// Writes back the XMM registers that [first, first + bytes) touches: output never lies in front of
+/// them.
 void HypercallDispatcher::store_registers(VirtualProcessor& vp, uint32_t first, uint32_t bytes) {
-  if (first <
-      16) {  // no call has output and less than a register of input, but the rule is general
-    std::memcpy(&vp.shared.gpr[Rdx], registers_.data(), 8);
-    std::memcpy(&vp.shared.gpr[R8], registers_.data() + 8, 8);
-  }
   for (uint32_t i = 0; i < 6; ++i) {
     const uint32_t at = 16 + 16 * i;
     if (at + 16 > first && at < first + bytes)

@@ -48,6 +48,7 @@ struct CallResult {
 /// The copied parameters of one call.
 struct CallBlock {
   const uint8_t* header{};
+  std::span<const uint64_t> variable;  ///< the variable header
   const uint8_t* elements{};
   uint8_t* output{};
   uint16_t count{};  ///< elements to do now
@@ -82,12 +83,19 @@ class HypercallDispatcher {
   HypercallDispatcher(mmu::Translator& translator, uint16_t reps_per_entry)
       : translator_{translator}, reps_per_entry_{reps_per_entry} {}
 
-  /// Only CPL 0 may call (TLFS 3.3), and this hypervisor has only the 64-bit register convention.
+  /// Only CPL 0 may call, in 64-bit or in 32-bit protected mode (TLFS 3.3, 3.7): not in real mode,
+  /// not from a compatibility segment of a 64-bit system, which has neither register convention.
   [[nodiscard]] static bool may_call(const VirtualProcessor& vp);
 
+  /// The control word: RCX, or EDX:EAX of a 32-bit caller.
+  [[nodiscard]] static abi::hv::HypercallControl control(const VirtualProcessor& vp);
+
+  /// The control of a VTL switch: RAX, or ECX of a 32-bit caller (section 4.2).
+  [[nodiscard]] static uint64_t switch_control(const VirtualProcessor& vp);
+
   /// Dispatches the hypercall in the caller's registers, which is no VTL switch, to the handler of
-  /// `row` (null: unknown). Results go to RAX (and RCX of an unfinished rep call), output to the
-  /// caller's memory or XMM registers.
+  /// `row` (null: unknown). Results go to RAX or EDX:EAX (and the control word of an unfinished rep
+  /// call), output to the caller's memory or XMM registers.
   DispatchResult dispatch(Hypervisor& hypervisor, const CallContext& context, const CallRow* row);
 
   /// The parameters that the last dispatch() captured: header and the elements of that entry; empty
@@ -97,7 +105,8 @@ class HypercallDispatcher {
  private:
   /// Where the parameters of a call are; sizes in bytes.
   struct Layout {
-    uint32_t header{}, element{}, output_element{};
+    uint32_t header{};  ///< with the variable header
+    uint32_t element{}, output_element{};
     uint32_t input{}, output{};
     uint16_t count{}, start{};
     bool fast{};
@@ -109,12 +118,12 @@ class HypercallDispatcher {
     HvStatus status{HvStatus::Success};
     bool denied{};
   };
-  [[nodiscard]] HvStatus check(const abi::hv::HypercallControl& control, const CallRow* row,
+  [[nodiscard]] HvStatus check(const abi::hv::HypercallControl& word, const CallRow* row,
                                Vtl vtl, Layout& layout) const;
   [[nodiscard]] Page check_page(const CallContext& context, uint64_t gpa, uint32_t bytes,
                                 bool write) const;
   DispatchResult run(Hypervisor& hypervisor, const CallContext& context, const CallRow& row,
-                     const Layout& layout, abi::hv::HypercallControl control);
+                     const Layout& layout, abi::hv::HypercallControl word);
   void copy_in(const CallContext& context, const Layout& layout, uint16_t chunk, Gpa page);
   void copy_out(const CallContext& context, const Layout& layout, uint16_t completed, Gpa page);
   void load_registers(const VirtualProcessor& vp);

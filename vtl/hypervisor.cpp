@@ -97,8 +97,7 @@ Outcome Hypervisor::handle(const Exit& exit, VirtualProcessor& vp, Instant now) 
     case ExitReason::SlatViolation:
       return handle_slat_violation(exit, vp, now);
     case ExitReason::InterruptAccepted:
-      state(vp).vtls[vp.active].apic.accept(exit.vector);
-      vp.halted = false;
+      interrupt_accepted(state(vp), exit.vector);
       return Outcome::resume();
     case ExitReason::Halt: {
       if (vp.cpl() != 0) return Outcome::general_protection();
@@ -112,7 +111,7 @@ Outcome Hypervisor::handle(const Exit& exit, VirtualProcessor& vp, Instant now) 
 
 Outcome Hypervisor::handle_hypercall(VirtualProcessor& vp, Instant now) {
   if (!launched() || !HypercallDispatcher::may_call(vp)) return Outcome::invalid_opcode();
-  const abi::hv::HypercallControl control{vp.shared.gpr[Rcx]};
+  const abi::hv::HypercallControl control = HypercallDispatcher::control(vp);
   VpState& state = this->state(vp);
   const CallContext context{*state.partition, state, vp, vp.active, now};
   const CallRow* row = find_row(control.code());

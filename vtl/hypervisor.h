@@ -15,6 +15,7 @@
 #include "sim/support/state_fields.h"
 #include "vtl/cpuid.h"
 #include "vtl/exit.h"
+#include "vtl/external_interrupts.h"
 #include "vtl/hypercall_dispatcher.h"
 #include "vtl/hypervisor_config.h"
 #include "vtl/intercept_router.h"
@@ -76,6 +77,15 @@ class Hypervisor {
   void apic_mmio_write(VirtualProcessor& vp, uint16_t offset, uint8_t size, uint64_t value,
                        Instant now);
 
+  // --- Interrupts from outside the processors. All of them are for VTL 0 of the root partition.
+  /// The board's controllers, asked and told from now on; null: there are none. They may call
+  /// deliver_external() from end_of_interrupt().
+  void connect(InterruptControllers* controllers) { controllers_ = controllers; }
+  /// A message of an I/O APIC or a device. INIT and STARTUP count like those of a processor.
+  void deliver_external(const ExternalInterrupt& interrupt);
+  /// What a PC's firmware leaves: the bootstrap processor's APIC on, LINT0 as ExtINT, LINT1 as NMI.
+  void set_virtual_wire_mode();
+
   /// The root partition.
   [[nodiscard]] const Partition& partition() const { return *root_; }
   /// The partition of a VP that has one.
@@ -89,9 +99,9 @@ class Hypervisor {
   /// Everything that the hypervisor keeps. The virtual processors that were added are the machine's to visit.
   template <class Visitor, class Self>
   static void visit_state(Visitor& visit, Self& self) {
-    auto& [memory_, translator_, events_, config_, partitions_, root_, processors_, dispatcher_, switch_, router_,
-           statistics_, reset_requested_] = self;
-    visit.host(memory_, translator_, events_, config_, root_, dispatcher_, switch_, router_);
+    auto& [memory_, translator_, events_, config_, controllers_, partitions_, root_, processors_,
+           dispatcher_, switch_, router_, statistics_, reset_requested_] = self;
+    visit.host(memory_, translator_, events_, config_, controllers_, root_, dispatcher_, switch_, router_);
     uint8_t id = 0;
     visit.each("partitions", partitions_, [&](auto& slot) {
       ++id;
@@ -166,6 +176,9 @@ class Hypervisor {
   [[nodiscard]] const VpState& state(const VirtualProcessor& vp) const {
     return *processors_[vp.number].state;
   }
+  [[nodiscard]] bool has_state(const VirtualProcessor& vp) const {
+    return processors_[vp.number].state != nullptr;
+  }
   /// The partition that a call names: the caller's own, or a child of it. Null: HV_STATUS_INVALID_PARTITION_ID.
   [[nodiscard]] Partition* target_partition(const CallContext& context, uint64_t id);
 
@@ -198,11 +211,22 @@ class Hypervisor {
   [[nodiscard]] bool set_overlay(Partition& partition, Vtl vtl, Spa page, uint64_t before, uint64_t after,
                                  mmu::Rights rights);
   [[nodiscard]] ApicContext apic_context(VpState& vp, Vtl vtl, Instant now);
-  void send_interprocessor_interrupt(VpState& sender, Vtl vtl);
+  void after_apic_access(VpState& vp, Vtl vtl);
+  void send(Partition& partition, Vtl vtl, const InterruptMessage& message, const VpState* sender);
+  void deliver(VpState& vp, Vtl vtl, const InterruptMessage& message);
+  [[nodiscard]] bool startup_denied(const VpState& vp, Vtl vtl) const;
+  void initialise(VpState& vp, Vtl vtl);
 
   // Interrupts.
   [[nodiscard]] bool enter_for_interrupt(VirtualProcessor& vp, Instant now);
-  void raise_vina(VirtualProcessor& vp);
+  void fire_timers(VpState& vp, Instant now);
+  [[nodiscard]] std::optional<uint8_t> offered_vector(const VpState& vp) const;
+  [[nodiscard]] std::optional<uint8_t> external_vector(const VpState& vp) const;
+  void interrupt_accepted(VpState& vp, uint8_t vector);
+  void interrupt_arrived(VpState& vp, Vtl vtl);
+  /// LocalApic::request() of one VTL, and what follows from it in higher ones.
+  bool request_interrupt(VpState& vp, Vtl vtl, uint8_t vector, bool auto_eoi = false, bool level = false);
+  void raise_vina(VpState& vp);
   [[nodiscard]] UpperVtl upper(const VpState& vp, Vtl vtl) const;
 
   // Registers by name.
@@ -237,6 +261,7 @@ class Hypervisor {
   mmu::Translator& translator_;
   support::EventSink* events_;
   HypervisorConfig config_;
+  InterruptControllers* controllers_{};
   /// By id - 1. The root is always there.
   std::array<std::unique_ptr<Partition>, maximum_partitions> partitions_;
   Partition* root_;

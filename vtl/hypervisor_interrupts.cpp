@@ -13,30 +13,69 @@ constexpr Vtl all_vtls[] = {Vtl::Vtl0, Vtl::Vtl1, Vtl::Vtl2};
 bool takes_interrupts(const VtlContext& context) {
   return (context.rflags & abi::x64::rflags::if_) != 0;
 }
+bool takes_nmi(const VtlContext& context) {
+  return context.nmi_pending && !context.nmi_masked;
+}
 
 }  // namespace
 
 std::optional<uint8_t> Hypervisor::check_interrupts(VirtualProcessor& vp, Instant now) {
+  if (!has_state(vp)) return std::nullopt;
   VpState& state = this->state(vp);
-  for (const Vtl vtl : all_vtls) {
-    if (state.enabled(vtl)) state.vtls[vtl].apic.advance(now, vp.contexts[vtl].tsc_offset);
-  }
+  fire_timers(state, now);
+  if (vp.suspended()) return std::nullopt;
   (void)enter_for_interrupt(vp, now);
-  raise_vina(vp);
-  const auto vector = state.vtls[vp.active].apic.deliverable(vp.context().tpr);
-  if (vector && takes_interrupts(vp.context())) vp.halted = false;
-  if (vp.context().exception_pending) vp.halted = false;
+  const auto vector = offered_vector(state);
+  const VtlContext& context = vp.context();
+  const bool wakes = (vector && takes_interrupts(context)) || takes_nmi(context);
+  if (wakes || context.exception_pending) vp.halted = false;
   return vector;
 }
 
 Instant Hypervisor::next_event(const VirtualProcessor& vp) const {
-  const VpState& state = this->state(vp);
   Instant next = support::never;
+  if (!has_state(vp)) return next;
+  const VpState& state = this->state(vp);
   for (const Vtl vtl : all_vtls) {
-    if (state.enabled(vtl))
-      next = std::min(next, state.vtls[vtl].apic.next_timer(vp.contexts[vtl].tsc_offset));
+    if (!state.enabled(vtl)) continue;
+    next = std::min(next, state.vtls[vtl].apic.next_timer(vp.contexts[vtl].tsc_offset));
   }
   return next;
+}
+
+void Hypervisor::fire_timers(VpState& vp, Instant now) {
+  for (const Vtl vtl : all_vtls) {
+    if (!vp.enabled(vtl)) continue;
+    if (vp.vtls[vtl].apic.advance(now, vp.registers->contexts[vtl].tsc_offset))
+      interrupt_arrived(vp, vtl);
+  }
+}
+
+/// The vector that the active VTL would take: its local APIC's, else that of an 8259 through LINT0.
+std::optional<uint8_t> Hypervisor::offered_vector(const VpState& vp) const {
+  const VirtualProcessor& registers = *vp.registers;
+  const auto vector = vp.vtls[registers.active].apic.deliverable(registers.context().tpr);
+  return vector ? vector : external_vector(vp);
+}
+
+/// LINT0 is wired on the bootstrap processor of the root alone, and its interrupts are VTL 0's.
+std::optional<uint8_t> Hypervisor::external_vector(const VpState& vp) const {
+  const bool wired = controllers_ != nullptr && vp.partition->is_root() &&
+                     vp.registers->index == 0 && vp.registers->active == Vtl::Vtl0 &&
+                     vp.vtls[Vtl::Vtl0].apic.takes_external();
+  return wired ? controllers_->external_vector() : std::nullopt;
+}
+
+void Hypervisor::interrupt_accepted(VpState& vp, uint8_t vector) {
+  VirtualProcessor& registers = *vp.registers;
+  LocalApic& apic = vp.vtls[registers.active].apic;
+  registers.halted = false;
+  if (apic.deliverable(registers.context().tpr) == vector || external_vector(vp) != vector) {
+    apic.accept(vector);
+    after_apic_access(vp, registers.active);
+  } else {
+    controllers_->acknowledge_external();
+  }
 }
 
 /// An interrupt of a higher VTL enters it at once: RFLAGS.IF of either VTL does not matter, only
@@ -47,20 +86,37 @@ bool Hypervisor::enter_for_interrupt(VirtualProcessor& vp, Instant now) {
     const auto vtl = static_cast<Vtl>(i);
     if (vtl <= vp.active) return false;
     if (!state.enabled(vtl)) continue;
-    const auto vector = state.vtls[vtl].apic.deliverable(vp.contexts[vtl].tpr);
-    if (!vector) continue;
-    emit(support::EventKind::VtlInterruptEntry, vp, now, *vector);
+    const VtlContext& context = vp.contexts[vtl];
+    const auto vector = state.vtls[vtl].apic.deliverable(context.tpr);
+    constexpr uint8_t nmi = 2;
+    if (!vector && !takes_nmi(context)) continue;
+    emit(support::EventKind::VtlInterruptEntry, vp, now, vector.value_or(nmi));
     switch_.enter(vp, upper(state, vtl), abi::hv::VtlEntryReason::Interrupt);
     ++statistics_.interrupt_entries;
+    raise_vina(state);
     return true;
   }
   return false;
 }
 
+/// A vector became pending in `vtl`, or something that held one back there went away.
+void Hypervisor::interrupt_arrived(VpState& vp, Vtl vtl) {
+  if (vtl < vp.registers->active) raise_vina(vp);
+}
+
+bool Hypervisor::request_interrupt(VpState& vp, Vtl vtl, uint8_t vector, bool auto_eoi,
+                                   bool level) {
+  if (!vp.vtls[vtl].apic.request(vector, auto_eoi, level)) return false;
+  interrupt_arrived(vp, vtl);
+  return true;
+}
+
 /// Tells the active VTL that a lower one has an interrupt that it would take now; once, until
-/// VinaAsserted is cleared.
-void Hypervisor::raise_vina(VirtualProcessor& vp) {
-  VpState& state = this->state(vp);
+/// VinaAsserted is cleared. Called when that can have become true (an interrupt arrives, the VTL is
+/// entered, a lower VTL's priority or RFLAGS is changed), never because time passed: what the guest
+/// writes into its page is looked at only then.
+void Hypervisor::raise_vina(VpState& state) {
+  VirtualProcessor& vp = *state.registers;
   VtlState& active = state.vtls[vp.active];
   const Spa assist = active.active_assist_page();
   if (vp.active == Vtl::Vtl0 || !active.vina.enabled() || assist.value() == 0) return;
@@ -76,54 +132,6 @@ void Hypervisor::raise_vina(VirtualProcessor& vp) {
     memory_.write<uint8_t>(assist + vina_at, static_cast<uint8_t>(status | abi::hv::vina_asserted));
     return;
   }
-}
-
-ApicContext Hypervisor::apic_context(VpState& vp, Vtl vtl, Instant now) {
-  VtlContext& context = vp.registers->contexts[vtl];
-  return {now, context.tsc_offset, &context.tpr};
-}
-
-/// Delivers what the last ICR write of this VTL asked for. INIT, SIPI, NMI and SMI go nowhere:
-/// processors of a VTL above are started by hypercall (section 6).
-void Hypervisor::send_interprocessor_interrupt(VpState& sender, Vtl vtl) {
-  const auto interrupt = sender.vtls[vtl].apic.take_interprocessor_interrupt();
-  if (!interrupt || interrupt->delivery_mode > 1) return;
-  for (VpState* vp : sender.partition->vps) {
-    const bool self = vp == &sender;
-    LocalApic& target = vp->vtls[vtl].apic;
-    bool meant{};
-    switch (interrupt->shorthand) {
-      case 0:
-        meant = target.matches(*interrupt);
-        break;
-      case 1:
-        meant = self;
-        break;
-      case 2:
-        meant = true;
-        break;
-      default:
-        meant = !self;
-        break;
-    }
-    if (meant && vp->enabled(vtl)) target.request(interrupt->vector);
-  }
-}
-
-uint64_t Hypervisor::apic_mmio_read(VirtualProcessor& vp, uint16_t offset, uint8_t size,
-                                    Instant now) {
-  if (size != 4) return ~uint64_t{0};
-  VpState& state = this->state(vp);
-  return state.vtls[vp.active].apic.read_mmio(offset, apic_context(state, vp.active, now));
-}
-
-void Hypervisor::apic_mmio_write(VirtualProcessor& vp, uint16_t offset, uint8_t size,
-                                 uint64_t value, Instant now) {
-  if (size != 4) return;
-  VpState& state = this->state(vp);
-  state.vtls[vp.active].apic.write_mmio(offset, static_cast<uint32_t>(value),
-                                        apic_context(state, vp.active, now));
-  send_interprocessor_interrupt(state, vp.active);
 }
 
 }  // namespace vtl

@@ -116,7 +116,7 @@ std::optional<uint64_t> Hypervisor::read_msr(VpState& vp, Vtl vtl, uint32_t numb
 bool Hypervisor::write_msr(VpState& vp, Vtl vtl, uint32_t number, uint64_t value, Instant now) {
   if (is_apic_msr(number)) {
     if (!vp.vtls[vtl].apic.write_msr(number, value, apic_context(vp, vtl, now))) return false;
-    send_interprocessor_interrupt(vp, vtl);
+    after_apic_access(vp, vtl);
     return true;
   }
   return launched() && is_synthetic(number) && write_synthetic_msr(vp, vtl, number, value, now);
@@ -195,10 +195,11 @@ bool Hypervisor::write_synthetic_msr(VpState& vp, Vtl vtl, uint32_t number, uint
       return write_reference_tsc_msr(vp, vtl, value);
     case msr::Eoi:
       state.apic.eoi();
+      after_apic_access(vp, vtl);
       return true;
     case msr::Icr:
       if (!state.apic.write_icr(value)) return false;
-      send_interprocessor_interrupt(vp, vtl);
+      after_apic_access(vp, vtl);
       return true;
     case msr::Tpr:
       if (value > 0xFF) return false;

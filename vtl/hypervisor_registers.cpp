@@ -331,6 +331,7 @@ HvStatus Hypervisor::set_register(VpState& vp, Vtl vtl, RegisterName name, Insta
     }
   }
   ++own.changes;
+  interrupt_arrived(vp, vtl);  // RFLAGS or the TPR may no longer hold one back
   return HvStatus::Success;
 }
 

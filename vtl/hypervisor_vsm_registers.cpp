@@ -81,6 +81,7 @@ HvStatus Hypervisor::set_vsm_register(VpState& vp, Vtl vtl, RegisterName name, u
       const VsmVina vina{value & 0x7FF};
       if (vina.enabled() && vina.vector() < 16) return HvStatus::InvalidRegisterValue;
       vp.vtls[vtl].vina = vina;
+      if (vp.registers->active == vtl) raise_vina(vp);
       return HvStatus::Success;
     }
     case RegisterName::VsmPartitionConfig:

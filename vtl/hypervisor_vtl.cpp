@@ -102,9 +102,10 @@ Outcome Hypervisor::on(Tag<CallCode::VtlCall>, const CallContext& context) {
   VirtualProcessor& vp = context.registers;
   const Vtl from = context.vtl;
   const Vtl target = next_higher(context.vp, from);
-  if (vp.shared.gpr[Rax] != 0 || target == from) return Outcome::invalid_opcode();
+  if (HypercallDispatcher::switch_control(vp) != 0 || target == from) return Outcome::invalid_opcode();
   const uint64_t rip = vp.context().rip;
   switch_.call(vp, upper(context.vp, target));
+  raise_vina(context.vp);
   ++statistics_.vtl_calls;
   if (events_ != nullptr) emit_switch(support::EventKind::VtlCall, vp, from, rip, context.now, 0);
   return Outcome::switched();
@@ -114,7 +115,7 @@ Outcome Hypervisor::on(Tag<CallCode::VtlReturn>, const CallContext& context) {
   VirtualProcessor& vp = context.registers;
   const Vtl from = context.vtl;
   const Vtl target = next_lower(context.vp, from);
-  const uint64_t control = vp.shared.gpr[Rax];
+  const uint64_t control = HypercallDispatcher::switch_control(vp);
   if ((control & ~uint64_t{1}) != 0 || target == from) return Outcome::invalid_opcode();
   const uint64_t rip = vp.context().rip;
   const bool fast = control != 0;

@@ -160,9 +160,9 @@ DecodedHypercall decode_hypercall(uint64_t control, uint64_t result, Bytes input
     for (Argument& field : fields)
       if (field.value.front() != '(') out.arguments.push_back(std::move(field));
   }
-  if (call->element != 0 && input.size() > call->header)
-    add_elements(*call, layout->element, input.subspan(call->header), word.rep_start(),
-                 out.arguments);
+  const size_t list_at = call->header + size_t{8} * word.variable_header_qwords();
+  if (call->element != 0 && input.size() > list_at)
+    add_elements(*call, layout->element, input.subspan(list_at), word.rep_start(), out.arguments);
   return out;
 }
 

@@ -42,6 +42,8 @@ std::string shape_of(const abi::hv::CallInfo& call) {
   switch (call.shape) {
     case abi::hv::CallShape::Simple: return "simple";
     case abi::hv::CallShape::Rep: return "rep";
+    case abi::hv::CallShape::SimpleVariable: return "simple, variable header";
+    case abi::hv::CallShape::RepVariable: return "rep, variable header";
     case abi::hv::CallShape::Switch: return "switch";
     case abi::hv::CallShape::NotImplemented: break;
   }
@@ -52,7 +54,7 @@ std::string vtl_of(const abi::hv::CallInfo& call) { return fmt::format("VTL {}",
 
 void describe_call(const Contract& contract, Page& page, const abi::hv::CallInfo& call) {
   const CallParts& parts = call_parts().at(call.name);
-  const auto reps = static_cast<uint16_t>(call.shape == abi::hv::CallShape::Rep ? 1 : 0);
+  const auto reps = static_cast<uint16_t>(abi::hv::is_rep(call.shape) ? 1 : 0);
   page.heading(3, fmt::format("HvCall{}", call.name));
   page.paragraph(fmt::format("Code `{:04x}`, {}, from {}. Source: {}.", static_cast<unsigned>(call.code), shape_of(call),
                              vtl_of(call), escape(call.source)));
@@ -82,7 +84,8 @@ void fill_hypercalls(const Contract& contract, Page& page) {
       "A 64-bit caller at CPL 0 puts the control word into RCX and calls the hypercall page. RDX and R8 hold the guest physical "
       "addresses of input and output (8-byte aligned, inside one page), or with the fast bit the parameters themselves, "
       "followed by XMM0 to XMM5. RAX answers. Shapes: *simple* is header in, output out; *rep* is header and a list in, one "
-      "output per element out, and may be resumed at the first element not done; *switch* changes the VTL.");
+      "output per element out, and may be resumed at the first element not done; a *variable header* of as many 8-byte units as "
+      "the control word says follows the header; *switch* changes the VTL.");
   Table table{{"Code", "Call", "Shape", "From", "Header", "Element", "Output", "Source"}};
   for (const abi::hv::CallInfo& call : abi::hv::calls) {
     const bool listed_only = call.shape == abi::hv::CallShape::NotImplemented;

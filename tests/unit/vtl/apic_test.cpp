@@ -193,11 +193,11 @@ TEST_CASE("x2APIC registers refuse what the manual calls reserved") {
   EXPECT(!bench.msr(0x810, 0));  // ISR is read-only
   EXPECT(!bench.msr(0x83F));
   REQUIRE(bench.msr(0x83F, 0x66));
-  const auto interrupt = bench.apic.take_interprocessor_interrupt();
+  const auto interrupt = bench.apic.take_outgoing();
   REQUIRE(interrupt);
   EXPECT(interrupt->vector == 0x66);
-  EXPECT(interrupt->shorthand == 1);
-  EXPECT(!bench.apic.take_interprocessor_interrupt());
+  EXPECT(interrupt->shorthand == vtl::Shorthand::Self);
+  EXPECT(!bench.apic.take_outgoing());
 }
 
 TEST_CASE("destinations match by physical and logical identity") {

@@ -11,7 +11,20 @@
 
 namespace abi::hv {
 
-enum class CallShape : uint8_t { Simple, Rep, Switch, NotImplemented };
+enum class CallShape : uint8_t {
+  Simple,
+  Rep,
+  SimpleVariable,  ///< a variable header (HV_VP_SET) follows the header
+  RepVariable,
+  Switch,
+  NotImplemented
+};
+constexpr bool is_rep(CallShape shape) {
+  return shape == CallShape::Rep || shape == CallShape::RepVariable;
+}
+constexpr bool has_variable_header(CallShape shape) {
+  return shape == CallShape::SimpleVariable || shape == CallShape::RepVariable;
+}
 
 /// Call codes (bits 15:0 of the control word). A guest may send any other value.
 enum class CallCode : uint16_t {
@@ -53,8 +66,9 @@ consteval bool call_sizes_fit() {
   for (const CallInfo& call : calls) {
     if (call.header % 8 != 0) return false;
     if (call.header + call.element > page_size || call.output > page_size) return false;
-    if (call.shape == CallShape::Rep && call.element == 0) return false;
-    if (call.shape == CallShape::Simple && call.element != 0) return false;
+    if (is_rep(call.shape) && call.element == 0) return false;
+    const bool simple = call.shape == CallShape::Simple || call.shape == CallShape::SimpleVariable;
+    if (simple && call.element != 0) return false;
     if (call.shape == CallShape::Switch && call.header + call.element + call.output != 0)
       return false;
   }

@@ -1,4 +1,5 @@
 #pragma once
+#include <array>
 #include <cstdint>
 
 #include "abi/x64/paging.h"
@@ -12,6 +13,7 @@ class Slat;
 struct Stage1Registers {
   uint64_t cr0{}, cr3{}, cr4{}, efer{};
   bool alignment_check{};  ///< RFLAGS.AC, which lifts SMAP for explicit supervisor data accesses
+  std::array<uint64_t, 4> pdpte{};  ///< PAE paging: as loaded by the last MOV CR0, CR3 or CR4
 };
 
 /// Who translates: the tag of TLB entries plus both stages' roots. Cheap to copy, built per slice.
@@ -29,6 +31,7 @@ struct AddressSpace {
 namespace control {
 inline constexpr uint64_t cr0_write_protect = uint64_t{1} << 16;
 inline constexpr uint64_t cr0_paging = uint64_t{1} << 31;
+inline constexpr uint64_t cr4_page_size = uint64_t{1} << 4;
 inline constexpr uint64_t cr4_pae = uint64_t{1} << 5;
 inline constexpr uint64_t cr4_page_global = uint64_t{1} << 7;
 inline constexpr uint64_t cr4_pcid = uint64_t{1} << 17;
@@ -41,6 +44,15 @@ inline constexpr uint64_t cr3_pcid_mask = 0xfff;
 
 [[nodiscard]] constexpr bool paging_enabled(const AddressSpace& space) {
   return (space.stage1.cr0 & control::cr0_paging) != 0;
+}
+
+/// Which tables stage 1 walks (SDM vol. 3, 4.1.1).
+enum class PagingMode : uint8_t { None, Bits32, Pae, FourLevel, FiveLevel };
+[[nodiscard]] constexpr PagingMode paging_mode(const Stage1Registers& registers) {
+  if ((registers.cr0 & control::cr0_paging) == 0) return PagingMode::None;
+  if ((registers.efer & control::efer_long_mode_active) != 0)
+    return abi::x64::linear_address_bits(registers.cr4) == 57 ? PagingMode::FiveLevel : PagingMode::FourLevel;
+  return (registers.cr4 & control::cr4_pae) != 0 ? PagingMode::Pae : PagingMode::Bits32;
 }
 
 /// The current PCID: 0 unless CR4.PCIDE (SDM vol. 3, 4.10.1).

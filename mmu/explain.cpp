@@ -17,7 +17,7 @@ using Out = std::back_insert_iterator<std::string>;
 
 // References of stage 2 are indented under the stage-1 entry, or the page, that they lead to.
 const char* level_name(WalkReference::Kind kind, int level) {
-  static constexpr const char* stage1[] = {"PTE", "PDE", "PDPTE", "PML4E"};
+  static constexpr const char* stage1[] = {"PTE", "PDE", "PDPTE", "PML4E", "PML5E"};
   static constexpr const char* stage2[] = {"  EPT PTE", "  EPT PDE", "  EPT PDPTE", "  EPT PML4E"};
   return (kind == WalkReference::Kind::Stage1 ? stage1 : stage2)[level - 1];
 }
@@ -126,8 +126,6 @@ const char* describe(WalkRule rule) {
       return "granted";
     case WalkRule::NonCanonical:
       return "the linear address is not canonical";
-    case WalkRule::UnsupportedPaging:
-      return "paging outside long mode is not implemented";
     case WalkRule::NotPresent:
       return "a stage-1 entry is not present";
     case WalkRule::ReservedBit:

@@ -18,7 +18,6 @@ class Translator;
 enum class WalkRule : uint8_t {
   Granted,
   NonCanonical,       ///< bits 63:47 of the linear address differ
-  UnsupportedPaging,  ///< paging outside long mode
   NotPresent,         ///< P = 0
   ReservedBit,        ///< a reserved bit of a stage-1 entry is set
   SupervisorPage,     ///< user access, U/S = 0 in some level
@@ -44,7 +43,7 @@ enum class WalkRule : uint8_t {
 struct WalkReference {
   enum class Kind : uint8_t { Stage1, Stage2 };
   Kind kind{};
-  uint8_t level{};   ///< 4 (PML4) to 1 (page table), of its own stage
+  uint8_t level{};   ///< 5 (PML5) or 4 (PML4) to 1 (page table), of its own stage
   Spa address;       ///< of the entry
   Gpa gpa;           ///< Stage1: of the entry. Stage2: the GPA under translation
   uint64_t value{};  ///< as read
@@ -52,9 +51,10 @@ struct WalkReference {
   bool present{};
 };
 
-/// Up to 24 references in the order in which a processor makes them (section 8.2).
+/// References in the order in which a processor makes them (section 8.2): 24 with four levels in both stages, 29 with
+/// five in the first.
 struct WalkReport {
-  static constexpr size_t max_references = 24;
+  static constexpr size_t max_references = 29;
   std::array<WalkReference, max_references> list{};
   uint8_t count{};
   WalkRule rule{};

@@ -8,8 +8,19 @@
 namespace mmu {
 namespace {
 
+constexpr uint64_t last_vtl = abi::hv::implemented_vtls - 1;  // the lowest two bits of a domain's index
+static_assert(last_vtl < 3, "removed entries have the key of VTL 3");
+
 constexpr unsigned pages_2m_shift = 9;  // from a 4 KiB page number to its 2 MiB page number
+constexpr unsigned pages_4m_shift = 10;
 constexpr unsigned pages_1g_shift = 18;
+
+/// From a 4 KiB page number to that of the page of stage 1 which the entry is part of.
+unsigned page_shift(const TlbEntry& entry) {
+  const uint64_t size = entry.attributes() & TlbEntry::PartOf4M;
+  if (size == TlbEntry::PartOf4M) return pages_4m_shift;
+  return size == TlbEntry::PartOf1G ? pages_1g_shift : size == TlbEntry::PartOf2M ? pages_2m_shift : 0;
+}
 
 unsigned filter_bit(uint64_t key, unsigned shift) {
   return static_cast<unsigned>(((key >> shift) * 0xd6e8feb86659fd93 + shift) >> 52);
@@ -87,7 +98,7 @@ void SlatTlb::fill(const AddressSpace& space, Gva address, Spa spa, Gpa gpa, uin
 
 void SlatTlb::note_large_page(uint64_t key, uint64_t attributes) {
   if ((attributes & (TlbEntry::PartOf2M | TlbEntry::PartOf1G)) == 0) return;
-  const bool huge = (attributes & TlbEntry::PartOf1G) != 0;
+  const bool huge = (attributes & TlbEntry::PartOf1G) != 0;  // or of 4 MiB, which is two pages of 2 MiB
   const unsigned bit = filter_bit(key, huge ? pages_1g_shift : pages_2m_shift);
   large_pages_[bit / 64] |= uint64_t{1} << (bit % 64);
 }
@@ -102,7 +113,7 @@ bool SlatTlb::may_hold_part_of_large_page(uint64_t key) const {
 
 void SlatTlb::invalidate_address(const AddressSpace& space, uint16_t pcid, Gva address,
                                  bool keep_globals) {
-  if (!abi::x64::is_canonical(address.value())) return;
+  if (!canonical(space, address)) return;
   const uint64_t key = key_of(space, address);
   if (domain_of_key(key) == nullptr) return;
   bool removed = remove_page(key, pcid, keep_globals);
@@ -133,9 +144,8 @@ bool SlatTlb::remove_large_page(uint64_t key, uint16_t pcid, bool keep_globals) 
     TlbEntry& entry = slots_[slot];
     if (entry.stamp() < generation_start_ || entry.key() == removed_key) continue;
     const uint64_t distance = entry.key() ^ key;
-    const bool part = (entry.has(TlbEntry::PartOf2M) && distance >> pages_2m_shift == 0) ||
-                      (entry.has(TlbEntry::PartOf1G) && distance >> pages_1g_shift == 0);
-    if (!part || !visible(domain, entry, pcid)) continue;
+    const unsigned shift = page_shift(entry);
+    if (shift == 0 || distance >> shift != 0 || !visible(domain, entry, pcid)) continue;
     if (keep_globals && entry.has(TlbEntry::Global)) continue;
     entry = {removed_key, entry.stamp(), 0, {}, {}, 0};
     removed = true;
@@ -213,7 +223,7 @@ bool SlatTlb::restore_slots(const std::vector<SavedSlot>& saved) {
     const bool valid = (from.slot & valid_slot) != 0;
     if (slot < next || slot > slot_mask_) return false;
     next = slot + 1;
-    if (from.key == removed_key ? valid : (from.key & ~unpaged_key) >> 54 != 0) return false;
+    if (from.key == removed_key ? valid : (from.key >> linear_page_bits & 3) > last_vtl) return false;
     const uint64_t domain = (from.key & ~unpaged_key) >> linear_page_bits;
     if (from.key != removed_key && domain != domain_made) {
       (void)domain_at(static_cast<uint32_t>(domain), valid_stamp);

@@ -42,6 +42,7 @@ class TlbEntry {
     Ram = 1 << 9,
     PartOf2M = 1 << 10,  ///< of a 2 MiB page of stage 1: INVLPG anywhere in it concerns this entry
     PartOf1G = 1 << 11,
+    PartOf4M = PartOf2M | PartOf1G,  ///< of a 4 MiB page of 32-bit paging
   };
 
   TlbEntry() = default;
@@ -118,7 +119,7 @@ class SlatTlb {
   [[nodiscard]] const TlbEntry* find(const AddressSpace& space, Gva address) const {
     const uint32_t index = domain_index(space.partition, space.vp, space.vtl);
     if (index >= domains_.size() || domains_[index] == nullptr) return nullptr;
-    if (!abi::x64::is_canonical(address.value())) return nullptr;
+    if (!canonical(space, address)) return nullptr;
     const Domain& domain = *domains_[index];
     const uint64_t key = key_of(space, address);
     const uint16_t pcid = current_pcid(space);
@@ -191,12 +192,15 @@ class SlatTlb {
     std::vector<uint64_t> pcid_floors;  ///< 4096, once a PCID other than 0 was invalidated
   };
 
-  static constexpr unsigned linear_page_bits = 36;
+  static constexpr unsigned linear_page_bits = 45;
   static constexpr uint64_t unpaged_key = uint64_t{1} << 63;
   static constexpr uint64_t valid_slot = uint64_t{1} << 63;
   static constexpr uint64_t removed_key =
-      ~uint64_t{0};  ///< no look-up has it: bits 54 to 62 of a key are 0
+      ~uint64_t{0};  ///< no look-up has it: there is no VTL 3
 
+  static bool canonical(const AddressSpace& space, Gva address) {
+    return abi::x64::is_canonical(address.value(), abi::x64::linear_address_bits(space.stage1.cr4));
+  }
   static constexpr uint32_t domain_index(uint8_t partition, uint8_t vp, abi::hv::Vtl vtl) {
     return uint32_t{partition} << 10 | uint32_t{vp} << 2 | static_cast<uint32_t>(vtl);
   }

@@ -12,6 +12,7 @@ namespace {
 namespace x64 = abi::x64;
 namespace ept = abi::x64::ept;
 namespace pte = abi::x64::pte;
+namespace legacy = abi::x64::legacy_paging;
 namespace violation = abi::x64::ept_violation;
 
 constexpr uint64_t all_ept_rights = ept::read | ept::write | ept::execute | ept::user_execute;
@@ -44,6 +45,7 @@ class Walk {
         access_{access},
         report_{report},
         beyond_physical_{ept::address_mask & ~((uint64_t{1} << physical_address_bits) - 1)},
+        mode_{paging_mode(space.stage1)},
         user_{access.user && !access.implicit_supervisor} {}
 
   WalkVerdict run(WalkEffect effect);
@@ -51,6 +53,10 @@ class Walk {
  private:
   // Each step answers false when it has written a refusal into verdict_.
   bool walk_tables();
+  bool choose_root(int& level, uint64_t& table);
+  [[nodiscard]] bool is_leaf(uint64_t value, int level) const;
+  [[nodiscard]] uint64_t reserved_bits(bool leaf, int level) const;
+  [[nodiscard]] Gpa page_address(uint64_t value, int level) const;
   bool read_entry(int level, Gpa gpa);
   bool use_entry(int level);
   bool check_permissions();
@@ -59,7 +65,8 @@ class Walk {
 
   Stage2 stage2(Gpa gpa);
   [[nodiscard]] bool misconfigured(uint64_t entry, int level, bool leaf) const;
-  [[nodiscard]] uint64_t load(Spa address) const;
+  [[nodiscard]] uint64_t load(Spa address, unsigned bytes = 8) const;
+  void store(Spa address, uint64_t entry);
   bool refuse(WalkRule rule, FaultKind kind);
   bool refuse_page_fault(WalkRule rule, uint32_t error_bits);
   bool refuse_stage2(WalkRule rule, FaultKind kind, Gpa gpa, const Stage2& stage2,
@@ -72,8 +79,9 @@ class Walk {
 
   [[nodiscard]] bool paged() const { return paging_enabled(space_); }
   [[nodiscard]] bool no_execute_enabled() const {
-    return (space_.stage1.efer & control::efer_no_execute) != 0;
+    return (space_.stage1.efer & control::efer_no_execute) != 0 && mode_ != PagingMode::Bits32;
   }
+  [[nodiscard]] unsigned entry_bytes() const { return mode_ == PagingMode::Bits32 ? 4 : 8; }
   [[nodiscard]] bool smep() const { return (space_.stage1.cr4 & control::cr4_smep) != 0; }
 
   PhysicalMemory& memory_;
@@ -82,13 +90,14 @@ class Walk {
   const Access& access_;
   WalkReport* report_;
   uint64_t beyond_physical_;
+  PagingMode mode_;
   bool user_;
 
   // Accumulated over the levels of stage 1.
   bool writable_{true}, user_page_{true}, no_execute_{};
   int leaf_level_{};
   Gpa gpa_;
-  UsedEntry used_[x64::pml4_level];  ///< by order of use, root first
+  UsedEntry used_[x64::pml5_level];  ///< by order of use, root first
   int used_count_{};
   bool dirty_{true};
   bool global_{};
@@ -97,13 +106,11 @@ class Walk {
 };
 
 WalkVerdict Walk::run(WalkEffect effect) {
-  if (!x64::is_canonical(access_.address.value())) {
+  if (!x64::is_canonical(access_.address.value(), x64::linear_address_bits(space_.stage1.cr4))) {
     refuse(WalkRule::NonCanonical, FaultKind::NonCanonical);
   } else if (!paged()) {
     gpa_ = Gpa{access_.address.value()};
     translate_final();
-  } else if ((space_.stage1.efer & control::efer_long_mode_active) == 0) {
-    refuse(WalkRule::UnsupportedPaging, FaultKind::UnsupportedPaging);
   } else {
     walk_tables() && check_permissions() && update_accessed_and_dirty(effect) && translate_final();
   }
@@ -111,22 +118,81 @@ WalkVerdict Walk::run(WalkEffect effect) {
 }
 
 bool Walk::walk_tables() {
-  uint64_t table = space_.stage1.cr3 & pte::address_mask & ~beyond_physical_;
-  for (int level = x64::pml4_level;; --level) {
-    const Gpa gpa{table + x64::entry_offset(access_.address.value(), level)};
+  int level = 0;
+  uint64_t table = 0;
+  if (!choose_root(level, table)) return false;
+  for (;; --level) {
+    const uint64_t address = access_.address.value();
+    const Gpa gpa{table + (mode_ == PagingMode::Bits32 ? legacy::entry_offset(address, level)
+                                                       : x64::entry_offset(address, level))};
     if (!read_entry(level, gpa) || !use_entry(level)) return false;
     if (leaf_level_ != 0) return true;
     table = used_[used_count_ - 1].value & pte::address_mask;
   }
 }
 
+/// The table of the highest level that lies in memory.
+bool Walk::choose_root(int& level, uint64_t& table) {
+  switch (mode_) {
+    case PagingMode::Bits32:
+      level = x64::page_directory_level;
+      table = space_.stage1.cr3 & legacy::address_mask;
+      return true;
+    case PagingMode::Pae: {
+      // From the registers; their reserved bits were looked at when they were loaded (SDM vol. 3, 4.4.1).
+      const uint64_t pointer =
+          space_.stage1.pdpte[access_.address.value() >> x64::level_shift(x64::directory_pointer_level) &
+                              (x64::pae_paging::pointers - 1)];
+      if ((pointer & pte::present) == 0) return refuse_page_fault(WalkRule::NotPresent, 0);
+      level = x64::page_directory_level;
+      table = pointer & pte::address_mask & ~beyond_physical_;
+      return true;
+    }
+    default:
+      level = mode_ == PagingMode::FiveLevel ? x64::pml5_level : x64::pml4_level;
+      table = space_.stage1.cr3 & pte::address_mask & ~beyond_physical_;
+      return true;
+  }
+}
+
+bool Walk::is_leaf(uint64_t value, int level) const {
+  if (level == x64::page_table_level) return true;
+  if (level > x64::directory_pointer_level || (value & pte::large_page) == 0) return false;
+  return mode_ != PagingMode::Bits32 || (space_.stage1.cr4 & control::cr4_page_size) != 0;
+}
+
+uint64_t Walk::reserved_bits(bool leaf, int level) const {
+  if (mode_ == PagingMode::Bits32) {
+    if (!leaf || level == x64::page_table_level) return 0;
+    // Bits 20:13 of a 4 MiB page are bits 39:32 of its address, bit 21 is reserved (PSE-36; SDM vol. 3, table 4-4).
+    const uint64_t high = beyond_physical_ >> 32 << 13;
+    return uint64_t{1} << 21 | (high & 0x1f'e000);
+  }
+  uint64_t reserved = beyond_physical_;
+  if (!no_execute_enabled()) reserved |= pte::no_execute;
+  if (mode_ == PagingMode::Pae) reserved |= x64::pae_paging::entry_reserved;
+  if (level >= x64::pml4_level) reserved |= pte::large_page;
+  // Between the PAT bit of a large page, bit 12, and its number all address bits are reserved.
+  if (leaf && level > x64::page_table_level) reserved |= x64::level_size(level) - 0x2000;
+  return reserved;
+}
+
+/// Where the access lands in the page of a leaf.
+Gpa Walk::page_address(uint64_t value, int level) const {
+  const bool huge = mode_ == PagingMode::Bits32 && level == x64::page_directory_level;
+  const uint64_t offset_mask =
+      huge ? (uint64_t{1} << legacy::directory_shift) - 1 : x64::level_size(level) - 1;
+  uint64_t address = value & pte::address_mask;
+  if (mode_ == PagingMode::Bits32) address &= legacy::address_mask;
+  if (huge) address |= (value >> 13 & 0xff) << 32;
+  return Gpa{(address & ~offset_mask) | (access_.address.value() & offset_mask)};
+}
+
 bool Walk::read_entry(int level, Gpa gpa) {
   const Stage2 where = stage2(gpa);
   if (where.state != Stage2::State::Present) return refuse_table(where, gpa);
-  const uint64_t value = load(where.spa);
-  const bool leaf = level == x64::page_table_level ||
-                    (level <= x64::directory_pointer_level && (value & pte::large_page) != 0);
-  record(WalkReference::Kind::Stage1, level, where.spa, gpa, value, leaf,
+  const uint64_t value = load(where.spa, entry_bytes());
+  record(WalkReference::Kind::Stage1, level, where.spa, gpa, value, is_leaf(value, level),
          (value & pte::present) != 0);
   used_[used_count_++] = {gpa, where.spa, where.rights, value};
   return true;
@@ -136,14 +202,8 @@ bool Walk::read_entry(int level, Gpa gpa) {
 bool Walk::use_entry(int level) {
   const uint64_t value = used_[used_count_ - 1].value;
   if ((value & pte::present) == 0) return refuse_page_fault(WalkRule::NotPresent, 0);
-  const bool leaf = level == x64::page_table_level ||
-                    (level <= x64::directory_pointer_level && (value & pte::large_page) != 0);
-  uint64_t reserved = beyond_physical_;
-  if (!no_execute_enabled()) reserved |= pte::no_execute;
-  if (level == x64::pml4_level) reserved |= pte::large_page;
-  // Between the PAT bit of a large page, bit 12, and its number all address bits are reserved.
-  if (leaf && level > x64::page_table_level) reserved |= x64::level_size(level) - 0x2000;
-  if ((value & reserved) != 0) {
+  const bool leaf = is_leaf(value, level);
+  if ((value & reserved_bits(leaf, level)) != 0) {
     return refuse_page_fault(WalkRule::ReservedBit,
                              x64::page_fault::present | x64::page_fault::reserved);
   }
@@ -154,9 +214,7 @@ bool Walk::use_entry(int level) {
     leaf_level_ = level;
     dirty_ = (value & pte::dirty) != 0;
     global_ = (value & pte::global) != 0 && (space_.stage1.cr4 & control::cr4_page_global) != 0;
-    const uint64_t offset_mask = x64::level_size(level) - 1;
-    gpa_ =
-        Gpa{(value & pte::address_mask & ~offset_mask) | (access_.address.value() & offset_mask)};
+    gpa_ = page_address(value, level);
   }
   return true;
 }
@@ -192,7 +250,7 @@ bool Walk::update_accessed_and_dirty(WalkEffect effect) {
                            violation::data_write, true);
     }
     // One entry may serve several levels of a table that maps itself; the leaf, which asks for most, comes last.
-    if (effect == WalkEffect::Commit) memory_.write(entry.spa, entry.value | wanted);
+    if (effect == WalkEffect::Commit) store(entry.spa, entry.value | wanted);
   }
   if (access_.kind == AccessKind::Write) dirty_ = true;
   return true;
@@ -271,11 +329,18 @@ bool Walk::misconfigured(uint64_t entry, int level, bool leaf) const {
   return (entry & reserved) != 0 || ((reserved_memory_types >> type) & 1) != 0;
 }
 
-uint64_t Walk::load(Spa address) const {
-  if (!memory_.contains(address, sizeof(uint64_t))) return open_bus;
-  uint64_t value;
-  std::memcpy(&value, ram_ + address.value(), sizeof(value));
+uint64_t Walk::load(Spa address, unsigned bytes) const {
+  if (!memory_.contains(address, bytes)) return bytes == 4 ? open_bus >> 32 : open_bus;
+  uint64_t value = 0;
+  std::memcpy(&value, ram_ + address.value(), bytes);
   return value;
+}
+
+void Walk::store(Spa address, uint64_t entry) {
+  if (entry_bytes() == 8)
+    memory_.write(address, entry);
+  else
+    memory_.write(address, static_cast<uint32_t>(entry));
 }
 
 bool Walk::refuse(WalkRule rule, FaultKind kind) {
@@ -373,7 +438,8 @@ void Walk::accept(const Stage2& final) {
   if (no_execute_) attributes |= TlbEntry::NoExecute;
   if (global_) attributes |= TlbEntry::Global;
   if (dirty_) attributes |= TlbEntry::Dirty;
-  if (leaf_level_ == x64::page_directory_level) attributes |= TlbEntry::PartOf2M;
+  if (leaf_level_ == x64::page_directory_level)
+    attributes |= mode_ == PagingMode::Bits32 ? TlbEntry::PartOf4M : TlbEntry::PartOf2M;
   if (leaf_level_ == x64::directory_pointer_level) attributes |= TlbEntry::PartOf1G;
   if ((final.rights & ept::read) != 0) attributes |= TlbEntry::SlatRead;
   if ((final.rights & ept::write) != 0) attributes |= TlbEntry::SlatWrite;

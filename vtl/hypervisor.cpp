@@ -75,7 +75,7 @@ mmu::AddressSpace Hypervisor::address_space(const VirtualProcessor& vp, Vtl vtl)
   space.vp = static_cast<uint8_t>(vp.index);
   constexpr unsigned alignment_check_bit = 18;
   space.stage1 = {context.cr0, context.cr3, context.cr4, context.efer,
-                  ((context.rflags >> alignment_check_bit) & 1) != 0};
+                  ((context.rflags >> alignment_check_bit) & 1) != 0, context.pdpte};
   if (launched()) {
     const VpState& state = this->state(vp);
     space.slat = state.partition->memory->slat(vtl);

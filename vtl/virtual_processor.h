@@ -119,6 +119,7 @@ struct Interceptions {
 struct VtlContext {
   uint64_t rip{}, rsp{}, rflags{2};
   uint64_t cr0{0x60000010}, cr3{}, cr4{}, efer{};
+  std::array<uint64_t, 4> pdpte{};  ///< PAE paging: loaded by MOV CR0, CR3 and CR4 (SDM vol. 3, 4.4.1)
   uint64_t dr7{0x400};
   std::array<Segment, segment_count> segments{};
   Segment ldtr{}, tr{};
@@ -140,7 +141,7 @@ struct VtlContext {
   uint64_t
       changes{};  ///< counts writes from outside the engine: one that caches a context reloads it
 
-  STATE_FIELDS(rip, rsp, rflags, cr0, cr3, cr4, efer, dr7, segments, ldtr, tr, gdtr, idtr, star, lstar, cstar,
+  STATE_FIELDS(rip, rsp, rflags, cr0, cr3, cr4, efer, pdpte, dr7, segments, ldtr, tr, gdtr, idtr, star, lstar, cstar,
                sfmask, kernel_gs_base, sysenter_cs, sysenter_esp, sysenter_eip, pat, tsc_aux, tsc_offset, misc_enable,
                tpr, interrupt_shadow, nmi_masked, nmi_pending, exception_pending, pending, halted, interceptions, (changes))
 };

@@ -98,7 +98,7 @@ class World : public cpu::AddressSpaceProvider {
     mmu::AddressSpace space;
     space.vtl = of.active;
     space.stage1 = {context.cr0, context.cr3, context.cr4, context.efer,
-                    (context.rflags & x64::rflags::ac) != 0};
+                    (context.rflags & x64::rflags::ac) != 0, context.pdpte};
     return space;
   }
 

@@ -132,16 +132,42 @@ class RandomWorld {
     space.stage1.cr4 = uint64_t{1} << 5 | maybe(7) | maybe(20) | maybe(21);
     space.stage1.efer = 0x500 | (prng_.one_in(4) ? 0 : uint64_t{1} << 11);
     space.stage1.alignment_check = prng_.one_in(2);
+    // Every second walk in long mode with four levels, the others in the other modes.
+    mode_ = static_cast<unsigned>(prng_.below(6));
+    if (mode_ == 0) space.stage1.cr4 |= uint64_t{1} << 12;
+    if (mode_ == 1 || mode_ == 2) space.stage1.efer &= ~uint64_t{0x500};
+    if (mode_ == 1) space.stage1.cr4 = (space.stage1.cr4 & ~uint64_t{0x20}) | maybe(4);
+    for (uint64_t& pointer : space.stage1.pdpte) {
+      pointer = (prng_.one_in(30) ? 0 : pte::present) | prng_.below(table_pool) * 4096;
+      if (space.slat == nullptr) pointer += 8 * MiB;
+    }
     return space;
   }
 
-  Access random_access() {
+  /// A linear address whose indices exist in the tables, in the mode of the space.
+  uint64_t random_address() {
     uint64_t address = prng_.below(4096);
-    for (int level = 1; level <= 4; ++level) {
-      address |= uint64_t{indices[prng_.below(std::size(indices))]} << (12 + 9 * (level - 1));
+    if (mode_ == 1) {
+      for (int level = 1; level <= 2; ++level)
+        address |= uint64_t{2 * indices[prng_.below(std::size(indices))]} << (12 + 10 * (level - 1));
+      return address;
     }
-    if ((address >> 47) % 2 == 1) address |= 0xffff'0000'0000'0000;
-    if (prng_.one_in(50)) address ^= uint64_t{1} << prng_.between(47, 63);
+    if (mode_ == 2) {
+      for (int level = 1; level <= 2; ++level)
+        address |= uint64_t{indices[prng_.below(std::size(indices))]} << (12 + 9 * (level - 1));
+      return address | prng_.below(4) << 30;
+    }
+    const int levels = mode_ == 0 ? 5 : 4;
+    for (int level = 1; level <= levels; ++level)
+      address |= uint64_t{indices[prng_.below(std::size(indices))]} << (12 + 9 * (level - 1));
+    const unsigned highest = mode_ == 0 ? 56 : 47;
+    if ((address >> highest) % 2 == 1) address |= ~uint64_t{0} << highest;
+    if (prng_.one_in(50)) address ^= uint64_t{1} << prng_.between(highest, 63);
+    return address;
+  }
+
+  Access random_access() {
+    const uint64_t address = random_address();
     return {Gva{address}, static_cast<AccessKind>(prng_.below(3)), prng_.one_in(2),
             prng_.one_in(6)};
   }
@@ -162,7 +188,8 @@ class RandomWorld {
             access.address.value(),
             "rwx"[static_cast<unsigned>(access.kind)],
             access.user,
-            access.implicit_supervisor};
+            access.implicit_supervisor,
+            stage1.pdpte};
   }
 
   static void compare(const reference::Output& expected, const TranslationResult& result) {
@@ -231,6 +258,7 @@ class RandomWorld {
   mmu::SlatPageAllocator allocator_{memory_, Spa{48 * MiB}, 16 * MiB};
   mmu::Slat slat_{memory_, allocator_};
   mmu::Translator translator_{memory_, {.physical_address_bits = physical_bits, .tlb_entries = 64}};
+  unsigned mode_{};  ///< 0: five levels, 1: 32-bit, 2: PAE, others: four levels
   std::map<reference::End, unsigned> ends_;
 };
 

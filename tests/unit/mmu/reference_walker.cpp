@@ -46,12 +46,18 @@ class Walker {
   Output out;
 
   void run() {
-    for (unsigned i = 48; i < 64; ++i) {
-      if (bit(in.address, i) != bit(in.address, 47)) end(End::NonCanonical);
+    const unsigned highest = bit(in.cr4, 12) ? 56 : 47;
+    for (unsigned i = highest + 1; i < 64; ++i) {
+      if (bit(in.address, i) != bit(in.address, highest)) end(End::NonCanonical);
     }
     Guest guest;
     if (bit(in.cr0, 31)) {
-      first_stage(bits(in.cr3, in.physical_bits - 1, 12) << 12, 4, guest);
+      if (bit(in.efer, 10))
+        first_stage(bits(in.cr3, in.physical_bits - 1, 12) << 12, bit(in.cr4, 12) ? 5 : 4, guest);
+      else if (bit(in.cr4, 5))
+        pae_pointer(guest);
+      else
+        directory_of_32_bits(guest);
       permissions(guest);
       accessed_and_dirty(guest);
     } else {
@@ -69,7 +75,9 @@ class Walker {
   bool wp() const { return bit(in.cr0, 16); }
   bool smep() const { return bit(in.cr4, 20); }
   bool smap() const { return bit(in.cr4, 21); }
-  bool nxe() const { return bit(in.efer, 11); }
+  /// 32-bit paging has no bit for it.
+  bool nxe() const { return bit(in.efer, 11) && (bit(in.efer, 10) || bit(in.cr4, 5)); }
+  bool long_mode() const { return bit(in.efer, 10); }
 
   [[noreturn]] void end(End how) {
     out.end = how;
@@ -158,7 +166,7 @@ class Walker {
     if (!bit(entry, 0)) page_fault(false, false);
     const bool leaf = level == 1 || (level < 4 && bit(entry, 7));
     if (any_bit(entry, 51, in.physical_bits) || (!nxe() && bit(entry, 63)) ||
-        (level == 4 && bit(entry, 7)) || (leaf && level > 1 && any_bit(entry, low - 1, 13))) {
+        (!long_mode() && any_bit(entry, 62, 52)) || (level >= 4 && bit(entry, 7)) || (leaf && level > 1 && any_bit(entry, low - 1, 13))) {
       page_fault(true, true);
     }
     steps.push_back({gpa, second.spa, entry, second.rights});
@@ -171,6 +179,41 @@ class Walker {
     } else {
       first_stage(bits(entry, 51, 12) << 12, level - 1, guest);
     }
+  }
+
+  void pae_pointer(Guest& guest) {
+    const uint64_t pointer = in.pdpte[bits(in.address, 31, 30)];
+    if (!bit(pointer, 0)) page_fault(false, false);
+    first_stage(bits(pointer, in.physical_bits - 1, 12) << 12, 2, guest);
+  }
+
+  uint64_t entry_of_32_bits(uint64_t gpa, Guest& guest) {
+    const SecondStage second = second_stage(gpa);
+    if (second.state != SecondStage::Fine) refused(second, gpa, 1, true);
+    const uint64_t entry = in.ram.half_word(second.spa);
+    ++out.references;
+    if (!bit(entry, 0)) page_fault(false, false);
+    steps.push_back({gpa, second.spa, entry, second.rights});
+    guest.write = guest.write && bit(entry, 1);
+    guest.user = guest.user && bit(entry, 2);
+    guest.dirty = bit(entry, 6);
+    return entry;
+  }
+
+  void directory_of_32_bits(Guest& guest) {
+    const uint64_t entry =
+        entry_of_32_bits((bits(in.cr3, 31, 12) << 12) + 4 * bits(in.address, 31, 22), guest);
+    if (bit(in.cr4, 4) && bit(entry, 7)) {
+      if (bit(entry, 21)) page_fault(true, true);
+      for (unsigned i = 13; i <= 20; ++i) {
+        if (bit(entry, i) && i + 19 >= in.physical_bits) page_fault(true, true);
+      }
+      guest.gpa = (bits(entry, 20, 13) << 32) + (bits(entry, 31, 22) << 22) + bits(in.address, 21, 0);
+      return;
+    }
+    const uint64_t page =
+        entry_of_32_bits((bits(entry, 31, 12) << 12) + 4 * bits(in.address, 21, 12), guest);
+    guest.gpa = (bits(page, 31, 12) << 12) + bits(in.address, 11, 0);
   }
 
   /// What stage 1 permits this privilege, of r, w, x.
@@ -238,6 +281,13 @@ uint64_t Ram::word(uint64_t spa) const {
   if (spa >= size || size - spa < 8) return ~uint64_t{0};
   uint64_t value;
   std::memcpy(&value, bytes + spa, 8);
+  return value;
+}
+
+uint64_t Ram::half_word(uint64_t spa) const {
+  if (spa >= size || size - spa < 4) return 0xffffffff;
+  uint32_t value;
+  std::memcpy(&value, bytes + spa, 4);
   return value;
 }
 

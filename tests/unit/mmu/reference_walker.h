@@ -1,6 +1,7 @@
 #pragma once
 // A second implementation of the two-dimensional walk, slow and written from the rules as prose, that shares no code with
 // mmu/: bits are numbered, rights are sets of letters, levels are recursion. For comparison only.
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <set>
@@ -16,6 +17,7 @@ struct Ram {
   const uint8_t* bytes;
   uint64_t size;
   uint64_t word(uint64_t spa) const;
+  uint64_t half_word(uint64_t spa) const;  ///< 4 bytes
 };
 
 struct Input {
@@ -27,6 +29,7 @@ struct Input {
   uint64_t address;
   char kind;  ///< r, w, x
   bool user, implicit;
+  std::array<uint64_t, 4> pdpte{};
 };
 
 enum class End { Lands, NonCanonical, PageFault, Violation, Unmapped, Misconfigured };

@@ -274,12 +274,6 @@ TEST_CASE("without paging an address is its own GPA and every access is allowed"
   EXPECT(world.read_at(0x8000'0000).fault.kind == FaultKind::GpaUnmapped);
 }
 
-TEST_CASE("paging outside long mode is refused by name") {
-  World world;
-  world.space.stage1.efer = 0;
-  EXPECT(world.read_at(0x1000).fault.kind == FaultKind::UnsupportedPaging);
-}
-
 TEST_CASE("on a bare machine GPA and SPA are the same number, and what is not RAM is a device") {
   World world;
   world.space.slat = nullptr;

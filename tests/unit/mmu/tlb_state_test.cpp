@@ -117,7 +117,7 @@ TEST_CASE("slots that no TLB of this size can have are refused") {
   CAPTURE(reader.finish().error().message);
   EXPECT(reader.finish().error().message.find("no slots of this TLB") != std::string::npos);
   std::vector<uint8_t> odd = bytes;
-  odd[8 + 8 + 8 + 7] = 0x7f;  // the first slot's key: bits that no key has
+  odd[8 + 8 + 8 + 5] |= 0x60;  // the first slot's key: bits 45 and 46, of a VTL that does not exist
   support::StateReader keys{odd};
   SlatTlb other{200};
   keys.visit(other);

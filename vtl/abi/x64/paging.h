@@ -1,6 +1,6 @@
 #pragma once
 // Entries of the two translation stages, bit for bit. Freestanding: guests build their page tables
-// with it. Sources: SDM vol. 3, 4.5 (four-level paging), 4.7 (error code), 28.3 (EPT).
+// with it. Sources: SDM vol. 3, 4.3 (32-bit), 4.4 (PAE), 4.5 (four and five levels), 4.7 (error code), 28.3 (EPT).
 #include <stdint.h>
 
 #include "abi/layout/bits.h"
@@ -8,14 +8,15 @@
 namespace abi::x64 {
 
 /// Levels of four-level paging, counted from the page: 1 page table, 2 page directory, 3
-/// page-directory-pointer table, 4 PML4. An entry of level n maps 4 KiB << 9 * (n - 1).
+/// page-directory-pointer table, 4 PML4, 5 PML5. An entry of level n maps 4 KiB << 9 * (n - 1).
 inline constexpr int page_table_level = 1;
 inline constexpr int page_directory_level = 2;
 inline constexpr int directory_pointer_level = 3;
 inline constexpr int pml4_level = 4;
+inline constexpr int pml5_level = 5;  ///< with CR4.LA57
 inline constexpr uint32_t entries_per_table = 512;
 
-/// Lowest address bit that an entry of this level (1..4) selects by: 12, 21, 30, 39.
+/// Lowest address bit that an entry of this level (1..4) selects by: 12, 21, 30, 39, 48.
 [[nodiscard]] constexpr int level_shift(int level) {
   return 12 + 9 * (level - 1);
 }
@@ -33,10 +34,39 @@ inline constexpr uint32_t entries_per_table = 512;
   return uint64_t{8} * level_index(address, level);
 }
 
-/// Bits 47 to 63 are equal (SDM vol. 1, 3.3.7.1); 57-bit addresses do not exist on this machine.
-[[nodiscard]] constexpr bool is_canonical(uint64_t address) {
-  return static_cast<uint64_t>(static_cast<int64_t>(address << 16) >> 16) == address;
+/// Bits of a linear address in long mode: 57 with CR4.LA57 (SDM vol. 3, 4.1.1).
+[[nodiscard]] constexpr int linear_address_bits(uint64_t cr4) {
+  return (cr4 >> 12 & 1) != 0 ? 57 : 48;
 }
+
+/// The bits from the highest of the address to bit 63 are equal (SDM vol. 1, 3.3.7.1).
+[[nodiscard]] constexpr bool is_canonical(uint64_t address, int address_bits = 48) {
+  const int unused = 64 - address_bits;
+  return static_cast<uint64_t>(static_cast<int64_t>(address << unused) >> unused) == address;
+}
+
+/// 32-bit paging (SDM vol. 3, 4.3): two levels of 1024 entries of 4 bytes, which have bits 0 to 8 of those of 8 bytes.
+namespace legacy_paging {
+inline constexpr uint32_t entries_per_table = 1024;
+inline constexpr int directory_shift = 22;  ///< an entry of the directory maps 4 MiB
+/// Lowest address bit that an entry of level 1 or 2 selects by.
+[[nodiscard]] constexpr int level_shift(int level) {
+  return level == page_table_level ? 12 : directory_shift;
+}
+/// In bytes from the start of the table.
+[[nodiscard]] constexpr uint64_t entry_offset(uint64_t address, int level) {
+  return uint64_t{4} * (address >> level_shift(level) & (entries_per_table - 1));
+}
+inline constexpr uint64_t address_mask = 0xffff'f000;
+}  // namespace legacy_paging
+
+/// PAE paging (SDM vol. 3, 4.4): four page-directory-pointer entries, which the processor keeps in registers of its own.
+namespace pae_paging {
+inline constexpr unsigned pointers = 4;
+inline constexpr uint64_t table_mask = 0xffff'ffe0;      ///< of CR3: 32-byte aligned
+inline constexpr uint64_t pointer_reserved = 0x1e6;      ///< bits 1, 2, 5 to 8; those from MAXPHYADDR on besides
+inline constexpr uint64_t entry_reserved = 0x7ff0'0000'0000'0000;  ///< bits 52 to 62, ignored in long mode
+}  // namespace pae_paging
 
 /// Bits of a stage-1 entry, for writing `address | pte::present | pte::writable`.
 namespace pte {

@@ -131,7 +131,7 @@ void TimelineReport::position() {
   print_registers();
   fmt::print("\n");
   const uint64_t back = std::min(instructions_before, timeline_.instructions());
-  const bool between = timeline_.machine().processor().halted;
+  const bool between = timeline_.machine().waits();
   (void)timeline_.reverse_step(back);
   for (uint64_t i = 0; i < back + instructions_after; ++i) {
     const bool present = timeline_.now() == here;

@@ -68,6 +68,11 @@ Result<Target> Target::parse(std::string_view whole) {
     if (!number || *number < 1 || *number > 4) return refuse("a level is 1 to 4");
     target.level = static_cast<uint8_t>(*number);
   }
+  if (const auto vp = cut(text, '#')) {
+    const auto number = hexadecimal(*vp);
+    if (!number || *number >= 64) return refuse("no such virtual processor");
+    target.vp = static_cast<uint32_t>(*number);
+  }
   if (const auto vtl = cut(text, '@')) {
     if (*vtl != "0" && *vtl != "1") return refuse("a VTL is 0 or 1");
     target.vtl = static_cast<VtlNumber>((*vtl)[0] - '0');
@@ -120,7 +125,11 @@ Result<debugger::Conditions> conditions_of(const Target& target, const TargetCon
       if (watches.empty()) return Error{fmt::format("spa:{}: outside the machine's memory", target.text)};
       return watches;
     }
-    case Register: return debugger::Conditions{debugger::RegisterWatch{*debugger::find_register(target.text), vtl}};
+    case Register: {
+      const uint32_t vp = target.vp.value_or(context.machine.processor().number);
+      if (vp >= context.machine.processor_count()) return Error{fmt::format("reg:{}: no virtual processor {}", target.text, vp)};
+      return debugger::Conditions{debugger::RegisterWatch{*debugger::find_register(target.text), vtl, vp}};
+    }
     case Rip: {
       const bool named = target.text.find('!') != std::string::npos;
       const uint64_t address = named ? TRY(symbol_address(target.text, context.images)) : target.value;

@@ -10,7 +10,7 @@
 
 namespace cli {
 
-/// "KIND:VALUE[+BYTES][@VTL][/LEVEL]", numbers hexadecimal, or an event as `--until` has them.
+/// "KIND:VALUE[+BYTES][@VTL][#VP][/LEVEL]", numbers hexadecimal, or an event as `--until` has them.
 ///   gva: gpa: spa:   memory          reg:   a register
 ///   rip:             an instruction, by address or as module!name
 ///   vtl: cr3:        entering one    pte: slat:   an entry by the address that it maps
@@ -21,6 +21,7 @@ struct Target {
   std::string text;  ///< of the value
   uint64_t value{}, bytes{8};
   std::optional<abi::hv::Vtl> vtl;
+  std::optional<uint32_t> vp;  ///< VirtualProcessor::number, of reg:
   uint8_t level{1};
 
   static support::Result<Target> parse(std::string_view text);

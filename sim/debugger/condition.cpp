@@ -10,7 +10,7 @@ std::vector<uint8_t> watched_value(const machine::Machine& machine, const Condit
     value.resize(memory->bytes);
     if (!machine.translator().memory().read(memory->first, value)) value.clear();
   } else if (const auto* watched = std::get_if<RegisterWatch>(&condition)) {
-    const vtl::Xmm now = register_value(watched->id, machine.processor(), watched->vtl);
+    const vtl::Xmm now = register_value(watched->id, machine.processor(watched->vp), watched->vtl);
     value.resize(sizeof now);
     std::memcpy(value.data(), &now.low, 8);
     std::memcpy(value.data() + 8, &now.high, 8);

@@ -46,6 +46,7 @@ struct MemoryWatch {
 struct RegisterWatch {
   RegisterId id{};
   Vtl vtl{};  ///< whose register, when VTLs do not share it
+  uint32_t vp{};  ///< VirtualProcessor::number
 };
 
 using Condition = std::variant<AddressBreak, EventBreak, VtlBreak, Cr3Break, MemoryWatch, RegisterWatch>;

@@ -139,7 +139,7 @@ void Timeline::settle(Hit& hit, const Conditions& conditions) {
   const vtl::VirtualProcessor& vp = machine_->processor();
   hit.at = hit.seen;
   hit.between = true;
-  hit.vp = vp.index;
+  hit.vp = vp.number;
   hit.vtl = vp.active;
   hit.cpl = vp.cpl();
   hit.rip = vp.context().rip;

@@ -90,8 +90,8 @@ void Timeline::remember_place() {
 
 /// When a processor that waits is woken; `otherwise` if it does not wait.
 Instant Timeline::wake(Instant otherwise) const {
-  if (!machine_->processor().halted) return otherwise;
-  const Instant next = machine_->hypervisor().next_event(machine_->processor());
+  if (!machine_->waits()) return otherwise;
+  const Instant next = machine_->next_event();
   return next == support::never || next <= now() ? otherwise : next;
 }
 

@@ -22,8 +22,11 @@ Watcher::Watcher(machine::Machine& exact, trace::Disassembler& disassembler, std
       from_{from},
       before_{before},
       doer_{doer_of(exact.now(), exact.processor())},
-      then_{exact.processor()},
       written_(conditions.size()) {
+  for (size_t number = 0; number < exact.processor_count(); ++number) {
+    then_.push_back(exact.processor(number));
+    doers_.push_back(doer_of(exact.now(), exact.processor(number)));
+  }
   for (const Condition& condition : conditions) {
     values_.push_back(watched_value(exact, condition));
     if (const auto* watch = std::get_if<MemoryWatch>(&condition)) {
@@ -38,7 +41,7 @@ Watcher::Watcher(machine::Machine& exact, trace::Disassembler& disassembler, std
 }
 
 Watcher::Doer Watcher::doer_of(Instant now, const vtl::VirtualProcessor& vp) {
-  return {now, vp.index, vp.active, vp.cpl(), vp.context().rip, vp.context().cr3};
+  return {now, vp.number, vp.active, vp.cpl(), vp.context().rip, vp.context().cr3};
 }
 
 void Watcher::before_instruction(Instant now, const vtl::VirtualProcessor& vp) {
@@ -49,6 +52,7 @@ void Watcher::before_instruction(Instant now, const vtl::VirtualProcessor& vp) {
 
 void Watcher::finish() {
   look_back(machine_.now(), machine_.processor());
+  for (size_t number = 0; registers_watched_ && number < then_.size(); ++number) note_registers(machine_.processor(number));
   look_ahead(machine_.now(), machine_.processor(), false);
 }
 
@@ -58,10 +62,10 @@ void Watcher::look_back(Instant now, const vtl::VirtualProcessor& vp) {
     if (!is_watch(conditions_[i])) continue;
     const bool same_again = written_[i] && now > doer_.at;
     written_[i] = false;
-    if (!same_again && !changed(i, vp)) continue;
+    if (!same_again && !changed(i)) continue;
     std::vector<uint8_t> value;
     if (const auto* watch = std::get_if<RegisterWatch>(&conditions_[i])) {
-      const vtl::Xmm present = register_value(watch->id, vp, watch->vtl);
+      const vtl::Xmm present = register_value(watch->id, machine_.processor(watch->vp), watch->vtl);
       value.resize(sizeof present);
       std::memcpy(value.data(), &present.low, 8);
       std::memcpy(value.data() + 8, &present.high, 8);
@@ -76,29 +80,30 @@ void Watcher::look_back(Instant now, const vtl::VirtualProcessor& vp) {
 
 /// Nearly all instructions change general registers and nothing else, and looking at each register of each costs.
 void Watcher::note_registers(const vtl::VirtualProcessor& vp) {
-  bool rare = std::memcmp(&then_.shared.cr2, &vp.shared.cr2, sizeof vp.shared - offsetof(vtl::SharedRegisters, cr2)) != 0;
+  vtl::VirtualProcessor& before = then_[vp.number];
+  bool rare = std::memcmp(&before.shared.cr2, &vp.shared.cr2, sizeof vp.shared - offsetof(vtl::SharedRegisters, cr2)) != 0;
   for (const Vtl vtl : {Vtl::Vtl0, Vtl::Vtl1}) {
-    vtl::VtlContext& then = then_.contexts[vtl];
+    vtl::VtlContext& then = before.contexts[vtl];
     const vtl::VtlContext& now = vp.contexts[vtl];
     rare = rare || std::memcmp(&then.cr0, &now.cr0, sizeof now - offsetof(vtl::VtlContext, cr0)) != 0;
   }
   if (rare) {
-    for (const Vtl vtl : {Vtl::Vtl0, Vtl::Vtl1}) include_changes(findings_.changed[vtl], then_, vp, vtl);
-    then_ = vp;
+    for (const Vtl vtl : {Vtl::Vtl0, Vtl::Vtl1}) include_changes(findings_.changed[vtl], before, vp, vtl);
+    before = vp;
     return;
   }
-  for (const Vtl vtl : {Vtl::Vtl0, Vtl::Vtl1}) include_common_changes(findings_.changed[vtl], then_, vp, vtl);
-  then_.shared.gpr = vp.shared.gpr;
+  for (const Vtl vtl : {Vtl::Vtl0, Vtl::Vtl1}) include_common_changes(findings_.changed[vtl], before, vp, vtl);
+  before.shared.gpr = vp.shared.gpr;
   for (const Vtl vtl : {Vtl::Vtl0, Vtl::Vtl1}) {
-    then_.contexts[vtl].rip = vp.contexts[vtl].rip;
-    then_.contexts[vtl].rsp = vp.contexts[vtl].rsp;
-    then_.contexts[vtl].rflags = vp.contexts[vtl].rflags;
+    before.contexts[vtl].rip = vp.contexts[vtl].rip;
+    before.contexts[vtl].rsp = vp.contexts[vtl].rsp;
+    before.contexts[vtl].rflags = vp.contexts[vtl].rflags;
   }
 }
 
-bool Watcher::changed(size_t index, const vtl::VirtualProcessor& vp) const {
+bool Watcher::changed(size_t index) const {
   if (const auto* watch = std::get_if<RegisterWatch>(&conditions_[index])) {
-    const vtl::Xmm value = register_value(watch->id, vp, watch->vtl);
+    const vtl::Xmm value = register_value(watch->id, machine_.processor(watch->vp), watch->vtl);
     return std::memcmp(values_[index].data(), &value.low, 8) != 0 ||
            std::memcmp(values_[index].data() + 8, &value.high, 8) != 0;
   }
@@ -111,6 +116,7 @@ bool Watcher::changed(size_t index, const vtl::VirtualProcessor& vp) const {
 /// `executes`: the instruction will, rather than perhaps an interrupt's handler in its place.
 void Watcher::look_ahead(Instant now, const vtl::VirtualProcessor& vp, bool executes) {
   const Doer next = doer_of(now, vp);
+  const Doer& last = doers_[vp.number];
   if (const uint64_t page = next.rip / abi::page_size; page != code_page_) {
     code_page_ = page;
     const auto place = std::lower_bound(findings_.code_pages.begin(), findings_.code_pages.end(), page);
@@ -122,13 +128,13 @@ void Watcher::look_ahead(Instant now, const vtl::VirtualProcessor& vp, bool exec
       met = executes && next.rip == address->rip && (!address->vtl || *address->vtl == next.vtl) &&
             (!address->cr3 || *address->cr3 == next.cr3);
     } else if (const auto* level = std::get_if<VtlBreak>(&conditions_[i])) {
-      met = next.vtl == level->vtl && doer_.vtl != level->vtl;
+      met = next.vtl == level->vtl && last.vtl != level->vtl;
     } else if (const auto* space = std::get_if<Cr3Break>(&conditions_[i])) {
-      met = next.cr3 == space->cr3 && doer_.cr3 != space->cr3;
+      met = next.cr3 == space->cr3 && last.cr3 != space->cr3;
     }
     if (met) take(i, next, now, {}, {});
   }
-  doer_ = next;
+  doer_ = doers_[vp.number] = next;
 }
 
 void Watcher::take(size_t index, const Doer& doer, Instant now, std::vector<uint8_t> before, std::vector<uint8_t> after) {

@@ -53,7 +53,7 @@ class Watcher final : public vtl::InstructionObserver {
   void look_back(Instant now, const vtl::VirtualProcessor& vp);
   void look_ahead(Instant now, const vtl::VirtualProcessor& vp, bool executes);
   void note_registers(const vtl::VirtualProcessor& vp);
-  [[nodiscard]] bool changed(size_t index, const vtl::VirtualProcessor& vp) const;
+  [[nodiscard]] bool changed(size_t index) const;
   void decode(Instant now, const vtl::VirtualProcessor& vp);
   void note_write(const mmu::AddressSpace& space, const trace::MemoryAccess& access, bool user);
   void take(size_t index, const Doer& doer, Instant now, std::vector<uint8_t> before, std::vector<uint8_t> after);
@@ -64,7 +64,9 @@ class Watcher final : public vtl::InstructionObserver {
   Which which_;
   Instant from_, before_;
   Doer doer_;                      ///< the instruction seen last
-  vtl::VirtualProcessor then_;     ///< before it, when registers are watched
+  std::vector<Doer> doers_;        ///< the one seen last of each processor, by number
+  /// Each processor before its last instruction, when registers are watched.
+  std::vector<vtl::VirtualProcessor> then_;
   std::vector<std::vector<uint8_t>> values_;
   std::vector<bool> written_;      ///< by the instruction seen last, as it says
   std::vector<Known> known_;

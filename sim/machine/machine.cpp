@@ -19,6 +19,16 @@ vtl::HypervisorConfig hypervisor_config(const loader::MachineConfig& config) {
   return result;
 }
 
+cpu::CpuConfig cpu_config(const loader::MachineConfig& config, uint32_t number) {
+  cpu::CpuConfig result;
+  result.gear = config.gear == loader::GearSetting::Exact ? cpu::Gear::Exact : cpu::Gear::Fast;
+  result.seed = config.seed;
+  result.vp_index = number;
+  result.yield_at_pause = config.processors > 1;
+  result.yield_at_locked = config.processors > 1 && config.scheduler_policy == loader::SchedulerPolicy::Adversarial;
+  return result;
+}
+
 }  // namespace
 
 Machine::Machine(const loader::MachineConfig& config, std::optional<DiskImage> disk, support::EventSink* events)
@@ -27,6 +37,7 @@ Machine::Machine(const loader::MachineConfig& config, std::optional<DiskImage> d
       memory_{config.memory_bytes + hypervisor_region},
       translator_{memory_, {.physical_address_bits = physical_address_bits}},
       hypervisor_{memory_, translator_, events, hypervisor_config(config)},
+      scheduler_{config, config.processors},
       disk_{std::move(disk)},
       serial_{SerialPort::com1, events},
       console_{events},
@@ -37,7 +48,13 @@ Machine::Machine(const loader::MachineConfig& config, std::optional<DiskImage> d
                         },
                         events} {
   connect_devices();
-  hypervisor_.add_virtual_processor(vp_);
+  for (uint32_t number = 0; number < config.processors; ++number) {
+    processors_.push_back(std::make_unique<Processor>());
+    vtl::VirtualProcessor& vp = processors_.back()->registers;
+    vp.index = vp.number = number;
+    vp.startup_suspend = number != 0;
+    hypervisor_.add_virtual_processor(vp);
+  }
 }
 
 void Machine::connect_devices() {
@@ -58,86 +75,12 @@ void Machine::connect_devices() {
 support::Result<std::unique_ptr<Machine>> Machine::create(const loader::MachineConfig& config, MachineParts parts,
                                                           support::EventSink* events) {
   std::unique_ptr<Machine> machine{new Machine{config, std::move(parts.disk), events}};
-  TRY(reset(config, parts.firmware, machine->memory_, machine->vp_));
-  cpu::CpuConfig cpu_config;
-  cpu_config.gear = config.gear == loader::GearSetting::Exact ? cpu::Gear::Exact : cpu::Gear::Fast;
-  cpu_config.seed = config.seed;
-  machine->cpu_ = TRY(cpu::make_unicorn_cpu(cpu_config, machine->memory_, machine->translator_, *machine,
-                                            *machine, events));
+  TRY(reset(config, parts.firmware, machine->memory_, machine->processors_[0]->registers));
+  for (const auto& processor : machine->processors_) {
+    processor->cpu = TRY(cpu::make_unicorn_cpu(cpu_config(config, processor->registers.number), machine->memory_,
+                                               machine->translator_, *machine, *machine, events));
+  }
   return machine;
-}
-
-StopReason Machine::run(support::Instant deadline) {
-  stop_requested_ = false;
-  while (!stop_requested_) {
-    if (now_ >= deadline) return StopReason::Deadline;
-    const std::optional<uint8_t> vector = hypervisor_.check_interrupts(vp_, now_);
-    if (vp_.halted) {
-      if (const auto stop = idle(deadline)) return *stop;
-      continue;
-    }
-    if (vector) cpu_->offer_interrupt(vp_, *vector);
-    else cpu_->withdraw_interrupt(vp_);
-    const support::Instant slice_end = std::min(deadline, hypervisor_.next_event(vp_));
-    const vtl::Exit exit = cpu_->run(vp_, now_, std::max(slice_end, now_ + 1));
-    if (const auto stop = dispatch(exit)) return *stop;
-  }
-  return StopReason::Requested;
-}
-
-std::optional<StopReason> Machine::idle(support::Instant deadline) {
-  const support::Instant next = hypervisor_.next_event(vp_);
-  if (next == support::never) return StopReason::Hung;
-  const support::Instant wake = std::max(now_, std::min(next, deadline));
-  idle_ticks_ += wake - now_;
-  now_ = wake;
-  return std::nullopt;
-}
-
-std::optional<StopReason> Machine::dispatch(const vtl::Exit& exit) {
-  switch (exit.reason) {
-    case vtl::ExitReason::Deadline: return std::nullopt;
-    case vtl::ExitReason::IoRead:
-    case vtl::ExitReason::IoWrite: return serve_io(exit);
-    case vtl::ExitReason::TripleFault:
-      emit(support::EventKind::TripleFault);
-      return StopReason::TripleFault;
-    case vtl::ExitReason::MachineFailure: detail_ = exit.detail; return StopReason::MachineFailure;
-    default: return apply(hypervisor_.handle(exit, vp_, now_), exit);
-  }
-}
-
-std::optional<StopReason> Machine::apply(const vtl::Outcome& outcome, const vtl::Exit& exit) {
-  switch (outcome.kind) {
-    case vtl::OutcomeKind::Retire:
-    case vtl::OutcomeKind::Halt: cpu_->retire(vp_, now_, outcome.length); return std::nullopt;
-    case vtl::OutcomeKind::Resume: now_ = now_ + outcome.ticks; return std::nullopt;
-    case vtl::OutcomeKind::Inject:
-      if (cpu_->inject_exception(vp_, outcome.exception)) return std::nullopt;
-      emit(support::EventKind::TripleFault);
-      return StopReason::TripleFault;
-    case vtl::OutcomeKind::NotMine:
-      detail_ = exit.reason == vtl::ExitReason::SlatViolation
-                    ? "an access that no VTL restricts was refused by the second stage"
-                    : "an exit that no part of the machine answers";
-      return StopReason::MachineFailure;
-    case vtl::OutcomeKind::Reset: return StopReason::Reset;
-    case vtl::OutcomeKind::MachineFailure: detail_ = outcome.detail; return StopReason::MachineFailure;
-  }
-  return std::nullopt;
-}
-
-std::optional<StopReason> Machine::serve_io(const vtl::Exit& exit) {
-  const IoContext context{vp_, now_};
-  if (exit.reason == vtl::ExitReason::IoRead) {
-    cpu_->complete_io_read(vp_, now_, exit, io_.read(context, exit.io.port, exit.io.size));
-    return std::nullopt;
-  }
-  io_.write(context, exit.io.port, exit.io.size, exit.io.value);
-  cpu_->complete_io_write(vp_, now_, exit);
-  if (power_.request() == PowerRequest::None) return std::nullopt;
-  emit(support::EventKind::PowerOff);
-  return power_.request() == PowerRequest::PowerOff ? StopReason::PowerOff : StopReason::Reset;
 }
 
 bool Machine::launch_hypervisor(vtl::VirtualProcessor& vp) {
@@ -146,17 +89,12 @@ bool Machine::launch_hypervisor(vtl::VirtualProcessor& vp) {
   return true;
 }
 
-void Machine::emit(support::EventKind kind) {
-  if (events_ == nullptr) return;
-  events_->on({.at = now_, .vp = vp_.index, .vtl = vp_.active, .kind = kind, .rip = vp_.context().rip});
-}
-
 mmu::AddressSpace Machine::address_space(const vtl::VirtualProcessor& vp) const {
   return hypervisor_.address_space(vp);
 }
 
 mmu::AddressSpace Machine::view(abi::hv::Vtl vtl, std::optional<uint64_t> cr3) const {
-  mmu::AddressSpace space = hypervisor_.address_space(vp_, vtl);
+  mmu::AddressSpace space = hypervisor_.address_space(processor(), vtl);
   if (cr3) space.stage1.cr3 = *cr3;
   return space;
 }
@@ -172,12 +110,17 @@ void Machine::mmio_write(vtl::VirtualProcessor& vp, support::Instant now, mmu::S
   hypervisor_.apic_mmio_write(vp, static_cast<uint16_t>(address.page_offset()), size, value, now);
 }
 
+/// Devices have exactly the rights of the root partition's VTL 0 (TLFS 15.14).
+mmu::AddressSpace Machine::device_view() const {
+  return hypervisor_.address_space(processor(0), abi::hv::Vtl::Vtl0);
+}
+
 bool Machine::dma_read(mmu::Gpa from, std::span<uint8_t> to) {
-  return mmu::read_gpa(translator_, view(abi::hv::Vtl::Vtl0), from, to) == to.size();
+  return mmu::read_gpa(translator_, device_view(), from, to) == to.size();
 }
 
 bool Machine::dma_write(mmu::Gpa to, std::span<const uint8_t> from) {
-  return mmu::write_gpa(translator_, view(abi::hv::Vtl::Vtl0), to, from) == from.size();
+  return mmu::write_gpa(translator_, device_view(), to, from) == from.size();
 }
 
 }  // namespace machine

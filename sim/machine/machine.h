@@ -16,6 +16,7 @@
 #include "sim/machine/devices/observation_port.h"
 #include "sim/machine/devices/platform.h"
 #include "sim/machine/devices/serial.h"
+#include "sim/machine/scheduler.h"
 #include "sim/machine/state.h"
 #include "sim/support/events.h"
 #include "sim/support/result.h"
@@ -41,6 +42,21 @@ struct MachineParts {
   std::optional<DiskImage> disk;   ///< absent: an empty channel
 };
 
+/// One virtual processor and its engine.
+struct Processor {
+  vtl::VirtualProcessor registers;
+  std::unique_ptr<cpu::Cpu> cpu;
+
+  template <class Visitor, class Self>
+  static void visit_state(Visitor& visit, Self& self) {
+    auto& [registers, cpu] = self;
+    visit.visit(registers);
+    cpu::CpuState state = cpu->state();
+    visit("cpu", state);
+    if constexpr (Visitor::reads) cpu->restore(state);
+  }
+};
+
 class Machine final : private cpu::MmioBus, private cpu::AddressSpaceProvider, private DmaBus {
  public:
   /// Builds the machine of `config` and puts it into its reset state. `events` may be null and must outlive it.
@@ -52,18 +68,26 @@ class Machine final : private cpu::MmioBus, private cpu::AddressSpaceProvider, p
   /// A listener asks run() to return after the current exit. It changes nothing else.
   void request_stop() { stop_requested_ = true; }
   /// Sees each instruction; the machine must have been created with GearSetting::Exact. Null ends it.
-  void observe(vtl::InstructionObserver* observer) { cpu_->observe(observer); }
+  void observe(vtl::InstructionObserver* observer);
 
   [[nodiscard]] support::Instant now() const { return now_; }
-  /// Ticks that passed while the processor waited in HLT; the rest of now() are instructions.
+  /// Ticks that passed while all processors waited in HLT; the rest of now() are instructions of one of them.
   [[nodiscard]] uint64_t idle_ticks() const { return idle_ticks_; }
   [[nodiscard]] const char* detail() const { return detail_; }
   [[nodiscard]] const loader::MachineConfig& config() const { return config_; }
-  [[nodiscard]] const vtl::VirtualProcessor& processor() const { return vp_; }
+  /// The one whose slice it is.
+  [[nodiscard]] const vtl::VirtualProcessor& processor() const { return current().registers; }
+  [[nodiscard]] size_t processor_count() const { return processors_.size(); }
+  /// By VirtualProcessor::number.
+  [[nodiscard]] const vtl::VirtualProcessor& processor(size_t number) const { return processors_[number]->registers; }
+  /// No processor can execute an instruction before something wakes one: see next_event().
+  [[nodiscard]] bool waits() const { return runnable() == 0; }
+  /// The next instant at which a timer may change what a waiting or the current processor does; support::never if none.
+  [[nodiscard]] support::Instant next_event() const;
   [[nodiscard]] const mmu::Translator& translator() const { return translator_; }
   [[nodiscard]] const vtl::Hypervisor& hypervisor() const { return hypervisor_; }
 
-  /// How `vtl` of the running partition sees memory, with `cr3` in place of its own when given.
+  /// How `vtl` of the current processor sees memory, with `cr3` in place of its own when given.
   [[nodiscard]] mmu::AddressSpace view(abi::hv::Vtl vtl, std::optional<uint64_t> cr3 = {}) const;
 
   // --- State, between two calls of run(). It fits every machine of the same configuration, whatever its gear.
@@ -89,17 +113,16 @@ class Machine final : private cpu::MmioBus, private cpu::AddressSpaceProvider, p
 
   template <class Visitor, class Self>
   static void visit_state(Visitor& visit, Self& self) {
-    auto& [config_, events_, memory_, translator_, hypervisor_, cpu_, vp_, now_, idle_ticks_, stop_requested_, detail_,
+    auto& [config_, events_, memory_, translator_, hypervisor_, processors_, scheduler_, now_, idle_ticks_, stop_requested_, detail_,
            configuration_, disk_, io_, serial_, console_, ata_, power_, cmos_, pic_, launch_port_, observation_port_] =
         self;
     // Memory is saved, hashed and compared by pages, not here.
     visit.host(config_, events_, memory_, stop_requested_, detail_, configuration_, disk_, io_, observation_port_);
-    visit("now", now_)("idle_ticks", idle_ticks_)("vp", vp_)("hypervisor", hypervisor_);
+    visit("now", now_)("idle_ticks", idle_ticks_)("scheduler", scheduler_);
+    visit.each("vp", processors_, [&](auto& processor) { visit.visit(*processor); });
+    visit("hypervisor", hypervisor_);
     visit("serial", serial_)("console", console_)("ata", ata_)("power", power_)("cmos", cmos_)("pic", pic_);
-    visit("launch_port", launch_port_);
-    cpu::CpuState cpu_state = cpu_->state();
-    visit("cpu", cpu_state)("translator", translator_);
-    if constexpr (Visitor::reads) cpu_->restore(cpu_state);
+    visit("launch_port", launch_port_)("translator", translator_);
   }
 
  private:
@@ -109,9 +132,19 @@ class Machine final : private cpu::MmioBus, private cpu::AddressSpaceProvider, p
   support::Status apply_state(const State& state);
   [[nodiscard]] support::Status check_state() const;
 
+  [[nodiscard]] Processor& current() { return *processors_[scheduler_.current()]; }
+  [[nodiscard]] const Processor& current() const { return *processors_[scheduler_.current()]; }
+  /// The processors that could execute an instruction now, by number.
+  [[nodiscard]] uint64_t runnable() const;
+  void wake_halted();
+  bool choose_processor();
+
   std::optional<StopReason> dispatch(const vtl::Exit& exit);
   std::optional<StopReason> apply(const vtl::Outcome& outcome, const vtl::Exit& exit);
+  std::optional<StopReason> inject(const vtl::PendingException& exception);
+  std::optional<StopReason> not_handled(const vtl::Exit& exit);
   std::optional<StopReason> serve_io(const vtl::Exit& exit);
+  std::optional<StopReason> run_current(support::Instant deadline);
   std::optional<StopReason> idle(support::Instant deadline);
   bool launch_hypervisor(vtl::VirtualProcessor& vp);
   void emit(support::EventKind kind);
@@ -120,6 +153,7 @@ class Machine final : private cpu::MmioBus, private cpu::AddressSpaceProvider, p
   uint64_t mmio_read(vtl::VirtualProcessor& vp, support::Instant now, mmu::Spa address, uint8_t size) override;
   void mmio_write(vtl::VirtualProcessor& vp, support::Instant now, mmu::Spa address, uint8_t size,
                   uint64_t value) override;
+  [[nodiscard]] mmu::AddressSpace device_view() const;
   bool dma_read(mmu::Gpa from, std::span<uint8_t> to) override;
   bool dma_write(mmu::Gpa to, std::span<const uint8_t> from) override;
 
@@ -128,8 +162,8 @@ class Machine final : private cpu::MmioBus, private cpu::AddressSpaceProvider, p
   mmu::PhysicalMemory memory_;
   mmu::Translator translator_;
   vtl::Hypervisor hypervisor_;
-  std::unique_ptr<cpu::Cpu> cpu_;
-  vtl::VirtualProcessor vp_;
+  std::vector<std::unique_ptr<Processor>> processors_;  ///< by number
+  Scheduler scheduler_;
   support::Instant now_;
   uint64_t idle_ticks_{};
   bool stop_requested_{};

@@ -11,7 +11,8 @@ support::StateHash Machine::configuration() {
   if (configuration_) return *configuration_;
   // The gear is left out, both give the same results; so are paths, and the limit at which a run is given up.
   support::StateHasher hasher;
-  hasher.add(config_.memory_bytes).add(config_.seed);
+  hasher.add(config_.memory_bytes).add(config_.seed).add(config_.processors);
+  hasher.add(static_cast<uint64_t>(config_.scheduler_policy)).add(config_.scheduler_seed).add(config_.quantum);
   hasher.add(static_cast<uint64_t>(config_.hypervisor_launch_type)).add(static_cast<uint64_t>(config_.vsm_launch_type));
   hasher.add(config_.secure_boot).add(config_.test_signing).add(static_cast<uint64_t>(config_.hvci));
   hasher.add(disk_ ? disk_->hash() : support::StateHash{});

@@ -312,7 +312,7 @@ class StateDigest : public StateVisitor<StateDigest> {
   StateHasher& hasher_;
 };
 
-/// One field by its path, such as `vp.contexts[1].rip`. Lists of bytes are one field.
+/// One field by its path, such as `vp[0].contexts[1].rip`. Lists of bytes are one field.
 struct NamedState {
   std::string path;
   uint64_t value{};

@@ -224,7 +224,7 @@ TEST_CASE("diff names the fields that differ, and the byte of memory") {
                        [&](const support::StateDifference& difference) { return difference.path == path; });
   };
   EXPECT(named("now"));
-  EXPECT(named(fmt::format("vp.contexts[{}].rip", static_cast<int>(machine->processor().active))));
+  EXPECT(named(fmt::format("vp[0].contexts[{}].rip", static_cast<int>(machine->processor().active))));
   EXPECT(machine->diff(next, next).value().empty());
   EXPECT(machine->now() == sample.at + 1);  // diff leaves the machine as it was
 }

@@ -1,0 +1,150 @@
+// Machine: the run loop. Who runs, until when, and what is done about each exit.
+#include <algorithm>
+
+#include "sim/machine/machine.h"
+
+namespace machine {
+
+using support::Instant;
+
+void Machine::observe(vtl::InstructionObserver* observer) {
+  for (const auto& processor : processors_) processor->cpu->observe(observer);
+}
+
+uint64_t Machine::runnable() const {
+  uint64_t set = 0;
+  for (const auto& processor : processors_) {
+    const vtl::VirtualProcessor& vp = processor->registers;
+    if (!vp.halted && !vp.suspended()) set |= uint64_t{1} << vp.number;
+  }
+  return set;
+}
+
+/// The timers of a processor that waits for its turn can wait with it: it could not tell the difference.
+Instant Machine::next_event() const {
+  Instant next = support::never;
+  for (const auto& processor : processors_) {
+    const vtl::VirtualProcessor& vp = processor->registers;
+    if (vp.suspended() || (!vp.halted && vp.number != scheduler_.current())) continue;
+    next = std::min(next, hypervisor_.next_event(vp));
+  }
+  return next;
+}
+
+StopReason Machine::run(Instant deadline) {
+  stop_requested_ = false;
+  while (!stop_requested_) {
+    if (now_ >= deadline) return StopReason::Deadline;
+    wake_halted();
+    if (const auto stop = choose_processor() ? run_current(deadline) : idle(deadline)) return *stop;
+  }
+  return StopReason::Requested;
+}
+
+void Machine::wake_halted() {
+  for (const auto& processor : processors_) {
+    vtl::VirtualProcessor& vp = processor->registers;
+    if (vp.halted && !vp.suspended()) (void)hypervisor_.check_interrupts(vp, now_);
+  }
+}
+
+/// False: nobody can run.
+bool Machine::choose_processor() {
+  const vtl::VirtualProcessor& vp = processor();
+  if (!vp.halted && !vp.suspended() && !scheduler_.slice_over(now_)) return true;
+  const uint64_t set = runnable();
+  if (set == 0) return false;
+  scheduler_.choose(set, now_);
+  return true;
+}
+
+std::optional<StopReason> Machine::run_current(Instant deadline) {
+  Processor& processor = current();
+  vtl::VirtualProcessor& vp = processor.registers;
+  if (const auto vector = hypervisor_.check_interrupts(vp, now_)) processor.cpu->offer_interrupt(vp, *vector);
+  else processor.cpu->withdraw_interrupt(vp);
+  const Instant slice_end = std::min({deadline, next_event(), scheduler_.slice_end()});
+  return dispatch(processor.cpu->run(vp, now_, std::max(slice_end, now_ + 1)));
+}
+
+std::optional<StopReason> Machine::idle(Instant deadline) {
+  const Instant next = next_event();
+  if (next == support::never) return StopReason::Hung;
+  const Instant wake = std::max(now_, std::min(next, deadline));
+  idle_ticks_ += wake - now_;
+  now_ = wake;
+  return std::nullopt;
+}
+
+std::optional<StopReason> Machine::dispatch(const vtl::Exit& exit) {
+  switch (exit.reason) {
+    case vtl::ExitReason::Deadline: return std::nullopt;
+    case vtl::ExitReason::Yield: scheduler_.yielded(now_); return std::nullopt;
+    case vtl::ExitReason::MachineFailure: detail_ = exit.detail; return StopReason::MachineFailure;
+    default: break;
+  }
+  const auto stop = apply(hypervisor_.handle(exit, current().registers, now_), exit);
+  scheduler_.opportunity(now_);
+  return stop;
+}
+
+std::optional<StopReason> Machine::apply(const vtl::Outcome& outcome, const vtl::Exit& exit) {
+  Processor& processor = current();
+  if (outcome.yields) scheduler_.yield(now_);
+  switch (outcome.kind) {
+    case vtl::OutcomeKind::Retire:
+    case vtl::OutcomeKind::Halt: processor.cpu->retire(processor.registers, now_, outcome.length); return std::nullopt;
+    case vtl::OutcomeKind::Resume: now_ = now_ + outcome.ticks; return std::nullopt;
+    case vtl::OutcomeKind::Inject: return inject(outcome.exception);
+    case vtl::OutcomeKind::NotMine: return not_handled(exit);
+    case vtl::OutcomeKind::Reset: return StopReason::Reset;
+    case vtl::OutcomeKind::MachineFailure: detail_ = outcome.detail; return StopReason::MachineFailure;
+  }
+  return std::nullopt;
+}
+
+std::optional<StopReason> Machine::inject(const vtl::PendingException& exception) {
+  Processor& processor = current();
+  if (processor.cpu->inject_exception(processor.registers, exception)) return std::nullopt;
+  vtl::Exit exit;
+  exit.reason = vtl::ExitReason::TripleFault;
+  return dispatch(exit);
+}
+
+/// What concerns no hypervisor: devices, and the end of a bare machine.
+std::optional<StopReason> Machine::not_handled(const vtl::Exit& exit) {
+  switch (exit.reason) {
+    case vtl::ExitReason::IoRead:
+    case vtl::ExitReason::IoWrite: return serve_io(exit);
+    case vtl::ExitReason::TripleFault:
+      emit(support::EventKind::TripleFault);
+      return StopReason::TripleFault;
+    case vtl::ExitReason::SlatViolation:
+      detail_ = "an access that no VTL restricts was refused by the second stage";
+      return StopReason::MachineFailure;
+    default: detail_ = "an exit that no part of the machine answers"; return StopReason::MachineFailure;
+  }
+}
+
+std::optional<StopReason> Machine::serve_io(const vtl::Exit& exit) {
+  Processor& processor = current();
+  const IoContext context{processor.registers, now_};
+  if (exit.reason == vtl::ExitReason::IoRead) {
+    const uint32_t value = io_.read(context, exit.io.port, exit.io.size);
+    processor.cpu->complete_io_read(processor.registers, now_, exit, value);
+    return std::nullopt;
+  }
+  io_.write(context, exit.io.port, exit.io.size, exit.io.value);
+  processor.cpu->complete_io_write(processor.registers, now_, exit);
+  if (power_.request() == PowerRequest::None) return std::nullopt;
+  emit(support::EventKind::PowerOff);
+  return power_.request() == PowerRequest::PowerOff ? StopReason::PowerOff : StopReason::Reset;
+}
+
+void Machine::emit(support::EventKind kind) {
+  if (events_ == nullptr) return;
+  const vtl::VirtualProcessor& vp = processor();
+  events_->on({.at = now_, .vp = vp.index, .vtl = vp.active, .kind = kind, .rip = vp.context().rip});
+}
+
+}  // namespace machine

@@ -21,7 +21,7 @@ void add_record_options(CLI::App& command, RecordOptions& options) {
       ->check(CLI::Range(1 / million, 1e6))
       ->capture_default_str();
   command
-      .add_option("--keyframes", options.keyframes, "With --record: the whole state every N millions of instructions")
+      .add_option("--keyframes", options.keyframes, "With --record: the state every N millions of instructions, where replay --from and seek can begin")
       ->needs(record);
 }
 

@@ -12,6 +12,7 @@
 #include "sim/cli/machine_subcommands.h"
 #include "sim/cli/run_report.h"
 #include "sim/cli/session.h"
+#include "sim/cli/standard_output.h"
 #include "sim/loader/pe_image.h"
 #include "sim/replay/bisect.h"
 #include "sim/replay/recheck.h"
@@ -27,7 +28,7 @@ namespace {
 struct ReplayArguments {
   std::string file, until, disk, firmware, gear;
   bool verify{}, any_images{}, info{}, json{}, quiet{}, cycles{};
-  uint64_t cycles_from{~uint64_t{0}}, cycles_to{~uint64_t{0}};
+  uint64_t cycles_from{~uint64_t{0}}, cycles_to{~uint64_t{0}}, from{};
   std::vector<std::string> bookmark;  ///< instant, text
 };
 
@@ -77,15 +78,15 @@ replay::SubjectFactory factory(const loader::MachineConfig& config,
 
 /// Looks for the first instruction that differs, if there is something to compare with: the recording's own gear or images
 /// against those of this replay.
-int explain_divergence(const replay::Recording& recording, const replay::Divergence& divergence,
+int explain_divergence(StandardOutput& out, const replay::Recording& recording, const replay::Divergence& divergence,
                        const loader::MachineConfig& config, const ImageSource& images, bool other_images) {
-  fmt::print("\nThe replay diverges from the recording. All was equal up to instant {}.\n  {}\n", divergence.after.ticks,
+  out.print("\nThe replay diverges from the recording. All was equal up to instant {}.\n  {}\n", divergence.after.ticks,
              divergence.what);
   const bool other_gear = config.gear != recording.facts().config.gear;
   if (!other_gear && !other_images) {
     const auto again = replay::recheck(recording, divergence, factory(config, [&] { return images.chosen(); }));
     if (!again) return complain(exit_internal, again.error().message);
-    fmt::print(
+    out.print(
         "{}To find the instruction, replay with what may be the cause: another --gear, or the recording's own images "
         "(--embed), or compare with a second recording (airlock diff) that has a smaller --hash-interval.\n",
         replay::to_text(again.value()));
@@ -97,20 +98,20 @@ int explain_divergence(const replay::Recording& recording, const replay::Diverge
   const auto found = replay::first_difference(factory(config, [&] { return images.chosen(); }), factory(recorded, own_images),
                                               divergence.after, divergence.at + 1);
   if (!found) return complain(exit_internal, found.error().message);
-  if (found.value()) fmt::print("Against the recording's own {}, {}", other_images ? "images" : "gear", to_text(*found.value()));
-  else fmt::print("Run again, it does not diverge: this host does not compute the same thing twice.\n");
+  if (found.value()) out.print("Against the recording's own {}, {}", other_images ? "images" : "gear", to_text(*found.value()));
+  else out.print("Run again, it does not diverge: this host does not compute the same thing twice.\n");
   return exit_different;
 }
 
 std::string ending_word(const replay::Foot& foot) { return word(replay::to_reason(static_cast<replay::Ending>(foot.ending))); }
 
-void print_info(const replay::Recording& recording) {
+void print_info(StandardOutput& out, const replay::Recording& recording) {
   const replay::Facts& facts = recording.facts();
-  const auto line = [](std::string_view name, std::string_view value) { fmt::print("{:<16} {}\n", name, value); };
+  const auto line = [&](std::string_view name, std::string_view value) { out.print("{:<16} {}\n", name, value); };
   std::string config = replay::canonical(facts.config);
   for (char& c : config)
     if (c == '\t') c = ' ';
-  fmt::print("{}", config);
+  out.text(config);
   line("semantics", fmt::format("{}", facts.semantics));
   line("engine", loader::printable(facts.engine));
   line("program", loader::printable(facts.program));
@@ -137,7 +138,7 @@ int add_bookmark(const ReplayArguments& arguments) {
 }
 
 /// What the replay came to, for people or programs.
-void print_result(const ReplayArguments& arguments, Session& session, machine::StopReason stop,
+void print_result(StandardOutput& out, const ReplayArguments& arguments, Session& session, machine::StopReason stop,
                   const replay::Replayer& replayer, double seconds) {
   const RunReport report = report_of(session, stop, seconds);
   if (arguments.json) {
@@ -148,12 +149,12 @@ void print_result(const ReplayArguments& arguments, Session& session, machine::S
     json.raw("reached_end", replayer.reached_end() ? "true" : "false");
     json.raw("diverged", replayer.divergence() ? "true" : "false");
     if (replayer.divergence()) json.text("divergence", replayer.divergence()->what);
-    fmt::print("{}\n", json.text("wall_seconds", fmt::format("{:.3f}", seconds)).line());
+    out.line(json.text("wall_seconds", fmt::format("{:.3f}", seconds)).line());
     return;
   }
-  fmt::print("{}", to_text(report, false));
+  out.text(to_text(report, false));
   if (arguments.verify && !replayer.divergence())
-    fmt::print("\nVerified: {} hashes and {} events are as recorded.\n", replayer.points_compared(), replayer.events_compared());
+    out.print("\nVerified: {} hashes and {} events are as recorded.\n", replayer.points_compared(), replayer.events_compared());
 }
 
 int run_replay(const ReplayArguments& arguments) {
@@ -161,8 +162,10 @@ int run_replay(const ReplayArguments& arguments) {
   const auto opened = replay::Recording::open(arguments.file);
   if (!opened) return complain(exit_bad_input, opened.error().message);
   const replay::Recording& recording = opened.value();
+  StandardOutput out;
   if (arguments.info) {
-    print_info(recording);
+    print_info(out, recording);
+    if (!out.finish()) return complain(exit_io, out.why());
     return recording.complete() ? exit_ok : complain(exit_bad_input, fmt::format("{}: {}", arguments.file, recording.ending_text()));
   }
 
@@ -183,17 +186,22 @@ int run_replay(const ReplayArguments& arguments) {
   replay::Replayer replayer{recording, arguments.verify};
   if (const std::string why = replayer.refusal(); !why.empty()) return complain(exit_environment, why);
   session.listen(replayer);
-  session.run_through([&](machine::Machine& machine, support::Instant deadline) {
-    replay::Subject subject{machine};
-    return replayer.run(subject, deadline);
-  });
+  bool heard = true;
   trace::MilestonePrinter milestones{[&](const trace::RunLine& line) {
-                                       if (!arguments.quiet && !arguments.json) fmt::print("{}\n", trace::to_text(line));
+                                       if (heard && !arguments.quiet && !arguments.json) out.line(trace::to_text(line));
                                      },
                                      session.images(),
                                      {.images = false, .debug_print = false}};
   session.listen(milestones);
   if (const support::Status started = session.start(); !started) return complain(exit_environment, started.error().message);
+  replay::Subject subject{session.machine()};
+  const auto begun = replayer.begin_near(subject, {arguments.from});
+  if (!begun) return complain(exit_bad_input, fmt::format("{}: {}", arguments.file, begun.error().message));
+  heard = false;  // the names that were announced before are known, not announced again
+  if (const support::Status told = replayer.tell_before(milestones); !told) return complain(exit_bad_input, told.error().message);
+  heard = true;
+  if (arguments.from != 0 && !arguments.json) out.print("The replay begins at instant {}.\n", begun.value().ticks);
+  session.run_through([&](machine::Machine&, support::Instant deadline) { return replayer.run(subject, deadline); });
   const timing::CostTable costs;
   std::optional<CyclesWatch> cycles;
   if (arguments.cycles) {
@@ -204,13 +212,14 @@ int run_replay(const ReplayArguments& arguments) {
   const auto begin = std::chrono::steady_clock::now();  // tidy: report only
   const machine::StopReason stop = session.run();
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - begin;  // tidy: report only
-  print_result(arguments, session, stop, replayer, elapsed.count());
-  if (cycles) fmt::print("\n{}", timing::report_text(cycles->model(), cycles->ledger(), {}));
+  print_result(out, arguments, session, stop, replayer, elapsed.count());
+  if (cycles) out.print("\n{}", timing::report_text(cycles->model(), cycles->ledger(), {}));
   if (replayer.divergence()) {
-    if (arguments.json) return exit_different;
-    return explain_divergence(recording, *replayer.divergence(), config, images, !other.empty());
+    const int code = arguments.json ? static_cast<int>(exit_different)
+                                    : explain_divergence(out, recording, *replayer.divergence(), config, images, !other.empty());
+    return out.finish() ? code : complain(exit_io, out.why());
   }
-  if (std::fflush(stdout) != 0) return complain(exit_io, "cannot write standard output");
+  if (!out.finish()) return complain(exit_io, out.why());
   if (!recording.complete() && replayer.reached_end())
     return complain(exit_bad_input, fmt::format("{}: {}", arguments.file, recording.ending_text()));
   return exit_ok;
@@ -224,6 +233,8 @@ void register_replay(CLI::App& app, int& exit_code) {
   command->add_option("file", arguments->file, "The recording, as `airlock run --record FILE` writes it")->required();
   command->add_flag("--verify", arguments->verify, "Compare every hash and every event; name the first difference");
   command->add_option("--until", arguments->until, "Stop earlier, as in airlock run --until");
+  auto* begin = command->add_option("--from", arguments->from,
+                                    "Begin at the last keyframe at or before this instant (airlock run --keyframes)");
   command->add_option("--gear", arguments->gear, "exact or fast, instead of the recorded one; results are equal")
       ->check(CLI::IsMember({"exact", "fast"}));
   command->add_option("--firmware", arguments->firmware, "The firmware image, if it is not the build's");
@@ -241,7 +252,7 @@ void register_replay(CLI::App& app, int& exit_code) {
   to->needs(from);
   command->add_flag("-q,--quiet", arguments->quiet, "Only the end report");
   auto* json = command->add_flag("--json", arguments->json, "One JSON document instead of text");
-  cycles->excludes(json);
+  cycles->excludes(json)->excludes(begin);
   command->footer(std::string{"Examples:\n"
                               "  airlock run --record boot.air --embed     record a boot with its images\n"
                               "  airlock replay boot.air --verify          the same boot, checked\n"

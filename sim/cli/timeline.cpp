@@ -96,6 +96,8 @@ int run_seek(const SeekArguments& arguments) {
     const support::Status answered = report.who_wrote(*question);
     if (!answered) return complain(exit_usage, answered.error().message);
   }
+  if (!timeline.complaint().empty())
+    fmt::print(stderr, "airlock seek: {}: {}; it was passed over\n", arguments.file, timeline.complaint());
   if (const std::string why = timeline.history().complaint(); !why.empty())
     return complain(exit_bad_input, fmt::format("{}: {}", arguments.file, why));
   return std::fflush(stdout) == 0 ? exit_ok : complain(exit_io, "cannot write standard output");

@@ -65,6 +65,7 @@ support::Result<std::unique_ptr<Timeline>> Timeline::make(const loader::MachineC
     timeline->listen(*observed);
   }
   if (recording != nullptr) timeline->end_ = timeline->limit_ = recording->end();
+  if (recording != nullptr && options.keyframes) timeline->know_keyframes(*recording);
   return timeline;
 }
 
@@ -79,6 +80,47 @@ support::Result<std::unique_ptr<Timeline>> Timeline::over(const replay::Recordin
                                     replay::Replayer{recording, false}.refusal()})
     if (!reason.empty()) return support::Error{reason};
   return make(recording.facts().config, std::move(parts), options, &recording);
+}
+
+/// Takes over what the recording knows of itself: one interval from keyframe to keyframe, from the beginning on.
+void Timeline::know_keyframes(const replay::Recording& recording) {
+  recording_ = &recording;
+  uint64_t before = 0;
+  for (const replay::Keyframe& keyframe : recording.keyframes()) {
+    if (keyframe.at != Instant{}) {
+      const support::Result<replay::Span> span = recording.span_of(keyframe);
+      const bool follows = keyframe.begin == frontier_ && !keyframes_.empty();
+      if (!follows || !span || keyframe.instructions < before) break;
+      Interval interval{.begin = frontier_, .end = keyframe.at, .instructions = keyframe.instructions - before,
+                        .dirty = span.value().dirty, .code_pages = {}, .changed = {}};
+      intervals_.back() = std::move(interval);
+      intervals_.push_back({.begin = keyframe.at, .end = keyframe.at, .instructions = 0, .dirty = {}, .code_pages = {},
+                            .changed = {}});
+    }
+    before = keyframe.instructions;
+    frontier_ = keyframe.at;
+    keyframes_.push_back(keyframe.at);
+    places_.emplace(keyframe.instructions, keyframe.at.ticks);
+  }
+}
+
+/// Where to start for `target`: from the last checkpoint, or from a keyframe if that saves more than an interval.
+Instant Timeline::start_before(Instant target) const {
+  Instant start = *checkpoints_.latest(target);
+  const Instant reached = now() <= target ? std::max(start, now()) : start;
+  const auto after = std::upper_bound(keyframes_.begin(), keyframes_.end(), target);
+  if (after != keyframes_.begin() && *std::prev(after) > reached + options_.interval) start = *std::prev(after);
+  return start;
+}
+
+/// To a checkpoint, or to a keyframe. One that is not what it should be is passed over from then on: the way is longer.
+void Timeline::restore(Instant start) {
+  if (checkpoints_.restore(start)) return;
+  const support::Status status = replay::restore_keyframe(*recording_, *recording_->keyframe_before(start), *machine_);
+  if (status.ok()) return remember_place();
+  if (complaint_.empty()) complaint_ = status.error().message;
+  keyframes_.erase(std::remove(keyframes_.begin(), keyframes_.end(), start), keyframes_.end());
+  restore_before(start);
 }
 
 /// A checkpoint here, if the instant names this state: the caller has arrived by a deadline, not at the run's end.
@@ -137,12 +179,14 @@ void Timeline::run_to_count(uint64_t count) {
     run_to_instant(std::min(wake(now() + (count - instructions())), limit_));
 }
 
-void Timeline::restore_before(Instant target) { CHECK(checkpoints_.restore(*checkpoints_.latest(target))); }
+void Timeline::restore_before(Instant target) {
+  restore(start_before(target));
+}
 
 /// To `target` by the shortest way, and nothing else.
 void Timeline::go_to(Instant target) {
-  const Instant start = *checkpoints_.latest(std::min(target, frontier_));
-  if (now() > target || start > now()) CHECK(checkpoints_.restore(start));
+  const Instant start = start_before(std::min(target, frontier_));
+  if (now() > target || start > now()) restore(start);
   run_to_instant(target);
 }
 
@@ -164,7 +208,7 @@ Arrival Timeline::seek(Instant target) {
   if (wanted > frontier_) {
     go_to(wanted);
   } else if (wanted != now()) {
-    if (now() > wanted || *checkpoints_.latest(wanted) > now()) restore_before(wanted);
+    if (now() > wanted || start_before(wanted) > now()) restore_before(wanted);
     approach(wanted - now(), [&](uint64_t before) { run_to_instant({wanted.ticks - before}); });
   }
   return now() == target ? Arrival::There : Arrival::End;

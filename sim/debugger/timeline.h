@@ -22,6 +22,7 @@ struct TimelineOptions {
   uint64_t interval{1'000'000};  ///< instructions between checkpoints over the whole run
   uint64_t focus{4'096};         ///< between the closest ones, just before where one looks
   size_t budget{machine::Checkpoints::default_budget};  ///< bytes of all checkpoints
+  bool keyframes{true};          ///< begin at those of the recording, if it has any
 };
 
 /// How a move ended.
@@ -37,6 +38,8 @@ enum class Arrival : uint8_t {
 /// A position is an instant: the machine has stopped before what happens there. Executing is needed to arrive, from the
 /// nearest checkpoint; these are taken while a part of the run is executed for the first time, and more closely just before
 /// every position that was moved to. Events need none: the history has them. Looking never changes what happens.
+/// A recording with keyframes is known up to the last one without executing: which pages were written between two of them
+/// stands in the file, and the machine can be put to each.
 class Timeline {
  public:
   /// A live machine in its reset state: its future is made by running it.
@@ -83,6 +86,8 @@ class Timeline {
   void explore_all();
   /// The last instant of the run that is known by now: of the recording, or of what was run.
   [[nodiscard]] Instant end() const { return end_ ? *end_ : frontier_; }
+  /// Why keyframes of the recording were passed over; empty if none was.
+  [[nodiscard]] const std::string& complaint() const { return complaint_; }
   /// Why the run ends there; nothing as long as it can go on.
   [[nodiscard]] std::optional<machine::StopReason> ending() const { return ending_; }
 
@@ -107,6 +112,9 @@ class Timeline {
   void explore(Instant limit);
   void close_interval();
   void arrive_at_end(machine::StopReason reason);
+  void know_keyframes(const replay::Recording& recording);
+  [[nodiscard]] Instant start_before(Instant target) const;
+  void restore(Instant start);
   void restore_before(Instant target);
   void go_to(Instant target);
   template <class RunTo>
@@ -140,7 +148,10 @@ class Timeline {
   std::vector<uint64_t> dirty_;
   std::map<uint64_t, uint64_t> places_;  ///< instructions executed -> earliest instant known with that count
   Intervals intervals_;
-  Instant frontier_;                     ///< up to here the run was executed
+  const replay::Recording* recording_{};
+  std::vector<Instant> keyframes_;       ///< of the recording, where the machine can be put; ascending
+  std::string complaint_;
+  Instant frontier_;                     ///< up to here the run was executed, or is known from keyframes
   Instant limit_;                        ///< no further
   std::optional<Instant> end_;           ///< where the run ends, once that is known
   std::optional<machine::StopReason> ending_;

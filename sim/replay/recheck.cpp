@@ -19,13 +19,14 @@ Result<Recheck> recheck(const Recording& recording, const Divergence& divergence
   }
   result.again = replayer.divergence();
 
-  const std::vector<support::Instant> keyframes = recording.keyframes();
-  const auto next = std::lower_bound(keyframes.begin(), keyframes.end(), divergence.at);
+  const std::vector<Keyframe>& keyframes = recording.keyframes();
+  const auto next = std::find_if(keyframes.begin(), keyframes.end(),
+                                 [&](const Keyframe& each) { return each.at >= divergence.at; });
   if (!result.again || next == keyframes.end()) return result;
-  result.keyframe = *next;
-  const machine::State expected = TRY(recording.keyframe(*next));
+  result.keyframe = next->at;
+  const machine::State expected = TRY(recording.keyframe(next->at));
   const std::unique_ptr<Subject> subject = TRY(factory(nullptr));
-  subject->run(*next);
+  subject->run(next->at);
   result.fields = TRY(differing_fields(subject->machine(), expected));
   return result;
 }

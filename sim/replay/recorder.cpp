@@ -86,7 +86,7 @@ Result<std::unique_ptr<Recorder>> Recorder::create(const std::string& path, cons
   const std::string meta = to_meta(facts);
   container::Writer file = TRY(container::Writer::create(
       path, file_kind, {reinterpret_cast<const uint8_t*>(meta.data()), meta.size()}, compression));
-  std::unique_ptr<Recorder> recorder{new Recorder{std::move(file), facts.point_interval, options.keyframe_interval}};
+  std::unique_ptr<Recorder> recorder{new Recorder{std::move(file), options}};
   if (options.embed) {
     recorder->append_image(ImageSlot::Firmware, parts.firmware);
     if (parts.disk) recorder->append_image(ImageSlot::Disk, parts.disk->read(0, static_cast<uint32_t>(parts.disk->sectors())));
@@ -94,6 +94,12 @@ Result<std::unique_ptr<Recorder>> Recorder::create(const std::string& path, cons
   }
   return recorder;
 }
+
+Recorder::Recorder(container::Writer file, const RecorderOptions& options)
+    : file_{std::move(file)},
+      interval_{std::max<uint64_t>(options.point_interval, 1)},
+      keyframe_interval_{options.keyframe_interval},
+      whole_every_{std::max(options.whole_every, 1u)} {}
 
 Recorder::~Recorder() {
   if (recording()) flush();
@@ -161,13 +167,27 @@ void Recorder::take_point(machine::Machine& machine, bool last) {
   next_keyframe_ = last_.instructions + keyframe_interval_;
 }
 
+/// The stretch, then the state in pieces; what may be lost stands before it.
 void Recorder::append_keyframe(machine::Machine& machine) {
   flush();
-  const std::vector<uint8_t> bytes = machine::to_bytes(machine.save());
+  Span span{dirty_consumer_ ? last_keyframe_ : last_.at, last_.at, 0, last_.instructions, {}};
+  for (const uint64_t count : counts_) span.events += count;
+  std::vector<uint64_t> pages;
+  if (dirty_consumer_) machine.memory().drain_dirty(*dirty_consumer_, pages);
+  pages_since_whole_ += pages.size();
+  // Differences that have outgrown memory are no help to anybody.
+  const bool whole = !dirty_consumer_ || deltas_left_ == 0 || pages_since_whole_ > machine.memory().page_count();
+  if (whole) pages_since_whole_ = 0;
+  if (!dirty_consumer_) dirty_consumer_ = machine.memory().add_dirty_consumer();
+  deltas_left_ = whole ? whole_every_ - 1 : deltas_left_ - 1;
+  last_keyframe_ = last_.at;
+  span.dirty.assign(pages.begin(), pages.end());
+  append(kind_span, encode(span), {0, static_cast<uint32_t>(span.dirty.size()), span.begin.ticks, span.at.ticks});
+  const std::vector<uint8_t> bytes = machine::to_bytes(whole ? machine.save() : save_pages(machine, pages));
   const size_t pieces = (bytes.size() + keyframe_piece - 1) / keyframe_piece;
   for (size_t i = 0; i < pieces; ++i) {
     const size_t at = i * keyframe_piece;
-    append(kind_keyframe, loader::Bytes{bytes}.subspan(at, std::min(keyframe_piece, bytes.size() - at)),
+    append(whole ? kind_keyframe : kind_delta, loader::Bytes{bytes}.subspan(at, std::min(keyframe_piece, bytes.size() - at)),
            {0, static_cast<uint32_t>(pieces - i), last_.at.ticks, last_.at.ticks});
   }
 }
@@ -181,6 +201,13 @@ void Recorder::point(const Point& point) {
 }
 
 machine::StopReason Recorder::run(machine::Machine& machine, support::Instant deadline) {
+  const machine::StopReason reason = run_watched(machine, deadline);
+  if (dirty_consumer_) machine.memory().remove_dirty_consumer(*dirty_consumer_);
+  dirty_consumer_.reset();  // the next keyframe is a whole one
+  return reason;
+}
+
+machine::StopReason Recorder::run_watched(machine::Machine& machine, support::Instant deadline) {
   take_point(machine);
   uint64_t idle_step = 0;  // while the processor waits, the clock runs ahead of the instructions
   for (;;) {

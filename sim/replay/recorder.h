@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,7 @@ struct RecorderOptions {
   uint64_t point_interval{uint64_t{1} << 20}; ///< instructions; at least 1
   bool embed{};                               ///< the images into the file
   uint64_t keyframe_interval{};               ///< instructions between two keyframes; 0: none
+  uint32_t whole_every{16};                   ///< of so many keyframes one is whole, the others are differences; at least 1
 };
 
 /// After a write error it records nothing more and the run goes on; the file ends with its last whole chunk. Ask status()
@@ -52,10 +54,10 @@ class Recorder final : public support::EventSink {
   [[nodiscard]] uint64_t bytes() const { return file_.size(); }
 
  private:
-  Recorder(container::Writer file, uint64_t interval, uint64_t keyframe_interval)
-      : file_{std::move(file)}, interval_{interval}, keyframe_interval_{keyframe_interval} {}
+  Recorder(container::Writer file, const RecorderOptions& options);
   void append(uint32_t kind, loader::Bytes raw, const container::ChunkFacts& facts);
   void append_image(ImageSlot slot, loader::Bytes image);
+  machine::StopReason run_watched(machine::Machine& machine, support::Instant deadline);
   void append_keyframe(machine::Machine& machine);
   void append_statistics();
   void flush();
@@ -64,8 +66,13 @@ class Recorder final : public support::EventSink {
   [[nodiscard]] bool recording() const { return failure_.empty() && !closed_; }
 
   container::Writer file_;
-  uint64_t interval_, keyframe_interval_;
-  uint64_t next_keyframe_{};  ///< instructions
+  uint64_t interval_, keyframe_interval_;  ///< instructions
+  uint32_t whole_every_;
+  uint64_t next_keyframe_{};       ///< instructions
+  support::Instant last_keyframe_;
+  uint32_t deltas_left_{};         ///< keyframes until the next whole one
+  uint64_t pages_since_whole_{};   ///< in the differences since it
+  std::optional<mmu::PhysicalMemory::DirtyConsumer> dirty_consumer_;  ///< of the machine that runs
   EventEncoder events_;
   std::vector<Input> inputs_;
   std::vector<Point> points_;

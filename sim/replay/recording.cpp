@@ -61,7 +61,7 @@ Status check_piece(const Facts& facts, loader::Bytes payload) {
 }
 
 bool known(uint32_t kind) {
-  for (const uint32_t each : {kind_inputs, kind_events, kind_points, kind_images, kind_keyframe, kind_marks, kind_statistics,
+  for (const uint32_t each : {kind_inputs, kind_events, kind_points, kind_images, kind_span, kind_keyframe, kind_delta, kind_marks, kind_statistics,
                               kind_index, kind_foot})
     if (kind == each) return true;
   return false;
@@ -87,6 +87,7 @@ Result<Recording> Recording::over(container::Input input) {
   Recording recording{TRY(container::Reader::open(std::move(input), file_kind))};
   recording.facts_ = TRY(parse_meta(recording.file_.meta()));
   if (const Status status = recording.read_chunks(); !status) recording.damage_ = status.error().message;
+  recording.find_keyframes();
   return recording;
 }
 
@@ -128,6 +129,10 @@ Status Recording::use(const ChunkHeader& header, loader::Bytes payload) {
     case kind_events: return check_events(payload, header.record_count);
     case kind_points: return use_points(payload, header.record_count);
     case kind_images: return check_piece(facts_, payload);
+    case kind_span: {
+      TRY(decode_span(payload, {header.first_tick}, {header.last_tick}));
+      return Unit{};
+    }
     case kind_marks: return use_bookmarks(payload, header.record_count, bookmarks_);
     case kind_statistics: return use_statistics(payload, statistics_);
     case kind_foot: return use_foot(payload);
@@ -185,6 +190,7 @@ Result<Recording> Recording::open_indexed(const std::string& path, uint64_t file
   Recording recording{TRY(container::Reader::open(std::move(input), file_kind))};
   recording.facts_ = TRY(parse_meta(recording.file_.meta()));
   if (!recording.read_indexed(file_size)) return open(path);
+  recording.find_keyframes();
   return recording;
 }
 
@@ -262,33 +268,20 @@ Result<machine::MachineParts> Recording::images() const {
   return parts;
 }
 
-std::vector<support::Instant> Recording::keyframes() const {
-  std::vector<support::Instant> instants;
-  for (const IndexEntry& entry : index_)  // a keyframe that was cut has no last piece
-    if (entry.kind == kind_keyframe && entry.records == 1) instants.push_back({entry.first_tick});
-  return instants;
-}
-
-Result<machine::State> Recording::keyframe(support::Instant at) const {
-  std::vector<uint8_t> bytes;
-  uint32_t left = 0;
-  for (size_t i = 0; i < index_.size(); ++i) {
-    const IndexEntry& entry = index_[i];
-    if (entry.kind != kind_keyframe || entry.first_tick != at.ticks) continue;
-    if (left != 0 && entry.records != left) break;
-    const std::vector<uint8_t> piece = TRY(payload(i));
-    bytes.insert(bytes.end(), piece.begin(), piece.end());
-    if (bytes.size() > facts_.config.memory_bytes + (uint64_t{64} << 20)) return Error{"the keyframe is larger than its machine"};
-    left = entry.records - 1;
-    if (left == 0) return machine::state_from_bytes(bytes);
-  }
-  return Error{fmt::format("there is no whole keyframe at instant {}", at.ticks)};
-}
-
 EventCursor Recording::events_from(support::Instant from) const {
   size_t chunk = 0;
   while (chunk < index_.size() && (index_[chunk].kind != kind_events || index_[chunk].last_tick < from.ticks)) ++chunk;
   return {*this, chunk};
+}
+
+Result<EventCursor> Recording::events_after(uint64_t count) const {
+  size_t chunk = 0;
+  for (; chunk < index_.size() && (index_[chunk].kind != kind_events || index_[chunk].records <= count); ++chunk)
+    if (index_[chunk].kind == kind_events) count -= index_[chunk].records;
+  EventCursor cursor{*this, chunk};
+  for (; count != 0; --count)
+    if (!TRY(cursor.next())) return Error{"the recording has fewer events than its keyframe says"};
+  return cursor;
 }
 
 Result<bool> EventCursor::next_chunk() {

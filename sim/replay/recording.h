@@ -11,6 +11,7 @@
 #include "sim/replay/event_columns.h"
 #include "sim/replay/facts.h"
 #include "sim/replay/inputs.h"
+#include "sim/replay/keyframes.h"
 #include "sim/replay/points.h"
 #include "sim/replay/recording_format.h"
 
@@ -53,12 +54,18 @@ class Recording {
 
   /// The embedded images as parts of a machine. Their hashes are checked.
   [[nodiscard]] support::Result<machine::MachineParts> images() const;
-  /// The instants of the keyframes, ascending.
-  [[nodiscard]] std::vector<support::Instant> keyframes() const;
-  /// The keyframe of exactly this instant.
+  /// The states that the file holds whole, ascending.
+  [[nodiscard]] const std::vector<Keyframe>& keyframes() const { return keyframes_; }
+  /// The last one at or before `at`; null if there is none.
+  [[nodiscard]] const Keyframe* keyframe_before(support::Instant at) const;
+  /// The state of the keyframe of exactly this instant. Whether it fits a machine says Machine::restore().
   [[nodiscard]] support::Result<machine::State> keyframe(support::Instant at) const;
+  /// What was written in the stretch that ends at `keyframe`.
+  [[nodiscard]] support::Result<Span> span_of(const Keyframe& keyframe) const;
   /// Events from the first chunk that may hold one at or after `from`.
   [[nodiscard]] EventCursor events_from(support::Instant from) const;
+  /// Events without the first `count`.
+  [[nodiscard]] support::Result<EventCursor> events_after(uint64_t count) const;
 
   /// For appending: what lies before the end of the last whole chunk.
   [[nodiscard]] uint64_t size() const { return size_; }
@@ -76,6 +83,8 @@ class Recording {
   support::Status use_foot(loader::Bytes payload);
   support::Status check_events(loader::Bytes payload, uint32_t count);
   support::Status read_indexed(uint64_t file_size);
+  void find_keyframes();
+  support::Result<machine::State> pieces_of(const Keyframe& keyframe) const;
   support::Result<std::vector<uint8_t>> image(ImageSlot slot, const ImageFacts& facts) const;
   /// The payload of chunk `number` + 1 (META is chunk 0).
   support::Result<std::vector<uint8_t>> payload(size_t number) const;
@@ -85,6 +94,7 @@ class Recording {
   std::vector<Input> inputs_;
   std::vector<Point> points_;
   std::vector<Bookmark> bookmarks_;
+  std::vector<Keyframe> keyframes_;
   std::vector<std::pair<std::string, uint64_t>> statistics_;
   std::optional<Foot> foot_;
   std::vector<IndexEntry> index_;  ///< of every chunk after META

@@ -10,13 +10,15 @@ namespace replay {
 
 using container::fourcc;
 
-inline constexpr container::FileKind file_kind{{'A', 'I', 'R', 'R', 'E', 'C', '\r', '\n'}, 1, 0, "an Airlock recording",
+inline constexpr container::FileKind file_kind{{'A', 'I', 'R', 'R', 'E', 'C', '\r', '\n'}, 1, 1, "an Airlock recording",
                                                "recording"};
 
 inline constexpr uint32_t kind_inputs = fourcc("INPT");    ///< what came from outside, with its instant
 inline constexpr uint32_t kind_events = fourcc("EVNT");    ///< what happened, in columns
 inline constexpr uint32_t kind_points = fourcc("HASH");    ///< the state's hash and the registers, now and then
+inline constexpr uint32_t kind_span = fourcc("DIRT");      ///< the stretch up to a keyframe: what was written; its state follows
 inline constexpr uint32_t kind_keyframe = fourcc("KEYF");  ///< a piece of the whole state at an instant
+inline constexpr uint32_t kind_delta = fourcc("DELT");     ///< likewise, with only the pages of its DIRT
 inline constexpr uint32_t kind_images = fourcc("IMGS");    ///< a piece of an embedded image
 inline constexpr uint32_t kind_marks = fourcc("BOOK");     ///< bookmarks of people
 inline constexpr uint32_t kind_statistics = fourcc("STAT");  ///< lines "name<TAB>count<LF>"

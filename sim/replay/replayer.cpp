@@ -92,6 +92,27 @@ void Replayer::compare(Subject& subject, const Point& point, bool last, StopReas
   ++points_compared_;
 }
 
+support::Result<support::Instant> Replayer::begin_near(Subject& subject, support::Instant from) {
+  const Keyframe* const keyframe = recording_.keyframe_before(std::min(from, recording_.end()));
+  if (keyframe == nullptr) return support::Instant{};
+  EventCursor cursor = TRY(recording_.events_after(keyframe->events));
+  TRY(restore_keyframe(recording_, *keyframe, subject.machine()));
+  cursor_ = std::move(cursor);
+  if (verify_) expect_next();
+  events_seen_ = events_before_ = keyframe->events;
+  return begin_ = equal_until_ = keyframe->at;
+}
+
+support::Status Replayer::tell_before(support::EventSink& listener) const {
+  EventCursor cursor = recording_.events_from({});
+  for (uint64_t left = events_before_; left != 0; --left) {
+    const std::optional<trace::EventRecord> event = TRY(cursor.next());
+    if (!event) break;
+    listener.on(event->view());
+  }
+  return support::Unit{};
+}
+
 StopReason Replayer::run(Subject& subject, support::Instant deadline) {
   stop_ = [&subject] { subject.machine().request_stop(); };
   const std::vector<Point>& points = recording_.points();
@@ -99,6 +120,7 @@ StopReason Replayer::run(Subject& subject, support::Instant deadline) {
   reached_end_ = points.empty();  // cut so early that nothing can be replayed
   for (size_t i = verify_ || points.empty() ? 0 : points.size() - 1; i < points.size() && !divergence_; ++i) {
     const bool last = i + 1 == points.size();
+    if (points[i].at < begin_) continue;
     if (points[i].at > deadline) {
       reason = subject.run(deadline);
       break;

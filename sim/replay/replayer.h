@@ -26,7 +26,12 @@ class Replayer final : public support::EventSink {
   [[nodiscard]] std::string refusal() const;
 
   void on(const support::Event& event) override;
-  /// Runs a subject that is in its reset state to `deadline`, to the end of the recording, or to a divergence. A listener
+  /// Puts a subject that is in its reset state to the last keyframe at or before `from`, whence run() goes on; to the
+  /// beginning if there is none. Errors: the keyframe is not what it should be (see restore_keyframe).
+  [[nodiscard]] support::Result<support::Instant> begin_near(Subject& subject, support::Instant from);
+  /// Tells `listener` of the recorded events before the place where begin_near() put the subject.
+  [[nodiscard]] support::Status tell_before(support::EventSink& listener) const;
+  /// Runs a subject that is in its reset state, or where begin_near() put it, to `deadline`, to the end of the recording, or to a divergence. A listener
   /// of the subject must be this replayer.
   machine::StopReason run(Subject& subject, support::Instant deadline);
 
@@ -44,11 +49,13 @@ class Replayer final : public support::EventSink {
 
   const Recording& recording_;
   bool verify_;
+  support::Instant begin_;  ///< of this replay: a keyframe's
   std::function<void()> stop_;
   EventCursor cursor_;
   std::optional<trace::EventRecord> expected_;
   support::Instant equal_until_;
   std::optional<Divergence> divergence_;
+  uint64_t events_before_{};  ///< the subject's beginning
   uint64_t points_compared_{}, events_compared_{}, events_seen_{};
   uint64_t stop_at_event_{~uint64_t{0}};
   bool reached_end_{};

@@ -57,7 +57,7 @@ Recorded record(const std::string& path, const loader::MachineConfig& config, Re
 
 /// One boot, recorded once for all tests of this file, with keyframes.
 const Recorded& boot() {
-  static const Recorded recorded = record("scenario_replay_boot.air", test::with_vsm(), {.program = {}, .keyframe_interval = 16u << 20});
+  static const Recorded recorded = record("scenario_replay_boot.air", test::with_vsm(), {.program = {}, .keyframe_interval = 3u << 20, .whole_every = 8});
   return recorded;
 }
 
@@ -217,21 +217,73 @@ TEST_CASE("Two machines that do not differ have no first difference") {
 
 TEST_CASE("From a keyframe the run goes on to the same end") {
   const Recording recording = open(boot().path);
-  const std::vector<support::Instant> instants = recording.keyframes();
-  REQUIRE(instants.size() >= 2);
-  EXPECT(instants.front().ticks == 0);
-  const auto state = recording.keyframe(instants[1]);
-  INFO((state ? std::string{} : state.error().message));
-  REQUIRE(state.ok());
-  auto subject = subjects(recording.facts().config)(nullptr);
-  REQUIRE(subject.ok());
-  const auto restored = subject.value()->machine().restore(state.value());
-  INFO((restored ? std::string{} : restored.error().message));
-  REQUIRE(restored.ok());
-  EXPECT(subject.value()->machine().now() == instants[1]);
-  EXPECT(subject.value()->run(support::never) == StopReason::PowerOff);
-  EXPECT(subject.value()->machine().fingerprint().to_string() == boot().fingerprint);
-  CHECK_FALSE(recording.keyframe(instants[1] + 1).ok());
+  const std::vector<Keyframe>& keyframes = recording.keyframes();
+  REQUIRE(keyframes.size() >= 12);
+  EXPECT(keyframes.front().at.ticks == 0);
+  EXPECT(keyframes.front().whole);
+  EXPECT(keyframes[8].whole);
+  for (const size_t which : {1u, 7u, 8u, 11u}) {
+    CAPTURE(which);
+    EXPECT(keyframes[which].whole == (which == 8));
+    const auto state = recording.keyframe(keyframes[which].at);
+    INFO((state ? std::string{} : state.error().message));
+    REQUIRE(state.ok());
+    auto subject = subjects(recording.facts().config)(nullptr);
+    REQUIRE(subject.ok());
+    const auto restored = subject.value()->machine().restore(state.value());
+    INFO((restored ? std::string{} : restored.error().message));
+    REQUIRE(restored.ok());
+    EXPECT(subject.value()->machine().now() == keyframes[which].at);
+    EXPECT(subject.value()->run(support::never) == StopReason::PowerOff);
+    EXPECT(subject.value()->machine().fingerprint().to_string() == boot().fingerprint);
+    CHECK_FALSE(recording.keyframe(keyframes[which].at + 1).ok());
+  }
+}
+
+TEST_CASE("A replay that begins at a keyframe verifies the rest, and only the rest") {
+  const Recording recording = open(boot().path);
+  const support::Instant from{boot().instructions / 2};
+  Replayer replayer{recording, true};
+  auto made = subjects(recording.facts().config)(&replayer);
+  REQUIRE(made.ok());
+  const std::unique_ptr<Subject> subject = std::move(made.value());
+  const auto begun = replayer.begin_near(*subject, from);
+  INFO((begun ? std::string{} : begun.error().message));
+  REQUIRE(begun.ok());
+  EXPECT(begun.value() <= from);
+  EXPECT(begun.value() > support::Instant{from.ticks - (4u << 20)});
+  replayer.run(*subject, support::never);
+  INFO((replayer.divergence() ? replayer.divergence()->what : std::string{}));
+  EXPECT(!replayer.divergence());
+  EXPECT(replayer.reached_end());
+  EXPECT(replayer.events_compared() < recording.events());
+  EXPECT(subject->machine().fingerprint().to_string() == boot().fingerprint);
+  struct : support::EventSink {
+    void on(const support::Event&) override { ++count; }
+    uint64_t count{};
+  } before;
+  REQUIRE(replayer.tell_before(before).ok());
+  EXPECT(before.count + replayer.events_compared() == recording.events());
+}
+
+TEST_CASE("The pages that are said to be written between keyframes are all that differ between them") {
+  const Recording recording = open(boot().path);
+  size_t written = 0;
+  for (size_t i = 1; i < recording.keyframes().size(); ++i) {
+    const Keyframe& keyframe = recording.keyframes()[i];
+    REQUIRE(keyframe.begin == recording.keyframes()[i - 1].at);
+    const auto span = recording.span_of(keyframe);
+    REQUIRE(span.ok());
+    const auto a = recording.keyframe(keyframe.begin), b = recording.keyframe(keyframe.at);
+    REQUIRE((a.ok() && b.ok()));
+    for (const support::StateDifference& difference : machine::diff_memory(a.value(), b.value())) {
+      const uint64_t address = std::stoull(difference.path.substr(difference.path.find('[') + 1), nullptr, 16);
+      CAPTURE(keyframe.at.ticks, difference.path);
+      REQUIRE(std::binary_search(span.value().dirty.begin(), span.value().dirty.end(), address / 4096));
+      ++written;
+    }
+  }
+  EXPECT(written > 100);
 }
 
 TEST_CASE("Two recordings of one configuration are the same; without VSM they part, and the events say how") {

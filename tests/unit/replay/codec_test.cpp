@@ -203,3 +203,48 @@ TEST_CASE("The files of a FAT16 disk are listed with their long names, and a dis
   disk[13] = 0;
   EXPECT(files_on(disk).empty());
 }
+
+TEST_CASE("The stretch before a keyframe comes back, page for page, and a malformed one is refused") {
+  support::Prng random{7};
+  Span span{{100}, {9000}, 17, 4000, {}};
+  for (uint32_t page = 0; page < 3000; page += static_cast<uint32_t>(1 + random.below(5) / 3 * random.below(200)))
+    span.dirty.push_back(page);
+  const std::vector<uint8_t> bytes = encode(span);
+  EXPECT(bytes.size() < span.dirty.size());
+  const auto back = decode_span(bytes, span.begin, span.at);
+  REQUIRE(back.ok());
+  EXPECT(back.value() == span);
+  EXPECT(!decode_span(bytes, {9001}, span.at).ok());   // begins after its end
+  EXPECT(!decode_span(bytes, {100}, {3999}).ok());     // more instructions than time
+  for (size_t size = 0; size + 1 < bytes.size(); ++size)
+    if (const auto cut = decode_span({bytes.data(), size}, span.begin, span.at); cut.ok())
+      EXPECT(cut.value().dirty.size() < span.dirty.size());
+  std::vector<uint8_t> endless = encode(Span{{}, {9}, 0, 0, {}});
+  container::put_varint(endless, 0);
+  container::put_varint(endless, uint64_t{1} << 40);
+  EXPECT(!decode_span(endless, {}, {9}).ok());
+}
+
+TEST_CASE("Differences are laid over the whole state before them, and pages of zeros are none") {
+  const auto part = [](std::vector<uint64_t> pages, std::vector<uint8_t> fill) {
+    machine::State state;
+    state.pages = std::move(pages);
+    for (const uint8_t byte : fill) state.contents.insert(state.contents.end(), 4096, byte);
+    state.fields = fill;
+    return state;
+  };
+  const auto state = put_together({part({1, 5, 9}, {1, 2, 3}), part({5, 7}, {4, 5}), part({1, 7}, {0, 6})});
+  REQUIRE(state.ok());
+  EXPECT(state.value().pages == std::vector<uint64_t>{5, 7, 9});
+  EXPECT(state.value().contents[0] == 4);
+  EXPECT(state.value().contents[4096] == 6);
+  EXPECT(state.value().contents[8192] == 3);
+  EXPECT(state.value().fields == std::vector<uint8_t>{0, 6});
+  EXPECT(!put_together({part({5, 1}, {1, 2})}).ok());
+  machine::State other = part({1}, {1});
+  other.semantics = 99;
+  EXPECT(!put_together({part({1}, {1}), other}).ok());
+  machine::State short_one = part({1}, {1});
+  short_one.contents.pop_back();
+  EXPECT(!put_together({short_one}).ok());
+}

@@ -111,7 +111,7 @@ TEST_CASE("Each kind of damage has its own message with the offset") {
                const uint64_t sum = container::checksum(loader::Bytes{b}.first(56));
                std::memcpy(b.data() + 56, &sum, sizeof sum);
              }),
-             ContainsSubstring("the recording has format version 2.0; this program reads version 1"));
+             ContainsSubstring("the recording has format version 2.1; this program reads version 1"));
   CHECK_THAT(message([&](Bytes& b) { b[second] ^= 1; }), ContainsSubstring(fmt::format("no chunk begins at offset {}", second)));
   CHECK_THAT(message([&](Bytes& b) { b[second + 70] ^= 1; }),
              ContainsSubstring(fmt::format("the chunk at offset {} is damaged", second)));

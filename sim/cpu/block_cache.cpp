@@ -32,10 +32,15 @@ bool is_conditional_loop(const Instruction& in) {
   return in.is(OpcodeMap::One, 0xe0) || in.is(OpcodeMap::One, 0xe1);
 }
 
+/// Far JMP and CALL anywhere; IRET outside 64-bit code.
+bool may_switch_tasks(const Instruction& in) {
+  return is_far_transfer(in) || (in.is(OpcodeMap::One, 0xcf) && in.code_size != CodeSize::Bits64);
+}
+
 bool only_in_steps(const Instruction& in) {
   return is_port_io(in) || is_locked_register_bit_test(in) || is_register_compare_exchange_32(in) ||
          rotates_memory_through_carry(in) || is_conditional_loop(in) ||
-         is_missing_memory_form(in);
+         is_missing_memory_form(in) || is_system_entry(in) || may_switch_tasks(in);
 }
 
 /// Follows the flags through a block: those that bit tests leave undefined, and what the engine knows of their writer.
@@ -102,6 +107,7 @@ BlockFacts examine_block(std::span<const uint8_t> bytes, CodeSize code_size,
     facts.repeat_address_size = in.address_size;
     facts.must_step |= only_in_steps(in) || (rules.locked_in_steps && is_locked(in));
     facts.has_bit_test |= is_bit_test(in);
+    facts.reads_descriptors |= reads_descriptors(in);
     facts.must_step |= !flags.pass(in);
     offset += in.length;
   }
@@ -148,8 +154,8 @@ const Block& BlockCache::insert(uint64_t address, std::span<const uint8_t> bytes
   block.address = address;
   block.facts =
       in_ram != nullptr ? facts_of(spa, bytes, code_size) : examine_block(bytes, code_size, rules_);
-  const bool plain =
-      !block.facts.must_step && !block.facts.ends_repeated && !block.facts.leaves_undefined;
+  const bool plain = !block.facts.must_step && !block.facts.ends_repeated &&
+                     !block.facts.leaves_undefined && !block.facts.reads_descriptors;
   block.tag = tag(size, mode) | (plain ? 0 : second_look);
   block.size = size;
   block.code_size = code_size;

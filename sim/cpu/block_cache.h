@@ -14,6 +14,7 @@ namespace cpu {
 struct BlockFacts {
   uint16_t count{};        ///< instructions
   uint16_t last_offset{};  ///< of the last instruction, in bytes from the start
+  bool reads_descriptors{};  ///< may read descriptor tables: at CPL 3 only in single steps
   bool must_step{};        ///< contains what may only run in single steps, decoded one by one
   bool ends_repeated{};    ///< the last instruction is a string instruction with a REP prefix
   uint8_t repeat_address_size{};  ///< bytes of its counter

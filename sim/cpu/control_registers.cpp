@@ -1,4 +1,6 @@
 // MOV to and from CR and DR, CLTS, LMSW, SMSW, INVLPG, INVPCID (SDM vol. 2; vol. 3, 2.5, 4.10.4.1, 18.2).
+#include <array>
+
 #include "abi/x64/exceptions.h"
 #include "abi/x64/paging.h"
 #include "abi/x64/registers.h"
@@ -15,7 +17,7 @@ constexpr uint64_t cr0_kept = x64::cr0::pe | x64::cr0::mp | x64::cr0::em | x64::
                               x64::cr0::ne | x64::cr0::wp | x64::cr0::am | x64::cr0::nw |
                               x64::cr0::cd | x64::cr0::pg;
 constexpr uint64_t cr4_allowed =
-    x64::cr4::vme | x64::cr4::pvi | x64::cr4::tsd | x64::cr4::de | x64::cr4::pse | x64::cr4::pae |
+    x64::cr4::la57 | x64::cr4::tsd | x64::cr4::de | x64::cr4::pse | x64::cr4::pae |
     x64::cr4::mce | x64::cr4::pge | x64::cr4::pce | x64::cr4::osfxsr | x64::cr4::osxmmexcpt |
     x64::cr4::umip | x64::cr4::fsgsbase | x64::cr4::pcide | x64::cr4::smep | x64::cr4::smap;
 constexpr uint64_t cr3_no_flush = uint64_t{1} << 63;
@@ -28,6 +30,35 @@ mmu::AddressSpace space_with(const Surroundings& with, const VtlContext& context
   space.stage1.cr4 = context.cr4;
   space.stage1.efer = context.efer;
   return space;
+}
+
+constexpr uint64_t pae_page_attributes = x64::cr4::pge | x64::cr4::pse | x64::cr4::pae | x64::cr4::smep;
+
+/// Loads the page-directory-pointer entries if the registers, as they will be, ask for PAE paging (SDM vol. 3, 4.4.1).
+std::optional<Emulation> load_pointers(VtlContext& next, const Surroundings& with) {
+  mmu::AddressSpace space = space_with(with, next);
+  if (mmu::paging_mode(space.stage1) != mmu::PagingMode::Pae) return std::nullopt;
+  space.stage1.cr0 &= ~x64::cr0::pg;  // CR3 is a guest physical address
+  const mmu::Gva address{next.cr3 & x64::pae_paging::table_mask};
+  const mmu::Translator& translator = with.memory.translator();
+  const auto where = translator.walk_only(space, {address, mmu::AccessKind::Read, false, false}, nullptr);
+  if (!where.ok) {
+    MemoryFault fault{where.fault, mmu::AccessKind::Read};
+    fault.fault.paging_structure = true;
+    return refused(fault);
+  }
+  std::array<uint64_t, 4> pointers;
+  pointers.fill(~uint64_t{0});
+  (void)translator.memory().read(
+      where.translation.spa, {reinterpret_cast<uint8_t*>(pointers.data()), sizeof pointers});
+  const uint64_t beyond = ~uint64_t{0} << translator.config().physical_address_bits;
+  for (const uint64_t pointer : pointers) {
+    const bool present = (pointer & x64::pte::present) != 0;
+    if (present && (pointer & (x64::pae_paging::pointer_reserved | beyond)) != 0)
+      return general_protection();
+  }
+  next.pdpte = pointers;
+  return std::nullopt;
 }
 
 Emulation write_cr0(const Instruction& in, VirtualProcessor& vp, uint64_t value,
@@ -45,11 +76,17 @@ Emulation write_cr0(const Instruction& in, VirtualProcessor& vp, uint64_t value,
   if (!pg && was_pg &&
       ((context.cr4 & x64::cr4::pcide) != 0 || ((context.efer & x64::efer::lma) != 0 && code_64)))
     return general_protection();
+  VtlContext next = context;
   if (pg != was_pg) {
-    context.efer &= ~x64::efer::lma;
-    if (pg && long_mode) context.efer |= x64::efer::lma;
+    next.efer &= ~x64::efer::lma;
+    if (pg && long_mode) next.efer |= x64::efer::lma;
   }
-  context.cr0 = (value & cr0_kept) | x64::cr0::et;
+  next.cr0 = (value & cr0_kept) | x64::cr0::et;
+  const bool loads = ((next.cr0 ^ context.cr0) & (x64::cr0::cd | x64::cr0::nw | x64::cr0::pg)) != 0;
+  if (loads) {
+    if (auto failure = load_pointers(next, with)) return *failure;
+  }
+  context = next;
   if (pg != was_pg) with.memory.translator().invalidate_all(space_with(with, context), false);
   return retire();
 }
@@ -58,9 +95,13 @@ Emulation write_cr3(VtlContext& context, uint64_t value, const Surroundings& wit
   const bool pcid = (context.cr4 & x64::cr4::pcide) != 0;
   const bool keep = pcid && (value & cr3_no_flush) != 0;
   if (keep) value &= ~cr3_no_flush;
-  if ((value >> with.memory.translator().config().physical_address_bits) != 0)
+  const bool long_mode = (context.efer & x64::efer::lma) != 0;
+  if (long_mode && (value >> with.memory.translator().config().physical_address_bits) != 0)
     return general_protection();
-  context.cr3 = value;
+  VtlContext next = context;
+  next.cr3 = value;
+  if (auto failure = load_pointers(next, with)) return *failure;
+  context = next;
   if (!keep) {
     const mmu::AddressSpace space = space_with(with, context);
     with.memory.translator().invalidate_pcid(space, mmu::current_pcid(space));
@@ -79,8 +120,14 @@ Emulation write_cr4(const Instruction& in, VirtualProcessor& vp, uint64_t value,
   const bool sets_pcid = (changed & value & x64::cr4::pcide) != 0;
   if (sets_pcid && (!long_mode || (context.cr3 & mmu::control::cr3_pcid_mask) != 0))
     return general_protection();
-  context.cr4 = value;
-  const bool flushes = (changed & (x64::cr4::pge | x64::cr4::pae | x64::cr4::pse)) != 0 ||
+  if (long_mode && (changed & x64::cr4::la57) != 0) return general_protection();
+  VtlContext next = context;
+  next.cr4 = value;
+  if ((changed & pae_page_attributes) != 0) {
+    if (auto failure = load_pointers(next, with)) return *failure;
+  }
+  context = next;
+  const bool flushes = (changed & (x64::cr4::pge | x64::cr4::pae | x64::cr4::pse | x64::cr4::la57)) != 0 ||
                        (changed & value & x64::cr4::smep) != 0 ||
                        (changed & ~value & x64::cr4::pcide) != 0;
   if (flushes) with.memory.translator().invalidate_all(space_with(with, context), false);
@@ -197,7 +244,8 @@ Emulation invalidate_pcid(const Instruction& in, VirtualProcessor& vp, const Sur
   const bool enabled = (vp.context().cr4 & x64::cr4::pcide) != 0;
   if (type > 3 || (descriptor.pcid >> 12) != 0) return general_protection();
   if (type < 2 && !enabled && descriptor.pcid != 0) return general_protection();
-  if (type == 0 && !x64::is_canonical(descriptor.address)) return general_protection();
+  if (type == 0 && !x64::is_canonical(descriptor.address, x64::linear_address_bits(vp.context().cr4)))
+    return general_protection();
   mmu::Translator& translator = with.memory.translator();
   const mmu::AddressSpace& space = with.memory.space();
   const auto pcid = static_cast<uint16_t>(descriptor.pcid);

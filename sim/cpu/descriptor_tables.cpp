@@ -39,7 +39,7 @@ Emulation load_table(const Instruction& in, VirtualProcessor& vp, const Surround
   const vtl::DescriptorTable loaded{operand.base, operand.limit};
   const auto name = global ? abi::hv::RegisterName::Gdtr : abi::hv::RegisterName::Idtr;
   if (auto exit = intercept_write(vp, in, name, loaded)) return *exit;
-  if (!x64::is_canonical(operand.base)) return general_protection();
+  if (!x64::is_canonical(operand.base, x64::linear_address_bits(vp.context().cr4))) return general_protection();
   (global ? vp.context().gdtr : vp.context().idtr) = loaded;
   return retire();
 }
@@ -112,7 +112,7 @@ Emulation load_system_segment(const Instruction& in, VirtualProcessor& vp,
     return raise(static_cast<uint8_t>(x64::Vector::SegmentNotPresent), error);
   vtl::Segment loaded = segment_of(descriptor, selector);
   loaded.base |= (raw[1] & 0xffffffff) << 32;
-  if (!x64::is_canonical(loaded.base)) return general_protection(error);
+  if (!x64::is_canonical(loaded.base, x64::linear_address_bits(context.cr4))) return general_protection(error);
   constexpr uint16_t busy = 2;
   if (task) loaded.attributes |= busy;
   const auto name = task ? abi::hv::RegisterName::Tr : abi::hv::RegisterName::Ldtr;

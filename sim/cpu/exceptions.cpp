@@ -1,4 +1,4 @@
-#include "sim/cpu/exceptions.h"
+#include "sim/cpu/delivery.h"
 
 #include "abi/x64/exceptions.h"
 #include "abi/x64/paging.h"
@@ -13,22 +13,6 @@ namespace se = abi::x64::selector_error;
 using vtl::PendingException;
 using vtl::VtlContext;
 using x64::Vector;
-
-/// One attempt: delivered, or what went wrong.
-struct Attempt {
-  std::optional<PendingException> fault;
-  std::optional<MemoryFault> refused;
-  [[nodiscard]] bool delivered() const { return !fault && !refused; }
-};
-
-Attempt failed(Vector vector, uint32_t error_code) {
-  return {PendingException{static_cast<uint8_t>(vector), true, error_code, 0}, std::nullopt};
-}
-
-Attempt failed(const MemoryFault& fault) {
-  if (auto exception = exception_of(fault.fault)) return {exception, std::nullopt};
-  return {std::nullopt, fault};
-}
 
 /// A gate of the IDT in long mode (SDM vol. 3, figure 6-8).
 struct Gate {
@@ -53,7 +37,7 @@ class Delivery {
         external_{event.source == EventSource::SoftwareInterrupt ? 0 : se::external} {}
 
   Attempt run() {
-    if ((context_.efer & x64::efer::lma) == 0) return legacy();
+    if ((context_.efer & x64::efer::lma) == 0) return deliver_in_legacy_mode(vp_, memory_, event_);
     Gate gate;
     if (Attempt attempt = read_gate(gate); !attempt.delivered()) return attempt;
     vtl::Segment code;
@@ -80,40 +64,40 @@ class Delivery {
 
   Attempt read_gate(Gate& gate) const {
     const uint64_t offset = event_.exception.vector * 16u;
-    if (offset + 15 > context_.idtr.limit) return failed(Vector::GeneralProtection, idt_error());
+    if (offset + 15 > context_.idtr.limit) return delivery_failed(Vector::GeneralProtection, idt_error());
     if (auto fault = memory_.read_value(context_.idtr.base + offset, gate, Privilege::Implicit))
-      return failed(*fault);
+      return delivery_failed(*fault);
     if (gate.type() != x64::segment::type_interrupt_gate &&
         gate.type() != x64::segment::type_trap_gate)
-      return failed(Vector::GeneralProtection, idt_error());
+      return delivery_failed(Vector::GeneralProtection, idt_error());
     if (event_.source == EventSource::SoftwareInterrupt && gate.dpl() < vp_.cpl())
-      return failed(Vector::GeneralProtection, idt_error());
-    if (!gate.present()) return failed(Vector::SegmentNotPresent, idt_error());
+      return delivery_failed(Vector::GeneralProtection, idt_error());
+    if (!gate.present()) return delivery_failed(Vector::SegmentNotPresent, idt_error());
     return {};
   }
 
   Attempt read_code_segment(const Gate& gate, vtl::Segment& code) const {
     const uint16_t selector = gate.selector();
-    if ((selector & ~3u) == 0) return failed(Vector::GeneralProtection, external_);
+    if ((selector & ~3u) == 0) return delivery_failed(Vector::GeneralProtection, external_);
     const auto address = descriptor_address(context_, selector, 8);
-    if (!address) return failed(Vector::GeneralProtection, selector_code(selector));
+    if (!address) return delivery_failed(Vector::GeneralProtection, selector_code(selector));
     Descriptor descriptor;
     if (auto fault = memory_.read_value(*address, descriptor.raw, Privilege::Implicit))
-      return failed(*fault);
+      return delivery_failed(*fault);
     const uint16_t attributes = descriptor.attributes();
     const bool is_code =
         (attributes & x64::segment::s) != 0 && (attributes & x64::segment::code) != 0;
     const bool is_64 = (attributes & x64::segment::long_mode) != 0 &&
                        (attributes & x64::segment::default_big) == 0;
     if (!is_code || descriptor.dpl() > vp_.cpl())
-      return failed(Vector::GeneralProtection, selector_code(selector));
+      return delivery_failed(Vector::GeneralProtection, selector_code(selector));
     if ((attributes & x64::segment::present) == 0)
-      return failed(Vector::SegmentNotPresent, selector_code(selector));
-    if (!is_64) return failed(Vector::GeneralProtection, selector_code(selector));
+      return delivery_failed(Vector::SegmentNotPresent, selector_code(selector));
+    if (!is_64) return delivery_failed(Vector::GeneralProtection, selector_code(selector));
     if ((attributes & x64::segment::accessed) == 0) {
       const auto type = static_cast<uint8_t>(descriptor.raw >> 40 | x64::segment::accessed);
       if (auto fault = memory_.write_value(*address + 5, type, Privilege::Implicit))
-        return failed(*fault);
+        return delivery_failed(*fault);
     }
     code = segment_of(descriptor, selector);
     code.attributes |= x64::segment::accessed;
@@ -125,9 +109,9 @@ class Delivery {
     if (index == 0 && new_cpl == vp_.cpl()) return {};
     const uint64_t offset = index != 0 ? 0x24 + 8 * (index - 1) : 4 + 8 * uint64_t{new_cpl};
     if (offset + 7 > context_.tr.limit)
-      return failed(Vector::InvalidTss, selector_code(context_.tr.selector));
+      return delivery_failed(Vector::InvalidTss, selector_code(context_.tr.selector));
     if (auto fault = memory_.read_value(context_.tr.base + offset, stack, Privilege::Implicit))
-      return failed(*fault);
+      return delivery_failed(*fault);
     return {};
   }
 
@@ -142,12 +126,13 @@ class Delivery {
     const size_t skipped = event_.exception.has_error_code ? 0 : 1;
     const std::span<const uint64_t> pushed = std::span{frame}.subspan(skipped);
     stack = (stack & ~uint64_t{15}) - pushed.size_bytes();
-    if (!x64::is_canonical(stack) || !x64::is_canonical(stack + pushed.size_bytes() - 1))
-      return failed(Vector::StackFault, external_);
+    const int bits = x64::linear_address_bits(context_.cr4);
+    if (!x64::is_canonical(stack, bits) || !x64::is_canonical(stack + pushed.size_bytes() - 1, bits))
+      return delivery_failed(Vector::StackFault, external_);
     const std::span<const uint8_t> bytes{reinterpret_cast<const uint8_t*>(pushed.data()),
                                          pushed.size_bytes()};
     if (auto fault = memory_.write(stack, bytes, explicit_privilege(new_cpl)))
-      return failed(*fault);
+      return delivery_failed(*fault);
     return {};
   }
 
@@ -162,33 +147,6 @@ class Delivery {
     context_.rflags &= ~(x64::rflags::tf | x64::rflags::nt | x64::rflags::rf | x64::rflags::vm);
     if (gate.type() == x64::segment::type_interrupt_gate) context_.rflags &= ~x64::rflags::if_;
     context_.interrupt_shadow = false;
-  }
-
-  /// Real mode through the vector table (SDM vol. 3, 21.1.4). Gates of 32-bit protected mode are not implemented: the
-  /// processor shuts down there.
-  Attempt legacy() {
-    if ((context_.cr0 & x64::cr0::pe) != 0) return failed(Vector::DoubleFault, 0);
-    const uint64_t offset = event_.exception.vector * 4u;
-    if (offset + 3 > context_.idtr.limit) return failed(Vector::GeneralProtection, 0);
-    struct {
-      uint16_t ip, cs;
-    } entry{};
-    if (auto fault = memory_.read_value(context_.idtr.base + offset, entry, Privilege::Implicit))
-      return failed(*fault);
-    const uint16_t frame[3] = {static_cast<uint16_t>(event_.return_rip),
-                               context_.segments[vtl::Cs].selector,
-                               static_cast<uint16_t>(context_.rflags)};
-    const auto sp = static_cast<uint16_t>(context_.rsp - sizeof frame);
-    if (auto fault =
-            memory_.write_value(context_.segments[vtl::Ss].base + sp, frame, Privilege::Supervisor))
-      return failed(*fault);
-    context_.rsp = (context_.rsp & ~uint64_t{0xffff}) | sp;
-    context_.rflags &= ~(x64::rflags::tf | x64::rflags::if_ | x64::rflags::ac | x64::rflags::rf);
-    context_.segments[vtl::Cs].selector = entry.cs;
-    context_.segments[vtl::Cs].base = uint64_t{entry.cs} << 4;
-    context_.rip = entry.ip;
-    context_.interrupt_shadow = false;
-    return {};
   }
 
   vtl::VirtualProcessor& vp_;
@@ -213,6 +171,15 @@ bool is_interrupt(EventSource source) {
 
 vtl::PendingException single_step_trap() {
   return {static_cast<uint8_t>(Vector::Debug), false, 0, x64::dr6::bs};
+}
+
+Attempt delivery_failed(Vector vector, uint32_t error_code) {
+  return {PendingException{static_cast<uint8_t>(vector), true, error_code, 0}, std::nullopt};
+}
+
+Attempt delivery_failed(const MemoryFault& fault) {
+  if (auto exception = exception_of(fault.fault)) return {exception, std::nullopt};
+  return {std::nullopt, fault};
 }
 
 bool makes_double_fault(uint8_t first, uint8_t second) {

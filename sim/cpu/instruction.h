@@ -71,6 +71,10 @@ struct Instruction {
 [[nodiscard]] bool is_register_compare_exchange_32(const Instruction& in);
 /// Its access to memory is locked: LOCK prefix, or XCHG with memory.
 [[nodiscard]] bool is_locked(const Instruction& in);
+/// Far JMP and CALL.
+[[nodiscard]] bool is_far_transfer(const Instruction& in);
+/// SYSENTER, SYSEXIT.
+[[nodiscard]] bool is_system_entry(const Instruction& in);
 /// May read descriptor tables with supervisor rights at any CPL (SDM vol. 3, 4.6.1): segment loads, far transfers, LAR...
 [[nodiscard]] bool reads_descriptors(const Instruction& in);
 

@@ -222,6 +222,16 @@ bool is_locked(const Instruction& in) {
   return in.map == OpcodeMap::One && (in.opcode == 0x86 || in.opcode == 0x87) && in.mod() != 3;
 }
 
+bool is_far_transfer(const Instruction& in) {
+  if (in.map != OpcodeMap::One) return false;
+  if (in.opcode == 0xff) return in.reg_field() == 3 || in.reg_field() == 5;
+  return in.opcode == 0x9a || in.opcode == 0xea;
+}
+
+bool is_system_entry(const Instruction& in) {
+  return in.is(OpcodeMap::Two0F, 0x34) || in.is(OpcodeMap::Two0F, 0x35);
+}
+
 bool reads_descriptors(const Instruction& in) {
   const uint8_t op = in.opcode;
   if (in.map == OpcodeMap::Two0F) {
@@ -246,18 +256,14 @@ bool reads_descriptors(const Instruction& in) {
     case 0x17:
     case 0x1f:
     case 0x8e:
-    case 0x9a:
-    case 0xea:
     case 0xc4:
     case 0xc5:
     case 0xca:
     case 0xcb:
     case 0xcf:
       return true;
-    case 0xff:
-      return in.reg_field() == 3 || in.reg_field() == 5;
     default:
-      return false;
+      return is_far_transfer(in);
   }
 }
 

@@ -47,7 +47,7 @@ uint64_t* plain_field(VtlContext& context, Msr msr) {
   }
 }
 
-bool accepts(Msr msr, uint64_t value) {
+bool accepts(const VtlContext& context, Msr msr, uint64_t value) {
   switch (msr) {
     case Msr::SysenterEsp:
     case Msr::SysenterEip:
@@ -56,7 +56,7 @@ bool accepts(Msr msr, uint64_t value) {
     case Msr::FsBase:
     case Msr::GsBase:
     case Msr::KernelGsBase:
-      return x64::is_canonical(value);
+      return x64::is_canonical(value, x64::linear_address_bits(context.cr4));
     case Msr::SysenterCs:
     case Msr::TscAux:
     case Msr::Fmask:
@@ -135,7 +135,7 @@ Emulation write_msr(vtl::VirtualProcessor& vp, const Surroundings& with) {
   if (intercepts_msr_write(context, number, value))
     return exit_for(vtl::ExitReason::MsrWrite, number, value);
   if (uint64_t* field = plain_field(context, msr)) {
-    if (!accepts(msr, value)) return general_protection();
+    if (!accepts(context, msr, value)) return general_protection();
     *field = value;
     return retire();
   }

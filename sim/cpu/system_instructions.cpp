@@ -18,6 +18,12 @@ Emulation exit_with(vtl::ExitReason reason) {
   return result;
 }
 
+/// In virtual-8086 mode INT n, unlike INT3 and INTO, needs IOPL 3 (SDM vol. 3, 20.2.8).
+bool is_interrupt_refused(const VtlContext& context) {
+  return (context.rflags & x64::rflags::vm) != 0 &&
+         (context.rflags & x64::rflags::iopl) != x64::rflags::iopl;
+}
+
 Emulation software_interrupt(uint8_t vector) {
   Emulation result;
   result.kind = Emulation::Kind::Interrupt;
@@ -62,7 +68,7 @@ Emulation access_base(const Instruction& in, VirtualProcessor& vp) {
   }
   uint64_t value = general_register(vp, in.rm());
   if (size == 4) value &= 0xffffffff;
-  if (!x64::is_canonical(value)) return general_protection();
+  if (!x64::is_canonical(value, x64::linear_address_bits(context.cr4))) return general_protection();
   segment.base = value;
   return retire();
 }
@@ -112,6 +118,7 @@ Emulation emulate_one_byte(const Instruction& in, VirtualProcessor& vp) {
     case 0xcc:
       return software_interrupt(3);
     case 0xcd:
+      if (is_interrupt_refused(vp.context())) return general_protection();
       return software_interrupt(static_cast<uint8_t>(in.immediate));
     case 0xce:
       return (vp.context().rflags & x64::rflags::of) != 0 ? software_interrupt(4) : retire();

@@ -46,6 +46,11 @@ struct Surroundings {
 /// SYSCALL in 64-bit mode (SDM vol. 2). RIP is behind it. False: #UD.
 [[nodiscard]] bool enter_system_call(vtl::VirtualProcessor& vp);
 
+/// SYSENTER and SYSEXIT; far JMP and CALL to a task, IRET to one, and call gates out of ring 3, which are not implemented:
+/// #GP with the selector. Nothing: the engine can execute it.
+[[nodiscard]] std::optional<Emulation> emulate_far_transfer(const Instruction& in, vtl::VirtualProcessor& vp,
+                                                            const ProcessorMemory& memory);
+
 /// IN, OUT, INS, OUTS: privilege (IOPL, TSS bitmap), memory of string forms, then an Exit.
 [[nodiscard]] Emulation port_access(const Instruction& in, vtl::VirtualProcessor& vp,
                                     const ProcessorMemory& memory);

@@ -78,7 +78,7 @@ Stop UnicornEngine::reason_to_stop_before(const Block* block) const {
   if (interrupt_offered && (registers->rflags & abi::x64::rflags::if_) != 0 &&
       (registers->hidden_flags & hidden::interrupt_shadow) == 0)
     return Stop::Window;
-  if (block->facts.must_step) return Stop::Step;
+  if (block->facts.must_step || (block->facts.reads_descriptors && cpl() == 3)) return Stop::Step;
   return gear_ == Gear::Fast && block->facts.count > deadline - now ? Stop::Step : Stop::None;
 }
 

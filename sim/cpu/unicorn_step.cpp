@@ -68,6 +68,11 @@ UnicornCpu::MaybeExit UnicornCpu::step() {
   if (observer_ != nullptr && config_.gear == Gear::Exact) engine_->observe_instruction();
   bool handled = false;
   if (MaybeExit exit = without_engine(in, handled); handled) return exit;
+  if (in.status == DecodeStatus::Ok && reads_descriptors(in) && engine_->cpl() == 3) {
+    // The engine does these with its own rights, and keeps what it was granted: neither before nor after may ring 0 share it.
+    next_grant_.descriptors = true;
+    engine_->request_flush();
+  }
   engine_->synchronise();
   const StepGrant once = next_grant_;
   engine_->grant = once;
@@ -97,6 +102,15 @@ UnicornCpu::MaybeExit UnicornCpu::without_engine(const Instruction& in, bool& ha
     publish();
     return raise_exception({static_cast<uint8_t>(x64::Vector::InvalidOpcode), false, 0, 0},
                            EventSource::Fault);
+  }
+  if (is_system_entry(in) || is_far_transfer(in) || in.is(OpcodeMap::One, 0xcf)) {
+    publish();
+    const ProcessorMemory memory{translator_, engine_->space()};
+    if (auto emulation = emulate_far_transfer(in, *vp_, memory)) {
+      handled = true;
+      return apply(*emulation, in);
+    }
+    published_ = false;  // the engine executes it
   }
   if (is_register_compare_exchange_32(in)) {
     handled = true;

@@ -8,7 +8,19 @@
 
 namespace cpu_test {
 
-enum class SoakMode : uint8_t { Real16, Protected32, Compatibility32, Long64, LongUser64, count };
+enum class SoakMode : uint8_t {
+  Real16,
+  Protected32,
+  Compatibility32,
+  Long64,
+  LongUser64,
+  Paged32,
+  Pae32,
+  ProtectedUser32,
+  CompatibilityUser32,
+  Virtual86,
+  count
+};
 
 /// A world that can be put back into a known state without losing what its engines have translated.
 class SoakWorld : public World {
@@ -29,9 +41,10 @@ class SoakWorld : public World {
     reset_registers();
     restore_tables();
     invalidate();
-    const uint64_t code = mode == SoakMode::LongUser64 ? user_code
-                          : mode == SoakMode::Real16   ? 0x20000
-                                                       : kernel_code;
+    const bool user = mode == SoakMode::LongUser64 || mode == SoakMode::ProtectedUser32 ||
+                      mode == SoakMode::CompatibilityUser32;
+    const bool low = mode == SoakMode::Real16 || mode == SoakMode::Virtual86;
+    const uint64_t code = user ? user_code : low ? 0x20000 : kernel_code;
     place_code(random, code);
     fill_registers(random);
     enter(mode, code, random);
@@ -150,8 +163,61 @@ class SoakWorld : public World {
       case SoakMode::LongUser64:
         enter_user_mode(start_, user_stack - random.below(64));
         break;
+      case SoakMode::Paged32:
+      case SoakMode::Pae32:
+      case SoakMode::ProtectedUser32:
+      case SoakMode::Virtual86:
+        enter_32_bits(mode, code);
+        break;
+      case SoakMode::CompatibilityUser32:
+        enter_user_mode(start_, user_stack - random.below(64));
+        c.segments[vtl::Cs] = {0, ~0u, 0x1b, 0xc0fb};
+        break;
       default:
         break;
+    }
+  }
+
+  /// Protected mode with 32-bit gates and TSS; paged in the modes that say so.
+  void enter_32_bits(SoakMode mode, uint64_t code) {
+    vtl::VtlContext& c = context();
+    c.cr0 = 0x10011;
+    c.cr4 = c.efer = 0;
+    c.segments.fill({0, ~0u, kernel_ss, 0xc093});
+    c.segments[vtl::Cs] = {0, ~0u, 0x38, 0xc09b};
+    restore<uint64_t>(gdt + 0x38, 0x00cf9b000000ffff);
+    restore<uint64_t>(tss + 4, kernel_stack | uint64_t{kernel_ss} << 32);
+    for (unsigned vector = 0; vector < 256; ++vector) {
+      const uint64_t handler = vector == 0x31 ? handlers + 0x41 : handlers;  // IRET without REX
+      restore<uint64_t>(idt + vector * 8, (handler & 0xffff) | uint64_t{0x38} << 16 | uint64_t{0x8e} << 40 |
+                                              uint64_t{vector % 3 == 0 ? 3u : 0u} << 45);
+    }
+    const bool pae = mode == SoakMode::Pae32;
+    if (mode == SoakMode::Paged32 || pae) {
+      const uint64_t directory = 0x1e000;
+      for (unsigned i = 0; i < 512; ++i)
+        restore<uint64_t>(directory + 8 * i, 0);
+      for (uint32_t i = 0; i < (pae ? 4u : 2u); ++i) {
+        if (pae)
+          restore<uint64_t>(directory + 8 * i, i << 21 | 0x87);
+        else
+          restore<uint32_t>(directory + 4 * i, i << 22 | 0x87);
+      }
+      c.pdpte = {directory | 1, 0, directory | 1, 0};
+      c.cr3 = directory;
+      c.cr4 = pae ? x64::cr4::pae : x64::cr4::pse;
+      c.cr0 |= x64::cr0::pg;
+    }
+    if (mode == SoakMode::ProtectedUser32) {
+      c.segments.fill({0, ~0u, user_ss, 0xc0f3});
+      c.segments[vtl::Cs] = {0, ~0u, 0x1b, 0xc0fb};
+    }
+    if (mode == SoakMode::Virtual86) {
+      c.segments.fill({0x24000, 0xffff, 0x2400, 0xf3});
+      c.segments[vtl::Cs] = {code, 0xffff, static_cast<uint16_t>(code >> 4), 0xf3};
+      c.rip = start_ - code;
+      c.rsp &= 0xffff;
+      c.rflags |= x64::rflags::vm | ((start_ & 1) != 0 ? x64::rflags::iopl : 0);
     }
   }
   uint64_t start_{};

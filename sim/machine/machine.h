@@ -16,6 +16,7 @@
 #include "sim/machine/devices/observation_port.h"
 #include "sim/machine/devices/platform.h"
 #include "sim/machine/devices/serial.h"
+#include "sim/machine/input.h"
 #include "sim/machine/scheduler.h"
 #include "sim/machine/state.h"
 #include "sim/support/events.h"
@@ -67,6 +68,10 @@ class Machine final : private cpu::MmioBus, private cpu::AddressSpaceProvider, p
   StopReason run(support::Instant deadline);
   /// A listener asks run() to return after the current exit. It changes nothing else.
   void request_stop() { stop_requested_ = true; }
+  /// Something from outside that happens before the instruction at input.at. Errors: in the past, or a kind or target that
+  /// this machine does not have. Inputs are part of a run's recipe: whoever schedules them records them.
+  [[nodiscard]] support::Status schedule_input(Input input);
+  [[nodiscard]] const std::vector<Input>& inputs() const { return inputs_.all(); }
   /// Sees each instruction; the machine must have been created with GearSetting::Exact. Null ends it.
   void observe(vtl::InstructionObserver* observer);
 
@@ -82,7 +87,8 @@ class Machine final : private cpu::MmioBus, private cpu::AddressSpaceProvider, p
   [[nodiscard]] const vtl::VirtualProcessor& processor(size_t number) const { return processors_[number]->registers; }
   /// No processor can execute an instruction before something wakes one: see next_event().
   [[nodiscard]] bool waits() const { return runnable() == 0; }
-  /// The next instant at which a timer may change what a waiting or the current processor does; support::never if none.
+  /// The next instant at which a timer or an input may change what a waiting or the current processor does; support::never
+  /// if there is none.
   [[nodiscard]] support::Instant next_event() const;
   [[nodiscard]] const mmu::Translator& translator() const { return translator_; }
   [[nodiscard]] const vtl::Hypervisor& hypervisor() const { return hypervisor_; }
@@ -113,12 +119,12 @@ class Machine final : private cpu::MmioBus, private cpu::AddressSpaceProvider, p
 
   template <class Visitor, class Self>
   static void visit_state(Visitor& visit, Self& self) {
-    auto& [config_, events_, memory_, translator_, hypervisor_, processors_, scheduler_, now_, idle_ticks_, stop_requested_, detail_,
+    auto& [config_, events_, memory_, translator_, hypervisor_, processors_, scheduler_, inputs_, now_, idle_ticks_, stop_requested_, detail_,
            configuration_, disk_, io_, serial_, console_, ata_, power_, cmos_, pic_, launch_port_, observation_port_] =
         self;
     // Memory is saved, hashed and compared by pages, not here.
     visit.host(config_, events_, memory_, stop_requested_, detail_, configuration_, disk_, io_, observation_port_);
-    visit("now", now_)("idle_ticks", idle_ticks_)("scheduler", scheduler_);
+    visit("now", now_)("idle_ticks", idle_ticks_)("scheduler", scheduler_)("inputs", inputs_);
     visit.each("vp", processors_, [&](auto& processor) { visit.visit(*processor); });
     visit("hypervisor", hypervisor_);
     visit("serial", serial_)("console", console_)("ata", ata_)("power", power_)("cmos", cmos_)("pic", pic_);
@@ -138,6 +144,7 @@ class Machine final : private cpu::MmioBus, private cpu::AddressSpaceProvider, p
   [[nodiscard]] uint64_t runnable() const;
   void wake_halted();
   bool choose_processor();
+  void apply_inputs();
 
   std::optional<StopReason> dispatch(const vtl::Exit& exit);
   std::optional<StopReason> apply(const vtl::Outcome& outcome, const vtl::Exit& exit);
@@ -164,6 +171,7 @@ class Machine final : private cpu::MmioBus, private cpu::AddressSpaceProvider, p
   vtl::Hypervisor hypervisor_;
   std::vector<std::unique_ptr<Processor>> processors_;  ///< by number
   Scheduler scheduler_;
+  InputQueue inputs_;
   support::Instant now_;
   uint64_t idle_ticks_{};
   bool stop_requested_{};

@@ -22,7 +22,7 @@ uint64_t Machine::runnable() const {
 
 /// The timers of a processor that waits for its turn can wait with it: it could not tell the difference.
 Instant Machine::next_event() const {
-  Instant next = support::never;
+  Instant next = inputs_.next();
   for (const auto& processor : processors_) {
     const vtl::VirtualProcessor& vp = processor->registers;
     if (vp.suspended() || (!vp.halted && vp.number != scheduler_.current())) continue;
@@ -35,6 +35,7 @@ StopReason Machine::run(Instant deadline) {
   stop_requested_ = false;
   while (!stop_requested_) {
     if (now_ >= deadline) return StopReason::Deadline;
+    apply_inputs();
     wake_halted();
     if (const auto stop = choose_processor() ? run_current(deadline) : idle(deadline)) return *stop;
   }

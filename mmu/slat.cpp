@@ -30,12 +30,40 @@ bool SlatPageAllocator::allocate(Spa& page) {
 }
 
 void SlatPageAllocator::free(Spa page) {
-  CHECK(page.page_offset() == 0 && page >= first_ && page < next_);
+  CHECK(was_given_out(page));
   freed_.push_back(page);
 }
 
+void SlatPageAllocator::deposit(Spa page) {
+  CHECK(page.page_offset() == 0 && (page < first_ || page >= end_) &&
+        memory_.contains(page, abi::page_size));
+  const auto place = std::lower_bound(deposited_.begin(), deposited_.end(), page);
+  CHECK(place == deposited_.end() || *place != page);
+  deposited_.insert(place, page);
+  freed_.push_back(page);
+}
+
+bool SlatPageAllocator::withdraw(Spa& page) {
+  for (auto candidate = freed_.rbegin(); candidate != freed_.rend(); ++candidate) {
+    const auto place = std::lower_bound(deposited_.begin(), deposited_.end(), *candidate);
+    if (place == deposited_.end() || *place != *candidate) continue;
+    page = *candidate;
+    deposited_.erase(place);
+    freed_.erase(std::next(candidate).base());
+    return memory_.fill(page, abi::page_size, 0);
+  }
+  return false;
+}
+
+/// From the region or from a deposit; it may have been freed since.
+bool SlatPageAllocator::was_given_out(Spa page) const {
+  if (page.page_offset() != 0) return false;
+  return (page >= first_ && page < next_) ||
+         std::binary_search(deposited_.begin(), deposited_.end(), page);
+}
+
 bool SlatPageAllocator::in_use(Spa page) const {
-  return page.page_offset() == 0 && page >= first_ && page < next_ &&
+  return was_given_out(page) &&
          std::find(freed_.begin(), freed_.end(), page) == freed_.end();
 }
 
@@ -45,9 +73,16 @@ const char* SlatPageAllocator::state_error() const {
   std::sort(sorted.begin(), sorted.end());
   const bool twice = std::adjacent_find(sorted.begin(), sorted.end()) != sorted.end();
   if (twice) return "a page was freed twice";
-  const bool ours = std::all_of(sorted.begin(), sorted.end(), [&](Spa page) {
-    return page.page_offset() == 0 && page >= first_ && page < next_;
-  });
+  for (size_t i = 0; i < deposited_.size(); ++i) {
+    const Spa page = deposited_[i];
+    const bool outside = page < first_ || page >= end_;
+    if (page.page_offset() != 0 || page == Spa{} || !outside ||
+        !memory_.contains(page, abi::page_size))
+      return "a deposited page is none, or of the region";
+    if (i != 0 && page <= deposited_[i - 1]) return "deposited pages are not in order";
+  }
+  const bool ours = std::all_of(sorted.begin(), sorted.end(),
+                                [&](Spa page) { return was_given_out(page); });
   return ours ? "" : "a page was freed that was never given out";
 }
 

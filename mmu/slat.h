@@ -10,8 +10,8 @@
 
 namespace mmu {
 
-/// Pages for SLAT tables, out of a region of RAM that no SLAT maps. Handed out in ascending order,
-/// freed pages first (last freed, first reused).
+/// Pages for SLAT tables, out of a region of RAM that no SLAT maps, and out of pages that were
+/// deposited. Handed out in ascending order, freed pages first (last freed, first reused).
 class SlatPageAllocator {
  public:
   /// The region [first, first + bytes): page-aligned and inside RAM (CHECK).
@@ -22,18 +22,26 @@ class SlatPageAllocator {
   /// `page` came from allocate() and is not used any more.
   void free(Spa page);
   [[nodiscard]] uint64_t available_pages() const;
+  /// Inside the region.
   [[nodiscard]] bool owns(Spa address) const { return address >= first_ && address < end_; }
+  /// One more page, which lies outside the region and must not be mapped by any SLAT from now on.
+  void deposit(Spa page);
+  /// Gives back a deposited page that is not in use, full of zeros; false if there is none.
+  [[nodiscard]] bool withdraw(Spa& page);
+  [[nodiscard]] const std::vector<Spa>& deposited() const { return deposited_; }  ///< ascending
   /// A page that allocate() gave out and that was not freed since; linear in the pages freed.
   [[nodiscard]] bool in_use(Spa page) const;
 
-  STATE_FIELDS((memory_), (first_), next_, (end_), freed_)
+  STATE_FIELDS((memory_), (first_), next_, (end_), freed_, deposited_)
 
  private:
   [[nodiscard]] const char* state_error() const;
+  [[nodiscard]] bool was_given_out(Spa page) const;
 
   PhysicalMemory& memory_;
   Spa first_, next_, end_;
   std::vector<Spa> freed_;
+  std::vector<Spa> deposited_;
 };
 
 enum class PageSize : uint8_t {

@@ -30,6 +30,9 @@ constexpr uint32_t extended1_edx = bit(11) /*SYSCALL*/ | bit(20) /*NX*/ | bit(26
 /// Family 6, model 0x5E, stepping 3: of the age of build 10240. For AMD family 0x17, model 1.
 constexpr uint32_t intel_signature = 0x000506E3, amd_signature = 0x00800F11;
 
+/// How often to look at a lock before HvCallNotifyLongSpinWait.
+constexpr uint32_t spins_before_notification = 0xFFF;
+
 CpuidResult vendor_leaf(uint32_t highest, Vendor vendor) {
   if (vendor == Vendor::Amd) return {highest, 0x68747541, 0x444D4163, 0x69746E65};  // AuthenticAMD
   return {highest, 0x756E6547, 0x6C65746E, 0x49656E69};                             // GenuineIntel
@@ -118,19 +121,25 @@ CpuidResult hypervisor_cpuid(uint32_t leaf, const HypervisorConfig& config) {
                                 .with_xmm_hypercall_input(true)
                                 .with_xmm_hypercall_output(true)
                                 .with_crash_msrs(true)
+                                .with_extended_gva_ranges(true)
+                                .with_cross_vtl_flush(true)
+                                .with_translate_gva_flags(true)
+                                .with_sint_polling_mode(true)
+                                .with_direct_synthetic_timers(true)
                                 .with_hypercall_msr_lock(true)
                                 .with_pat_register_for_vsm(true);
       return {static_cast<uint32_t>(privileges.raw), static_cast<uint32_t>(privileges.raw >> 32), 0,
               features.raw};
     }
     case cpuid::recommendations_leaf:
-      // Spin notification is not implemented: never ask for it.
       return {Recommendations{}
+                  .with_cluster_ipi(true)
+                  .with_ex_processor_masks(true)
                   .with_msr_reset(true)
                   .with_relaxed_timing(true)
                   .with_x2apic_msrs(true)
                   .raw,
-              0xFFFFFFFF, config.physical_address_bits, 0};
+              spins_before_notification, config.physical_address_bits, 0};
     case cpuid::limits_leaf:
       return {8, 8, 0, 0};
     case cpuid::hardware_leaf:

@@ -181,7 +181,7 @@ DispatchResult HypercallDispatcher::run(Hypervisor& hypervisor, const CallContex
       output_.data(),
       chunk};
   const CallResult result = row.call(hypervisor, context, block);
-  if (result.wait) return {.kind = DispatchResult::Kind::Unfinished};
+  if (result.wait) return {.kind = DispatchResult::Kind::Unfinished, .yields = true};
 
   CHECK(result.completed <= chunk);
   const bool success = result.status == HvStatus::Success;
@@ -192,7 +192,9 @@ DispatchResult HypercallDispatcher::run(Hypervisor& hypervisor, const CallContex
   if (rep && success && done < layout.count) {
     return unfinished(vp, word.with_rep_start(done));
   }
-  return completed(vp, result.status, rep ? done : uint16_t{0});
+  DispatchResult end = completed(vp, result.status, rep ? done : uint16_t{0});
+  end.yields = result.yields;
+  return end;
 }
 
 /// Each byte of the input is read once; from here on the guest can change its memory as it likes.

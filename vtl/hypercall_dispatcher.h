@@ -36,11 +36,13 @@ struct CallResult {
   HvStatus status{HvStatus::Success};
   uint16_t completed{};
   bool wait{};
+  bool yields{};  ///< others may run first
   CallResult(HvStatus s) : status{s} {}
   CallResult(HvStatus s, size_t elements) : status{s}, completed{static_cast<uint16_t>(elements)} {}
   static CallResult later() {
     CallResult result{HvStatus::Success};
     result.wait = true;
+    result.yields = true;
     return result;
   }
 };
@@ -76,6 +78,7 @@ struct DispatchResult {
   };
   Kind kind{Kind::Completed};
   Gpa gpa{};
+  bool yields{};  ///< the caller waits for others
 };
 
 class HypercallDispatcher {

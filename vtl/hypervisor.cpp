@@ -8,7 +8,7 @@
 namespace vtl {
 namespace {
 
-constexpr uint8_t cpuid_bytes = 2, halt_bytes = 1;
+constexpr uint8_t cpuid_bytes = 2;
 
 uint8_t length_of(const Exit& exit, uint8_t usual) {
   return exit.instruction_length != 0 ? exit.instruction_length : usual;
@@ -89,7 +89,7 @@ Outcome Hypervisor::handle(const Exit& exit, VirtualProcessor& vp, Instant now) 
     case ExitReason::Hypercall:
       return handle_hypercall(vp, now);
     case ExitReason::Cpuid:
-      return handle_cpuid(exit, vp);
+      return handle_cpuid(exit, vp, now);
     case ExitReason::MsrRead:
       return handle_msr_read(exit, vp, now);
     case ExitReason::MsrWrite:
@@ -97,13 +97,19 @@ Outcome Hypervisor::handle(const Exit& exit, VirtualProcessor& vp, Instant now) 
     case ExitReason::SlatViolation:
       return handle_slat_violation(exit, vp, now);
     case ExitReason::InterruptAccepted:
-      interrupt_accepted(state(vp), exit.vector);
+      interrupt_accepted(state(vp), exit.vector, now);
       return Outcome::resume();
-    case ExitReason::Halt: {
-      if (vp.cpl() != 0) return Outcome::general_protection();
-      vp.halted = true;
-      return {.kind = OutcomeKind::Halt, .length = length_of(exit, halt_bytes)};
-    }
+    case ExitReason::Halt:
+      return handle_halt(exit, vp, now);
+    case ExitReason::IoRead:
+    case ExitReason::IoWrite:
+      return handle_io(exit, vp, now);
+    case ExitReason::RegisterAccess:
+      return handle_register_access(exit, vp, now);
+    case ExitReason::Exception:
+      return handle_exception(exit, vp, now);
+    case ExitReason::TripleFault:
+      return handle_triple_fault(vp, now);
     default:
       return Outcome::not_mine();
   }
@@ -120,7 +126,18 @@ Outcome Hypervisor::handle_hypercall(VirtualProcessor& vp, Instant now) {
     if (control.raw != control.code()) return Outcome::invalid_opcode();
     return row->transfer(*this, context);
   }
-  return finish_hypercall(context, control.raw, dispatcher_.dispatch(*this, context, row));
+  if (!state.partition->intercepts.empty()) {
+    const auto receiver = installed(state, abi::hv::InterceptType::Hypercall,
+                                    abi::hv::intercept_access::execute, 0, 0);
+    if (receiver) return intercept(vp, *receiver, hypercall_intercept(vp, *state.partition), now);
+  }
+  const DispatchResult result = dispatcher_.dispatch(*this, context, row);
+  if (start_to_tell_) {
+    const StartToTell told = *start_to_tell_;
+    start_to_tell_.reset();
+    return intercept(vp, told.receiver, startup_intercept(vp, *state.partition, told.target), now);
+  }
+  return finish_hypercall(context, control.raw, result);
 }
 
 Outcome Hypervisor::finish_hypercall(const CallContext& context, uint64_t control,
@@ -129,46 +146,66 @@ Outcome Hypervisor::finish_hypercall(const CallContext& context, uint64_t contro
   const Instant now = context.now;
   using Kind = DispatchResult::Kind;
   switch (result.kind) {
-    case Kind::Unfinished:
-      return Outcome::resume(1);
-    case Kind::Completed:
+    case Kind::Unfinished: {
+      Outcome outcome = Outcome::resume(1);
+      outcome.yields = result.yields;
+      return outcome;
+    }
+    case Kind::Completed: {
       ++statistics_.hypercalls;
       if (events_ != nullptr) {
         const auto input = dispatcher_.captured();
         emit(support::EventKind::Hypercall, vp, now, control, vp.shared.gpr[Rax], 0,
              {reinterpret_cast<const char*>(input.data()), input.size()});
       }
-      return Outcome::retire(abi::hv::hypercall_instruction_bytes);
+      Outcome outcome = Outcome::retire(abi::hv::hypercall_instruction_bytes);
+      outcome.yields = result.yields;
+      return outcome;
+    }
     case Kind::InputDenied:
     case Kind::OutputDenied:
       break;
   }
   // Not a status: the access of the parameter page is intercepted like any other (section 2.3).
   const bool write = result.kind == Kind::OutputDenied;
-  const auto receiver = context.partition.memory->who_denies(
-      vp.active, result.gpa, write ? abi::hv::map_gpa::writable : abi::hv::map_gpa::readable);
+  const auto receiver =
+      memory_receiver(context.partition, vp.active, result.gpa,
+                      write ? abi::hv::map_gpa::writable : abi::hv::map_gpa::readable);
   if (!receiver) return Outcome::general_protection();
   const auto access = write ? abi::hv::InterceptAccess::Write : abi::hv::InterceptAccess::Read;
   return intercept(vp, *receiver, hypercall_memory_intercept(vp, context.partition, result.gpa, access),
                    now);
 }
 
-Outcome Hypervisor::handle_cpuid(const Exit& exit, VirtualProcessor& vp) {
-  const auto leaf = static_cast<uint32_t>(vp.shared.gpr[Rax]);
-  const auto subleaf = static_cast<uint32_t>(vp.shared.gpr[Rcx]);
-  const VpState& state = this->state(vp);
-  const LocalApic& local = state.vtls[vp.active].apic;
+/// What CPUID says on a processor, before anybody intercepts it.
+CpuidResult Hypervisor::cpuid_of(const VpState& vp, Vtl vtl, uint32_t leaf, uint32_t subleaf) const {
+  const LocalApic& local = vp.vtls[vtl].apic;
   const CpuidContext context{.vendor = config_.vendor,
                              .physical_address_bits = config_.physical_address_bits,
                              .apic_id = local.id(),
-                             .processors = static_cast<uint8_t>(state.partition->vps.size()),
+                             .processors = static_cast<uint8_t>(vp.partition->vps.size()),
                              .apic_enabled = local.globally_enabled()};
   constexpr uint32_t hypervisor_first = 0x40000000, hypervisor_last = 0x4FFFFFFF;
   CpuidResult result;
   if (leaf >= hypervisor_first && leaf <= hypervisor_last) {
-    if (launched()) result = hypervisor_cpuid(leaf, config_);
+    HypervisorConfig shown = config_;
+    shown.privileges = vp.partition->privileges;
+    if (launched()) result = hypervisor_cpuid(leaf, shown);
   } else {
     result = cpuid(leaf, subleaf, launched(), context);
+  }
+  if (!vp.partition->cpuid_overrides.empty()) override_cpuid(*vp.partition, leaf, subleaf, result);
+  return result;
+}
+
+Outcome Hypervisor::handle_cpuid(const Exit& exit, VirtualProcessor& vp, Instant now) {
+  const auto leaf = static_cast<uint32_t>(vp.shared.gpr[Rax]);
+  const auto subleaf = static_cast<uint32_t>(vp.shared.gpr[Rcx]);
+  const VpState& state = this->state(vp);
+  const CpuidResult result = cpuid_of(state, vp.active, leaf, subleaf);
+  if (!state.partition->intercepts.empty()) {
+    if (const auto receiver = cpuid_receiver(state, leaf))
+      return intercept(vp, *receiver, cpuid_intercept(vp, *state.partition, exit, result), now);
   }
   vp.shared.gpr[Rax] = result.eax;
   vp.shared.gpr[Rbx] = result.ebx;
@@ -191,9 +228,9 @@ Outcome Hypervisor::handle_slat_violation(const Exit& exit, VirtualProcessor& vp
   }
   if (!launched()) return Outcome::failure("stage 2 refused an access on a bare machine");
   const Partition& partition = *state(vp).partition;
-  if (const auto receiver = router_.owner(partition, vp.active, exit)) {
-    return intercept(vp, *receiver, memory_intercept(vp, partition, exit), now);
-  }
+  const auto receiver =
+      memory_receiver(partition, vp.active, exit.fault.gpa, refused_access(exit).rights);
+  if (receiver) return intercept(vp, *receiver, memory_intercept(vp, partition, exit), now);
   // Nobody's restriction: a write to the hypercall page, the hypervisor's own memory, or nothing at
   // all. There is no parent that could be told, so the root gets #GP(0) (our choice).
   return Outcome::general_protection();
@@ -201,6 +238,8 @@ Outcome Hypervisor::handle_slat_violation(const Exit& exit, VirtualProcessor& vp
 
 Outcome Hypervisor::intercept(VirtualProcessor& vp, Vtl receiver, const abi::hv::Message& message,
                               Instant now) {
+  if (state(vp).partition->vtls[receiver].config.intercept_page())
+    return intercept_by_page(vp, receiver, message, now);
   switch (router_.deliver(state(vp).vtls[receiver], message)) {
     case Delivery::CannotReceive:
       return Outcome::failure(

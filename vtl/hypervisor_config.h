@@ -23,15 +23,28 @@ struct HypercallPageLayout {
 /// Privileges of the root partition (section 2.8).
 inline constexpr abi::hv::PrivilegeMask root_privileges =
     abi::hv::PrivilegeMask{}
+        .with_access_vp_run_time_msr(true)
         .with_access_partition_reference_counter(true)
         .with_access_synic_regs(true)
+        .with_access_synthetic_timer_regs(true)
         .with_access_intr_ctrl_regs(true)
         .with_access_hypercall_msrs(true)
         .with_access_vp_index(true)
         .with_access_reset_msr(true)
         .with_access_partition_reference_tsc(true)
+        .with_access_guest_idle_msr(true)
         .with_access_frequency_msrs(true)
+        .with_access_tsc_invariant_controls(true)
+        .with_create_partitions(true)
         .with_access_partition_id(true)
+        .with_access_memory_pool(true)
+        .with_start_virtual_processor(true)
+        .with_post_messages(true)
+        .with_signal_events(true)
+        .with_create_port(true)
+        .with_connect_port(true)
+        .with_enable_extended_gva_ranges_flush(true)
+        .with_enable_extended_hypercalls(true)
         .with_cpu_management(true)
         .with_access_vsm(true)
         .with_access_vp_registers(true);

@@ -27,8 +27,13 @@ std::optional<uint8_t> Hypervisor::check_interrupts(VirtualProcessor& vp, Instan
   (void)enter_for_interrupt(vp, now);
   const auto vector = offered_vector(state);
   const VtlContext& context = vp.context();
-  const bool wakes = (vector && takes_interrupts(context)) || takes_nmi(context);
-  if (wakes || context.exception_pending) vp.halted = false;
+  bool& idle = state.vtls[vp.active].idle;
+  const bool wakes =
+      (vector && (takes_interrupts(context) || idle)) || takes_nmi(context);
+  if (wakes || context.exception_pending) {
+    vp.halted = false;
+    idle = false;
+  }
   return vector;
 }
 
@@ -39,6 +44,8 @@ Instant Hypervisor::next_event(const VirtualProcessor& vp) const {
   for (const Vtl vtl : all_vtls) {
     if (!state.enabled(vtl)) continue;
     next = std::min(next, state.vtls[vtl].apic.next_timer(vp.contexts[vtl].tsc_offset));
+    for (const SyntheticTimer& timer : state.vtls[vtl].synic.timers)
+      next = std::min(next, timer.next());
   }
   return next;
 }
@@ -48,6 +55,7 @@ void Hypervisor::fire_timers(VpState& vp, Instant now) {
     if (!vp.enabled(vtl)) continue;
     if (vp.vtls[vtl].apic.advance(now, vp.registers->contexts[vtl].tsc_offset))
       interrupt_arrived(vp, vtl);
+    fire_synthetic_timers(vp, vtl, now);
   }
 }
 
@@ -58,21 +66,26 @@ std::optional<uint8_t> Hypervisor::offered_vector(const VpState& vp) const {
   return vector ? vector : external_vector(vp);
 }
 
-/// LINT0 is wired on the bootstrap processor of the root alone, and its interrupts are VTL 0's.
+/// LINT0 is wired on the first processor alone, in the root to the board's 8259, and its interrupts
+/// are VTL 0's.
 std::optional<uint8_t> Hypervisor::external_vector(const VpState& vp) const {
-  const bool wired = controllers_ != nullptr && vp.partition->is_root() &&
-                     vp.registers->index == 0 && vp.registers->active == Vtl::Vtl0 &&
+  const bool wired = vp.registers->index == 0 && vp.registers->active == Vtl::Vtl0 &&
                      vp.vtls[Vtl::Vtl0].apic.takes_external();
-  return wired ? controllers_->external_vector() : std::nullopt;
+  if (!wired) return std::nullopt;
+  if (vp.partition->external_interrupt) return vp.partition->external_interrupt;
+  const bool board = controllers_ != nullptr && vp.partition->is_root();
+  return board ? controllers_->external_vector() : std::nullopt;
 }
 
-void Hypervisor::interrupt_accepted(VpState& vp, uint8_t vector) {
+void Hypervisor::interrupt_accepted(VpState& vp, uint8_t vector, Instant now) {
   VirtualProcessor& registers = *vp.registers;
   LocalApic& apic = vp.vtls[registers.active].apic;
   registers.halted = false;
   if (apic.deliverable(registers.context().tpr) == vector || external_vector(vp) != vector) {
     apic.accept(vector);
-    after_apic_access(vp, registers.active);
+    after_apic_access(vp, registers.active, now);
+  } else if (vp.partition->external_interrupt) {
+    vp.partition->external_interrupt.reset();
   } else {
     controllers_->acknowledge_external();
   }

@@ -17,12 +17,13 @@ ApicContext Hypervisor::apic_context(VpState& vp, Vtl vtl, Instant now) {
 
 /// What an access of an APIC's registers, or an acceptance, leaves to do: an IPI to send within the
 /// VTL, the end of a level-triggered interrupt to tell.
-void Hypervisor::after_apic_access(VpState& vp, Vtl vtl) {
+void Hypervisor::after_apic_access(VpState& vp, Vtl vtl, Instant now) {
   LocalApic& apic = vp.vtls[vtl].apic;
   if (const auto message = apic.take_outgoing()) send(*vp.partition, vtl, *message, &vp);
   const auto ended = apic.take_ended_level_interrupt();
   if (ended && controllers_ != nullptr && vtl == Vtl::Vtl0 && vp.partition->is_root())
     controllers_->end_of_interrupt(*ended);
+  deliver_waiting(vp, vtl, now);  // EOI says that slots may be free, like EOM (TLFS 11.8.6)
 }
 
 /// Delivers to those of one VTL of a partition whom the message means; `sender` is null for one
@@ -147,7 +148,7 @@ void Hypervisor::apic_mmio_write(VirtualProcessor& vp, uint16_t offset, uint8_t 
   VpState& state = this->state(vp);
   state.vtls[vp.active].apic.write_mmio(offset, static_cast<uint32_t>(value),
                                         apic_context(state, vp.active, now));
-  after_apic_access(state, vp.active);
+  after_apic_access(state, vp.active, now);
 }
 
 }  // namespace vtl

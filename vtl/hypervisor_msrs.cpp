@@ -21,6 +21,10 @@ constexpr mmu::Rights code_overlay{
 /// HV_X64_MSR_CRASH_CTL as a guest reads it: what this hypervisor can do with a crash.
 constexpr uint64_t crash_capabilities = uint64_t{1} << 63;
 
+uint8_t length_of(const Exit& exit) {
+  return exit.instruction_length != 0 ? exit.instruction_length : msr_instruction_bytes;
+}
+
 bool is_apic_msr(uint32_t number) {
   return number == apic::msr_base || number == apic::msr_tsc_deadline ||
          (number >= apic::msr_x2apic && number <= apic::msr_x2apic_last);
@@ -30,12 +34,23 @@ bool is_synthetic(uint32_t number) {
   return number >= 0x40000000 && number <= msr::last;
 }
 
+bool is_timer_msr(uint32_t number) {
+  return number >= msr::Stimer0Config && number <= msr::Stimer3Count;
+}
+
 /// The privilege that a partition needs for a synthetic MSR (TLFS 4.2.2); none: the MSR does not
 /// exist here.
 PrivilegeMask needed_privilege(uint32_t number) {
   if (number >= msr::Scontrol && number <= msr::Sint15)
     return PrivilegeMask{}.with_access_synic_regs(true);
+  if (is_timer_msr(number)) return PrivilegeMask{}.with_access_synthetic_timer_regs(true);
   switch (number) {
+    case msr::VpRuntime:
+      return PrivilegeMask{}.with_access_vp_run_time_msr(true);
+    case msr::GuestIdle:
+      return PrivilegeMask{}.with_access_guest_idle_msr(true);
+    case msr::TscInvariantControl:
+      return PrivilegeMask{}.with_access_tsc_invariant_controls(true);
     case msr::GuestOsId:
     case msr::Hypercall:
       return PrivilegeMask{}.with_access_hypercall_msrs(true);
@@ -72,39 +87,52 @@ bool permitted(uint32_t number, PrivilegeMask privileges) {
 
 }  // namespace
 
-bool Hypervisor::intercepts_apic_base(const VpState& vp, Vtl vtl, bool write) const {
-  const abi::hv::CrInterceptControl control = vp.vtls[Vtl::Vtl1].cr_intercepts;
-  return vtl == Vtl::Vtl0 && vp.enabled(Vtl::Vtl1) &&
-         (write ? control.apic_base_write() : control.apic_base_read());
+/// Not known: nobody here would answer it, whatever the value.
+bool Hypervisor::is_known_msr(const VpState& vp, uint32_t number) const {
+  return is_apic_msr(number) || (launched() && is_synthetic(number) &&
+                                 permitted(number, vp.partition->privileges));
 }
 
 Outcome Hypervisor::handle_msr_read(const Exit& exit, VirtualProcessor& vp, Instant now) {
   if (vp.cpl() != 0) return Outcome::general_protection();
   VpState& state = this->state(vp);
-  if (exit.msr == apic::msr_base && intercepts_apic_base(state, vp.active, false)) {
-    return intercept(vp, Vtl::Vtl1,
+  const auto told = [&](const Receiver& receiver) {
+    return intercept(vp, receiver,
                      msr_intercept(vp, *state.partition, exit, abi::hv::InterceptAccess::Read), now);
+  };
+  if (const auto receiver = msr_receiver(state, exit)) return told(*receiver);
+  if (exit.msr == msr::GuestIdle && launched() &&
+      permitted(exit.msr, state.partition->privileges)) {
+    return guest_idle(state, length_of(exit));
   }
   const auto value = read_msr(state, vp.active, exit.msr, now);
-  if (!value) return Outcome::general_protection();
+  if (!value) {
+    const auto receiver = is_known_msr(state, exit.msr) ? std::nullopt
+                                                        : unknown_msr_receiver(state, false);
+    return receiver ? told(*receiver) : Outcome::general_protection();
+  }
   vp.shared.gpr[Rax] = *value & 0xFFFFFFFF;
   vp.shared.gpr[Rdx] = *value >> 32;
-  return Outcome::retire(exit.instruction_length != 0 ? exit.instruction_length
-                                                      : msr_instruction_bytes);
+  return Outcome::retire(length_of(exit));
 }
 
 Outcome Hypervisor::handle_msr_write(const Exit& exit, VirtualProcessor& vp, Instant now) {
   if (vp.cpl() != 0) return Outcome::general_protection();
   VpState& state = this->state(vp);
-  if (exit.msr == apic::msr_base && intercepts_apic_base(state, vp.active, true)) {
-    return intercept(vp, Vtl::Vtl1,
-                     msr_intercept(vp, *state.partition, exit, abi::hv::InterceptAccess::Write), now);
+  const auto told = [&](const Receiver& receiver) {
+    return intercept(vp, receiver,
+                     msr_intercept(vp, *state.partition, exit, abi::hv::InterceptAccess::Write),
+                     now);
+  };
+  if (const auto receiver = msr_receiver(state, exit)) return told(*receiver);
+  if (!write_msr(state, vp.active, exit.msr, exit.value, now)) {
+    const auto receiver = is_known_msr(state, exit.msr) ? std::nullopt
+                                                         : unknown_msr_receiver(state, true);
+    return receiver ? told(*receiver) : Outcome::general_protection();
   }
-  if (!write_msr(state, vp.active, exit.msr, exit.value, now)) return Outcome::general_protection();
   if (is_synthetic(exit.msr)) emit(support::EventKind::MsrWrite, vp, now, exit.msr, exit.value);
   if (reset_requested_) return {.kind = OutcomeKind::Reset};
-  return Outcome::retire(exit.instruction_length != 0 ? exit.instruction_length
-                                                      : msr_instruction_bytes);
+  return Outcome::retire(length_of(exit));
 }
 
 std::optional<uint64_t> Hypervisor::read_msr(VpState& vp, Vtl vtl, uint32_t number, Instant now) {
@@ -116,7 +144,7 @@ std::optional<uint64_t> Hypervisor::read_msr(VpState& vp, Vtl vtl, uint32_t numb
 bool Hypervisor::write_msr(VpState& vp, Vtl vtl, uint32_t number, uint64_t value, Instant now) {
   if (is_apic_msr(number)) {
     if (!vp.vtls[vtl].apic.write_msr(number, value, apic_context(vp, vtl, now))) return false;
-    after_apic_access(vp, vtl);
+    after_apic_access(vp, vtl, now);
     return true;
   }
   return launched() && is_synthetic(number) && write_synthetic_msr(vp, vtl, number, value, now);
@@ -128,6 +156,11 @@ std::optional<uint64_t> Hypervisor::read_synthetic_msr(VpState& vp, Vtl vtl, uin
   const VtlState& state = vp.vtls[vtl];
   const PartitionVtl& shared = vp.partition->vtls[vtl];
   if (number >= msr::Sint0 && number <= msr::Sint15) return state.synic.sint[number - msr::Sint0];
+  if (is_timer_msr(number)) {
+    const uint32_t offset = number - msr::Stimer0Config;
+    const SyntheticTimer& timer = state.synic.timers[offset / 2];
+    return offset % 2 == 0 ? timer.config() : timer.count();
+  }
   if (number >= msr::CrashP0 && number <= msr::CrashP4)
     return vp.partition->crash_parameters[number - msr::CrashP0];
   switch (number) {
@@ -147,6 +180,10 @@ std::optional<uint64_t> Hypervisor::read_synthetic_msr(VpState& vp, Vtl vtl, uin
       return support::ticks_per_second;
     case msr::ApicFrequency:
       return apic_frequency;
+    case msr::VpRuntime:
+      return vp.registers->run_ticks / support::ticks_per_100ns;
+    case msr::TscInvariantControl:
+      return vp.partition->tsc_invariant_control;
     case msr::Icr:
       return state.apic.icr();
     case msr::Tpr:
@@ -163,6 +200,8 @@ std::optional<uint64_t> Hypervisor::read_synthetic_msr(VpState& vp, Vtl vtl, uin
       return state.synic.simp;
     case msr::Eom:
       return 0;
+    case msr::Sirbp:
+      return state.synic.sirbp;
     case msr::CrashCtl:
       return crash_capabilities;
     default:
@@ -176,7 +215,8 @@ bool Hypervisor::write_synthetic_msr(VpState& vp, Vtl vtl, uint32_t number, uint
   Partition& partition = *vp.partition;
   VtlState& state = vp.vtls[vtl];
   if (number >= msr::Sint0 && number <= msr::Sint15)
-    return write_sint(state, number - msr::Sint0, value);
+    return write_sint(vp, vtl, number - msr::Sint0, value, now);
+  if (is_timer_msr(number)) return write_timer_msr(vp, vtl, number, value, now);
   if (is_crash_msr(number)) return write_crash_msr(vp, number, value, now);
   switch (number) {
     case msr::GuestOsId:
@@ -195,11 +235,11 @@ bool Hypervisor::write_synthetic_msr(VpState& vp, Vtl vtl, uint32_t number, uint
       return write_reference_tsc_msr(vp, vtl, value);
     case msr::Eoi:
       state.apic.eoi();
-      after_apic_access(vp, vtl);
+      after_apic_access(vp, vtl, now);
       return true;
     case msr::Icr:
       if (!state.apic.write_icr(value)) return false;
-      after_apic_access(vp, vtl);
+      after_apic_access(vp, vtl, now);
       return true;
     case msr::Tpr:
       if (value > 0xFF) return false;
@@ -210,24 +250,58 @@ bool Hypervisor::write_synthetic_msr(VpState& vp, Vtl vtl, uint32_t number, uint
       return write_overlay_register(partition, vtl, state.vp_assist_page, state.assist_page, value);
     case msr::Scontrol:
       state.synic.scontrol = value & 1;
+      deliver_waiting(vp, vtl, now);
       return true;
     case msr::Siefp:
       return write_overlay_register(partition, vtl, state.synic.siefp, state.synic.event_page, value);
     case msr::Simp:
-      return write_overlay_register(partition, vtl, state.synic.simp, state.synic.message_page, value);
+      if (!write_overlay_register(partition, vtl, state.synic.simp, state.synic.message_page,
+                                  value)) {
+        return false;
+      }
+      deliver_waiting(vp, vtl, now);
+      return true;
+    case msr::Sirbp:
+      return write_overlay_register(partition, vtl, state.synic.sirbp, state.synic.ring_page, value);
     case msr::Eom:
-      return true;  // nothing is ever queued behind a slot: a refused access is tried again instead
+      deliver_waiting(vp, vtl, now);
+      return true;
+    case msr::TscInvariantControl:
+      // Bit 0 exposes the invariant TSC, which CPUID says always; it cannot be taken back.
+      if ((value & ~uint64_t{1}) != 0 || (value < partition.tsc_invariant_control)) return false;
+      partition.tsc_invariant_control = value;
+      return true;
     default:
       return false;  // read-only
   }
 }
 
-bool Hypervisor::write_sint(VtlState& state, uint32_t index, uint64_t value) {
+bool Hypervisor::write_sint(VpState& vp, Vtl vtl, uint32_t index, uint64_t value, Instant now) {
   const abi::hv::Sint sint{value & 0x1F00FF};
-  if (sint.polling() || sint.as_intercept() || sint.proxy()) return false;  // not offered by CPUID
+  if (sint.as_intercept() || sint.proxy()) return false;  // not offered
   if (sint.vector() < 16 && !sint.masked()) return false;
-  state.synic.sint[index] = sint.raw;
+  vp.vtls[vtl].synic.sint[index] = sint.raw;
+  deliver_waiting(vp, vtl, now);
   return true;
+}
+
+bool Hypervisor::write_timer_msr(VpState& vp, Vtl vtl, uint32_t number, uint64_t value,
+                                 Instant now) {
+  const uint32_t offset = number - msr::Stimer0Config;
+  SyntheticTimer& timer = vp.vtls[vtl].synic.timers[offset / 2];
+  if (offset % 2 == 0) return timer.write_config(value, now);
+  timer.write_count(value, now);
+  return true;
+}
+
+/// The VP waits until an interrupt arrives, whatever RFLAGS.IF says; the read then yields 0 (TLFS
+/// 10.4).
+Outcome Hypervisor::guest_idle(VpState& vp, uint8_t length) {
+  VirtualProcessor& registers = *vp.registers;
+  registers.shared.gpr[Rax] = registers.shared.gpr[Rdx] = 0;
+  registers.halted = true;
+  vp.vtls[registers.active].idle = true;
+  return {.kind = OutcomeKind::Halt, .length = length};
 }
 
 /// `value` replaces the MSR of a VTL; Locked was checked.

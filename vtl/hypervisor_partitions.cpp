@@ -2,9 +2,13 @@
 #include <algorithm>
 
 #include "sim/support/check.h"
+#include "vtl/hypercall_page.h"
 #include "vtl/hypervisor.h"
+#include "vtl/processor_reset.h"
 
 namespace vtl {
+
+using namespace abi::hv;
 
 std::unique_ptr<Partition> Hypervisor::make_partition(uint8_t id) const {
   auto partition = std::make_unique<Partition>();
@@ -22,14 +26,24 @@ void Hypervisor::add_spare_virtual_processor(VirtualProcessor& vp) {
   processors_.push_back({&vp, 0, 0, nullptr, true});
 }
 
+std::unique_ptr<GuestMemory> Hypervisor::make_memory(uint8_t id) const {
+  if (id == root_partition_id)
+    return std::make_unique<GuestMemory>(memory_, translator_, id, config_.guest_memory_bytes);
+  return std::make_unique<GuestMemory>(memory_, translator_, id, root_->memory,
+                                       config_.guest_memory_bytes);
+}
+
 const Partition* Hypervisor::find_partition(uint64_t id) const {
-  return id != 0 && id <= maximum_partitions ? partitions_[id - 1].get() : nullptr;
+  const auto found = std::find_if(partitions_.begin(), partitions_.end(), [&](const auto& partition) {
+    return partition != nullptr && partition->birth.partition_id == id;
+  });
+  return found != partitions_.end() ? found->get() : nullptr;
 }
 
 Partition* Hypervisor::target_partition(const CallContext& context, uint64_t id) {
-  if (id == abi::hv::partition_self || id == context.partition.id) return &context.partition;
-  if (!context.partition.is_root() || id == 0 || id > maximum_partitions) return nullptr;
-  return partitions_[id - 1].get();
+  Partition& own = context.partition;
+  if (id == partition_self || id == own.birth.partition_id) return &own;
+  return own.is_root() ? const_cast<Partition*>(find_partition(id)) : nullptr;
 }
 
 const char* Hypervisor::attach_processors() {
@@ -60,10 +74,33 @@ const char* Hypervisor::attach_processors() {
   return "";
 }
 
+/// Drops ports of a partition, ports that wait for its connections, and connections to and from it.
+void Hypervisor::drop_ports(Partition& gone) {
+  gone.ports.clear();
+  gone.connections.clear();
+  for (const auto& partition : partitions_) {
+    if (partition == nullptr) continue;
+    std::erase_if(partition->ports,
+                  [&](const Port& port) { return port.connection_partition == gone.id; });
+    std::erase_if(partition->connections, [&](const Connection& connection) {
+      return connection.port_partition == gone.id;
+    });
+  }
+}
+
 const char* Hypervisor::what_is_unsound() const {
   for (const auto& partition : partitions_) {
     if (partition == nullptr) continue;
+    if (!partition->is_root() && root_->memory == nullptr) return "a bare machine has a child";
+    if (!partition->is_root() && partition->memory == nullptr) return "a child without memory";
     if (const char* what = partition->what_is_unsound(); *what != '\0') return what;
+    if (partition->birth.partition_id >= next_partition_id_)
+      return "a partition with a number that was not given out";
+    for (const auto& other : partitions_) {
+      if (other != nullptr && other != partition &&
+          other->birth.partition_id == partition->birth.partition_id)
+        return "two partitions with one number";
+    }
   }
   return "";
 }

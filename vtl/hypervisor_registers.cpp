@@ -22,6 +22,12 @@ constexpr bool is_architectural(uint32_t name) {
   return name >= 0x00010000 && name < 0x00090000;
 }
 
+/// A processor is suspended and woken by its parent alone.
+constexpr bool is_suspension(RegisterName name) {
+  return name == RegisterName::ExplicitSuspend || name == RegisterName::InterceptSuspend ||
+         name == RegisterName::InternalActivityState;
+}
+
 /// Where a 64-bit register lives that needs nothing but its value; null for all others.
 uint64_t* plain_register(VirtualProcessor& vp, Vtl vtl, RegisterName name) {
   VtlContext& own = vp.contexts[vtl];
@@ -180,7 +186,9 @@ CallResult Hypervisor::on(Tag<CallCode::SetVpRegisters>, const CallContext& cont
     const RegisterAssignment& assignment = assignments[done];
     status = check_register(context, *target, vtl, assignment.name);
     if (status != HvStatus::Success) break;
-    if (find_register(assignment.name)->access == RegisterAccess::ReadOnly) {
+    const bool own = target->partition == &context.partition;
+    if (find_register(assignment.name)->access == RegisterAccess::ReadOnly ||
+        (own && is_suspension(static_cast<RegisterName>(assignment.name)))) {
       status = HvStatus::AccessDenied;
       break;
     }

@@ -16,6 +16,25 @@ std::optional<Vtl> secure_config_of(RegisterName name) {
   return std::nullopt;
 }
 
+/// All 29 accesses of section 5.6; those of MSRs that this processor has not are told as well.
+constexpr uint64_t known_cr_intercepts = (uint64_t{1} << 29) - 1;
+
+/// HvX64RegisterCrIntercept... of a VTL; null for another register.
+uint64_t* intercept_register(VtlState& state, RegisterName name) {
+  switch (name) {
+    case RegisterName::CrInterceptControl:
+      return &state.cr_intercepts.raw;
+    case RegisterName::CrInterceptCr0Mask:
+      return &state.cr0_mask;
+    case RegisterName::CrInterceptCr4Mask:
+      return &state.cr4_mask;
+    case RegisterName::CrInterceptIa32MiscEnableMask:
+      return &state.misc_enable_mask;
+    default:
+      return nullptr;
+  }
+}
+
 }  // namespace
 
 HvStatus Hypervisor::get_vsm_register(VpState& vp, Vtl vtl, RegisterName name, uint64_t& value) {
@@ -50,6 +69,7 @@ HvStatus Hypervisor::get_vsm_register(VpState& vp, Vtl vtl, RegisterName name, u
                   .with_dr6_shared(true)
                   .with_mbec_vtl_mask(config_.mbec_vtl_mask)
                   .with_deny_lower_vtl_startup(true)
+                  .with_intercept_page_available(true)
                   .raw;
       break;
     case RegisterName::VsmVina:
@@ -61,14 +81,27 @@ HvStatus Hypervisor::get_vsm_register(VpState& vp, Vtl vtl, RegisterName name, u
       value = partition.vtls[vtl].config.raw;
       break;
     case RegisterName::VsmVpWaitForTlbLock:
-      value = 0;
-      break;  // a waiting processor cannot ask
-    case RegisterName::CrInterceptControl:
-      if (vtl != Vtl::Vtl1) return HvStatus::InvalidParameter;
-      value = vp.vtls[vtl].cr_intercepts.raw;
+      value = vp.waits_for_tlb_lock ? 1 : 0;
       break;
-    default:
-      return HvStatus::UnknownRegisterName;
+    case RegisterName::ExplicitSuspend:
+      value = vp.registers->explicit_suspend ? 1 : 0;
+      break;
+    case RegisterName::InterceptSuspend:
+      value = vp.registers->intercept_suspend ? 1 : 0;
+      break;
+    case RegisterName::InternalActivityState:
+      value = InternalActivity{}
+                  .with_startup_suspend(vp.registers->startup_suspend)
+                  .with_halt_suspend(vp.registers->active == vtl ? vp.registers->halted
+                                                                 : vp.registers->contexts[vtl].halted)
+                  .raw;
+      break;
+    default: {
+      const uint64_t* const intercepts = intercept_register(vp.vtls[vtl], name);
+      if (intercepts == nullptr) return HvStatus::UnknownRegisterName;
+      if (vtl == Vtl::Vtl0) return HvStatus::InvalidParameter;
+      value = *intercepts;
+    }
   }
   return HvStatus::Success;
 }
@@ -86,18 +119,36 @@ HvStatus Hypervisor::set_vsm_register(VpState& vp, Vtl vtl, RegisterName name, u
     }
     case RegisterName::VsmPartitionConfig:
       return set_partition_config(*vp.partition, vtl, value);
-    case RegisterName::CrInterceptControl: {
-      if (vtl != Vtl::Vtl1) return HvStatus::InvalidParameter;
-      // Only what this hypervisor can keep: accesses to IA32_APIC_BASE. The 10240 profile asks for
-      // none (S44).
-      const uint64_t kept =
-          CrInterceptControl{}.with_apic_base_read(true).with_apic_base_write(true).raw;
-      if ((value & ~kept) != 0) return HvStatus::InvalidRegisterValue;
-      vp.vtls[vtl].cr_intercepts = CrInterceptControl{value};
+    case RegisterName::ExplicitSuspend:
+      if (value > 1) return HvStatus::InvalidRegisterValue;
+      vp.registers->explicit_suspend = value != 0;
+      return HvStatus::Success;
+    case RegisterName::InterceptSuspend:
+      // Only an intercept suspends this way; the parent ends it.
+      if (value != 0) return HvStatus::InvalidRegisterValue;
+      vp.registers->intercept_suspend = false;
+      return HvStatus::Success;
+    case RegisterName::InternalActivityState: {
+      constexpr uint64_t known =
+          InternalActivity{}.with_startup_suspend(true).with_halt_suspend(true).raw;
+      if ((value & ~known) != 0) return HvStatus::InvalidRegisterValue;
+      const InternalActivity wanted{value};
+      vp.registers->startup_suspend = wanted.startup_suspend();
+      bool& halted = vp.registers->active == vtl ? vp.registers->halted
+                                                 : vp.registers->contexts[vtl].halted;
+      halted = wanted.halt_suspend();
       return HvStatus::Success;
     }
-    default:
-      return HvStatus::UnknownRegisterName;
+    default: {
+      uint64_t* const intercepts = intercept_register(vp.vtls[vtl], name);
+      if (intercepts == nullptr) return HvStatus::UnknownRegisterName;
+      if (vtl == Vtl::Vtl0) return HvStatus::InvalidParameter;
+      if (name == RegisterName::CrInterceptControl && (value & ~known_cr_intercepts) != 0)
+        return HvStatus::InvalidRegisterValue;
+      *intercepts = value;
+      update_interceptions(vp);
+      return HvStatus::Success;
+    }
   }
 }
 
@@ -111,6 +162,9 @@ HvStatus Hypervisor::set_partition_config(Partition& partition, Vtl vtl, uint64_
                              .with_default_vtl_protection_mask(0xF)
                              .with_zero_memory_on_reset(true)
                              .with_deny_lower_vtl_startup(true)
+                             .with_intercept_vp_startup(true)
+                             .with_intercept_unrecoverable_exception(true)
+                             .with_intercept_page(true)
                              .raw;
   if ((value & ~known) != 0) return HvStatus::InvalidRegisterValue;
   const uint8_t mask = wanted.default_vtl_protection_mask();
@@ -124,6 +178,7 @@ HvStatus Hypervisor::set_partition_config(Partition& partition, Vtl vtl, uint64_
       return HvStatus::InvalidRegisterValue;
     }
     if (!partition.memory->enable_protection(vtl, mask)) return HvStatus::InsufficientMemory;
+    if (partition.is_root() && !root_restricted(std::nullopt)) return HvStatus::InsufficientMemory;
   }
   stored = wanted;
   return HvStatus::Success;

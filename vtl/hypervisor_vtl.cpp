@@ -15,22 +15,31 @@ bool reserved_clear(std::span<const uint8_t> bytes) {
   return true;
 }
 
-bool is_self(const Partition& partition, uint64_t id) {
-  return id == partition_self || id == partition.id;
-}
-
 constexpr uint16_t set_of(Vtl vtl) {
   return static_cast<uint16_t>(1u << static_cast<unsigned>(vtl));
+}
+
+/// A VTL may enable lower ones; a higher one only if it is the highest enabled one below it (section 3.7).
+bool may_enable(const Partition& partition, Vtl caller, Vtl target) {
+  const auto below = static_cast<uint16_t>(partition.enabled_vtls & (set_of(target) - 1));
+  return caller >= target || caller == highest(below);
+}
+
+bool may_manage_vtls(const CallContext& context) {
+  const PrivilegeMask& privileges = context.partition.privileges;
+  return privileges.access_vsm() && privileges.cpu_management();
 }
 
 }  // namespace
 
 CallResult Hypervisor::on(Tag<CallCode::EnablePartitionVtl>, const CallContext& context,
                           const abi::hv::EnablePartitionVtl& input) {
-  Partition& partition = context.partition;
-  if (!partition.privileges.access_vsm() || !partition.privileges.cpu_management())
-    return HvStatus::AccessDenied;
-  if (!is_self(partition, input.target_partition)) return HvStatus::InvalidPartitionId;
+  if (!may_manage_vtls(context)) return HvStatus::AccessDenied;
+  Partition* const found = target_partition(context, input.target_partition);
+  if (found == nullptr) return HvStatus::InvalidPartitionId;
+  Partition& partition = *found;
+  const bool own = found == &context.partition;
+  if (partition.birth.phase != PartitionPhase::Active) return HvStatus::InvalidPartitionState;
   if (input.target_vtl == 0 || input.target_vtl > config_.maximum_vtl)
     return HvStatus::InvalidParameter;
   if (!reserved_clear(input.reserved) || (input.flags.raw & ~1u) != 0)
@@ -40,9 +49,7 @@ CallResult Hypervisor::on(Tag<CallCode::EnablePartitionVtl>, const CallContext& 
     return HvStatus::InvalidParameter;
   }
   if (partition.enabled(target)) return HvStatus::InvalidVtlState;
-  // Only the highest VTL below the target may enable it (section 3.7).
-  const auto below = static_cast<uint16_t>(partition.enabled_vtls & (set_of(target) - 1));
-  if (context.vtl < target && context.vtl != highest(below)) return HvStatus::AccessDenied;
+  if (own && !may_enable(partition, context.vtl, target)) return HvStatus::AccessDenied;
   if (!partition.memory->exists(target) && !partition.memory->create(target))
     return HvStatus::InsufficientMemory;
   partition.enabled_vtls |= set_of(target);
@@ -59,11 +66,13 @@ CallResult Hypervisor::on(Tag<CallCode::EnablePartitionVtl>, const CallContext& 
 
 CallResult Hypervisor::on(Tag<CallCode::EnableVpVtl>, const CallContext& context,
                           const abi::hv::EnableVpVtl& input) {
-  Partition& partition = context.partition;
-  if (!partition.privileges.access_vsm() || !partition.privileges.cpu_management())
-    return HvStatus::AccessDenied;
-  if (!is_self(partition, input.target_partition)) return HvStatus::InvalidPartitionId;
-  const uint32_t index = input.target_vp == vp_self ? context.registers.index : input.target_vp;
+  if (!may_manage_vtls(context)) return HvStatus::AccessDenied;
+  Partition* const target_of = target_partition(context, input.target_partition);
+  if (target_of == nullptr) return HvStatus::InvalidPartitionId;
+  Partition& partition = *target_of;
+  const bool own = target_of == &context.partition;
+  const uint32_t index =
+      own && input.target_vp == vp_self ? context.registers.index : input.target_vp;
   VpState* const found = partition.find_vp(index);
   if (found == nullptr) return HvStatus::InvalidVpIndex;
   if (input.target_vtl == 0 || input.target_vtl > config_.maximum_vtl)
@@ -72,9 +81,10 @@ CallResult Hypervisor::on(Tag<CallCode::EnableVpVtl>, const CallContext& context
   const auto target = static_cast<Vtl>(input.target_vtl);
   if (!partition.enabled(target)) return HvStatus::InvalidVtlState;
   VpState& vp = *found;
-  if (context.vtl < target) {
+  if (own && context.vtl < target) {
     // A lower VTL may start a higher one once, on its own processor; from then on the higher one
     // decides.
+    if (!may_enable(partition, context.vtl, target)) return HvStatus::AccessDenied;
     for (const VpState* other : partition.vps) {
       if (other->enabled(target)) return HvStatus::AccessDenied;
     }
@@ -89,6 +99,7 @@ CallResult Hypervisor::on(Tag<CallCode::EnableVpVtl>, const CallContext& context
   registers = initial_registers(input.context);
   registers.changes = changes + 1;
   vp.enabled_vtls |= set_of(target);
+  update_interceptions(vp);
   emit(support::EventKind::VtlEnabled, context.registers, context.now, input.target_vtl, 1);
   return HvStatus::Success;
 }

@@ -2,13 +2,14 @@
 // Which VTL sees a violation of a lower one, and how it is told (TLFS 15.13; sections 5.2 to 5.5).
 #include "abi/hv/messages.h"
 #include "mmu/physical_memory.h"
+#include "vtl/cpuid.h"
 #include "vtl/exit.h"
 #include "vtl/partition.h"
 
 namespace vtl {
 
-/// HvMessageTypeGpaIntercept for a refused access of the active VTL, byte for byte as the receiver
-/// finds it.
+/// HvMessageTypeGpaIntercept for a refused access of the active VTL, HvMessageTypeUnmappedGpa where
+/// nothing is, byte for byte as the receiver finds it.
 [[nodiscard]] abi::hv::Message memory_intercept(const VirtualProcessor& vp,
                                                 const Partition& partition, const Exit& exit);
 /// The same for a GPA that a hypercall named: there is no linear address.
@@ -18,6 +19,34 @@ namespace vtl {
 /// HvMessageTypeMsrIntercept; `value` is EDX:EAX of a write.
 [[nodiscard]] abi::hv::Message msr_intercept(const VirtualProcessor& vp, const Partition& partition,
                                              const Exit& exit, abi::hv::InterceptAccess access);
+
+/// HvMessageTypeX64CpuidIntercept; `answer` is what the hypervisor would say.
+[[nodiscard]] abi::hv::Message cpuid_intercept(const VirtualProcessor& vp,
+                                               const Partition& partition, const Exit& exit,
+                                               const CpuidResult& answer);
+/// HvMessageTypeX64IoPortIntercept of an IoRead or IoWrite.
+[[nodiscard]] abi::hv::Message io_port_intercept(const VirtualProcessor& vp,
+                                                 const Partition& partition, const Exit& exit);
+/// HvMessageTypeExceptionIntercept.
+[[nodiscard]] abi::hv::Message exception_intercept(const VirtualProcessor& vp,
+                                                   const Partition& partition, const Exit& exit);
+/// HvMessageTypeRegisterIntercept.
+[[nodiscard]] abi::hv::Message register_intercept(const VirtualProcessor& vp,
+                                                  const Partition& partition, const Exit& exit);
+/// HvMessageTypeHypercallIntercept.
+[[nodiscard]] abi::hv::Message hypercall_intercept(const VirtualProcessor& vp,
+                                                   const Partition& partition);
+/// HvMessageTypeX64Halt or UnrecoverableException.
+[[nodiscard]] abi::hv::Message plain_intercept(const VirtualProcessor& vp,
+                                               const Partition& partition,
+                                               abi::hv::MessageType type, uint8_t length);
+/// HvMessageTypeX64SipiIntercept: `vp` asks for the start of another.
+[[nodiscard]] abi::hv::Message startup_intercept(const VirtualProcessor& vp,
+                                                 const Partition& partition, uint32_t target);
+
+/// The bit of HvX64RegisterCrInterceptControl that covers an access; 0 for none (section 5.6).
+[[nodiscard]] uint64_t intercept_bit_of_msr(uint32_t msr, bool write);
+[[nodiscard]] uint64_t intercept_bit_of_register(uint32_t name);
 
 /// The access that stage 2 refused, as HV_MAP_GPA bits (any of them missing is the reason) and as a
 /// message says it.

@@ -57,15 +57,18 @@ const char* Partition::what_is_unsound() const {
     if ((vp->enabled_vtls & ~enabled_vtls) != 0 || !vp->enabled(Vtl::Vtl0) || !vp->enabled(vp->registers->active))
       return "a virtual processor runs in a VTL that is not enabled";
     for (const VtlState& state : vp->vtls.values)
-      pages.insert(pages.end(), {state.assist_page, state.synic.message_page, state.synic.event_page});
+      pages.insert(pages.end(), {state.assist_page, state.synic.message_page, state.synic.event_page,
+                                  state.synic.ring_page});
   }
   for (const Spa page : pages) {
     if (page != Spa{} && (memory == nullptr || !memory->owns(page)))
       return "a page of the hypervisor lies outside its memory";
   }
   if (memory == nullptr) return enabled_vtls == 1 ? "" : "a bare machine has no VTL above 0";
+  const bool active = birth.phase == PartitionPhase::Active;
+  if (!active && !vps.empty()) return "a partition without a SLAT has virtual processors";
   for (const Vtl vtl : all_vtls) {
-    if (enabled(vtl) && !memory->exists(vtl)) return "an enabled VTL has no SLAT";
+    if (active && enabled(vtl) && !memory->exists(vtl)) return "an enabled VTL has no SLAT";
   }
   return memory->what_is_unsound();
 }

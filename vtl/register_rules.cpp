@@ -148,6 +148,29 @@ bool valid_initial_context(const InitialVpContext& context, uint8_t physical_add
   return x64::is_canonical(context.idtr.base) && x64::is_canonical(context.gdtr.base);
 }
 
+bool valid_start_context(const InitialVpContext& context, uint8_t physical_address_bits) {
+  const auto valid = [&](RegisterName name, uint64_t value) {
+    return valid_register(name, value, physical_address_bits);
+  };
+  if (!valid(RegisterName::Rip, context.rip) || !x64::is_canonical(context.rsp) ||
+      !valid(RegisterName::Rflags, context.rflags) ||
+      !has(context.rflags, x64::rflags::always_one) || (context.rflags & x64::rflags::vm) != 0 ||
+      !valid(RegisterName::Cr0, context.cr0) || !valid(RegisterName::Cr3, context.cr3) ||
+      !valid(RegisterName::Cr4, context.cr4) || !valid(RegisterName::Efer, context.efer) ||
+      !valid_pat(context.msr_cr_pat)) {
+    return false;
+  }
+  const bool paging = has(context.cr0, x64::cr0::pg);
+  const bool long_mode = has(context.efer, x64::efer::lma);
+  if (long_mode != (paging && has(context.efer, x64::efer::lme))) return false;
+  if (long_mode && !has(context.cr4, x64::cr4::pae)) return false;
+  for (const SegmentRegister* segment : {&context.cs, &context.ds, &context.es, &context.fs,
+                                         &context.gs, &context.ss, &context.tr, &context.ldtr}) {
+    if (!valid_segment(*segment)) return false;
+  }
+  return x64::is_canonical(context.idtr.base) && x64::is_canonical(context.gdtr.base);
+}
+
 VtlContext initial_registers(const InitialVpContext& context) {
   VtlContext registers;
   registers.rip = context.rip;

@@ -27,6 +27,10 @@ namespace vtl {
 [[nodiscard]] bool valid_initial_context(const abi::hv::InitialVpContext& context,
                                          uint8_t physical_address_bits);
 
+/// HV_INITIAL_VP_CONTEXT of VTL 0, which can start in every mode that the registers agree about.
+[[nodiscard]] bool valid_start_context(const abi::hv::InitialVpContext& context,
+                                       uint8_t physical_address_bits);
+
 /// The private registers with which such a VTL starts; what the context does not name has its reset
 /// value.
 [[nodiscard]] VtlContext initial_registers(const abi::hv::InitialVpContext& context);

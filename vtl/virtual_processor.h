@@ -158,9 +158,10 @@ struct VirtualProcessor {
   /// Reasons not to run at all: waits for SIPI or StartVirtualProcessor; an intercept of it is not answered; somebody
   /// stopped it (HvRegisterInternalActivityState bit 0, HvRegisterInterceptSuspend, HvRegisterExplicitSuspend).
   bool startup_suspend{}, intercept_suspend{}, explicit_suspend{};
+  uint64_t run_ticks{};  ///< ticks that it spent running, in all VTLs: the run loop adds them (HV_X64_MSR_VP_RUNTIME)
 
   STATE_FIELDS((index), (number), (partition), active, shared, contexts, halted, startup_suspend, intercept_suspend,
-               explicit_suspend)
+               explicit_suspend, run_ticks)
   /// No interrupt can make it run: somebody else must.
   [[nodiscard]] bool suspended() const { return startup_suspend || intercept_suspend || explicit_suspend; }
   [[nodiscard]] const char* state_error() const {

@@ -277,9 +277,19 @@ TEST_CASE("VSM registers belong to the VTLs above 0") {
   EXPECT(world.set(RegisterName::VsmVpSecureConfigVtl1, 0) == HvStatus::InvalidParameter);
   EXPECT(world.set(RegisterName::CrInterceptControl, 0x1800) == HvStatus::Success);
   EXPECT(world.get(RegisterName::CrInterceptControl) == 0x1800);
-  EXPECT(world.set(RegisterName::CrInterceptControl, 1) == HvStatus::InvalidRegisterValue);
-  EXPECT(world.set(RegisterName::VsmPartitionConfig, 0x1F | 1 << 12) ==
-         HvStatus::InvalidRegisterValue);
+  EXPECT(world.set(RegisterName::CrInterceptControl, 0x1FFFFFFF) == HvStatus::Success);
+  EXPECT(world.set(RegisterName::CrInterceptControl, 0x20000000) == HvStatus::InvalidRegisterValue);
+  EXPECT(world.set(RegisterName::CrInterceptControl, 0, target0) == HvStatus::InvalidParameter);
+  EXPECT(world.get(RegisterName::CrInterceptCr0Mask) == ~uint64_t{0});
+  EXPECT(world.set(RegisterName::CrInterceptCr4Mask, 0x100000) == HvStatus::Success);
+  EXPECT(world.get(RegisterName::CrInterceptCr4Mask) == 0x100000);
+  // Bits 7, 8, 10, 13 to 15 and all above are reserved here.
+  for (unsigned bit = 0; bit < 64; ++bit) {
+    INFO(bit);
+    const bool known = bit <= 6 || bit == 9 || bit == 11 || bit == 12;
+    const HvStatus status = world.set(RegisterName::VsmPartitionConfig, 0x1F | uint64_t{1} << bit);
+    EXPECT(status == (known ? HvStatus::Success : HvStatus::InvalidRegisterValue));
+  }
 }
 
 TEST_CASE("MBEC of a processor follows the partition's and governs its address space") {

@@ -66,7 +66,6 @@ consteval bool call_sizes_fit() {
   for (const CallInfo& call : calls) {
     if (call.header % 8 != 0) return false;
     if (call.header + call.element > page_size || call.output > page_size) return false;
-    if (is_rep(call.shape) && call.element == 0) return false;
     const bool simple = call.shape == CallShape::Simple || call.shape == CallShape::SimpleVariable;
     if (simple && call.element != 0) return false;
     if (call.shape == CallShape::Switch && call.header + call.element + call.output != 0)

@@ -58,6 +58,14 @@ struct Message {
   uint8_t payload[240];
 };
 
+/// Payload of TimerExpired (TLFS 12.5). Times are reference time, 100 ns units.
+struct TimerMessage {
+  uint32_t timer_index;
+  uint32_t reserved;
+  uint64_t expiration_time;
+  uint64_t delivery_time;
+};
+
 enum class InterceptAccess : uint8_t { Read = 0, Write = 1, Execute = 2 };
 
 /// HV_X64_VP_EXECUTION_STATE.
@@ -133,10 +141,103 @@ struct RegisterIntercept {
   RegisterValue value;
 };
 
+/// HV_X64_CPUID_INTERCEPT_MESSAGE: leaf and subleaf as asked, and what the hypervisor would answer.
+struct CpuidIntercept {
+  InterceptHeader header;
+  uint64_t rax;
+  uint64_t rcx;
+  uint64_t rdx;
+  uint64_t rbx;
+  uint64_t default_result_rax;
+  uint64_t default_result_rcx;
+  uint64_t default_result_rdx;
+  uint64_t default_result_rbx;
+};
+
+/// HV_X64_IO_PORT_ACCESS_INFO.
+struct IoPortAccessInfo {
+  using Self = IoPortAccessInfo;
+  using Raw = uint8_t;
+  Raw raw{};
+  ABI_BITS(2, 0, uint8_t, access_size)  ///< bytes
+  ABI_BIT(3, string_op)
+  ABI_BIT(4, rep_prefix)
+};
+
+/// HV_X64_IO_PORT_INTERCEPT_MESSAGE.
+struct IoPortIntercept {
+  InterceptHeader header;
+  uint16_t port;
+  IoPortAccessInfo access_info;
+  uint8_t instruction_byte_count;
+  uint32_t reserved;
+  uint64_t rax;
+  uint8_t instruction_bytes[16];
+  SegmentRegister ds;
+  SegmentRegister es;
+  uint64_t rcx;
+  uint64_t rsi;
+  uint64_t rdi;
+};
+
+/// HV_X64_EXCEPTION_INFO.
+struct ExceptionInfo {
+  using Self = ExceptionInfo;
+  using Raw = uint8_t;
+  Raw raw{};
+  ABI_BIT(0, error_code_valid)
+  ABI_BIT(1, software_exception)
+};
+
+/// HV_X64_EXCEPTION_INTERCEPT_MESSAGE. `parameter` is CR2 of a page fault; `gpr` in the order of
+/// their numbers: RAX, RCX, RDX, RBX, RSP, ...
+struct ExceptionIntercept {
+  InterceptHeader header;
+  uint16_t vector;
+  ExceptionInfo exception_info;
+  uint8_t instruction_byte_count;
+  uint32_t error_code;
+  uint64_t parameter;
+  uint64_t reserved;
+  uint8_t instruction_bytes[16];
+  SegmentRegister ds;
+  SegmentRegister ss;
+  uint64_t gpr[16];
+};
+
+/// HV_X64_HYPERCALL_INTERCEPT_MESSAGE.
+struct HypercallIntercept {
+  InterceptHeader header;
+  uint64_t rax;
+  uint64_t rbx;
+  uint64_t rcx;
+  uint64_t rdx;
+  uint64_t r8;
+  uint64_t rsi;
+  uint64_t rdi;
+  RegisterValue xmm[6];
+  uint32_t flags;
+  uint32_t reserved[3];
+};
+
+/// HV_X64_HALT_MESSAGE and HV_X64_UNRECOVERABLE_EXCEPTION_MESSAGE have nothing but the header.
+struct PlainIntercept {
+  InterceptHeader header;
+};
+
+/// HV_X64_SIPI_INTERCEPT_MESSAGE: a start of another processor, `vector` of a SIPI.
+struct SipiIntercept {
+  InterceptHeader header;
+  uint32_t target_vp;
+  uint32_t vector;
+};
+
 }  // namespace abi::hv
 
 ABI_FIELDS(abi::hv::MessageHeader, 16, (type, Plain), (payload_size, Count), (flags, Flags),
            (reserved, Reserved), (origin, Plain));
+ABI_FIELDS(abi::hv::TimerMessage, 24, (timer_index, Plain), (reserved, Reserved),
+           (expiration_time, Plain), (delivery_time, Plain));
 ABI_FIELDS(abi::hv::Message, 256, (header, Bytes), (payload, Bytes));
 ABI_FIELDS(abi::hv::InterceptHeader, 0x28, (vp_index, Plain), (length_and_cr8, Plain),
            (access, Plain), (execution_state, Flags), (cs, Bytes), (rip, Gva), (rflags, Flags));
@@ -147,4 +248,20 @@ ABI_FIELDS(abi::hv::MsrIntercept, 0x40, (header, Bytes), (msr, Plain), (reserved
            (rdx, Plain), (rax, Plain));
 ABI_FIELDS(abi::hv::RegisterIntercept, 0x40, (header, Bytes), (flags, Flags), (reserved0, Reserved),
            (reserved1, Reserved), (register_name, Register), (value, Bytes));
+ABI_FIELDS(abi::hv::CpuidIntercept, 0x68, (header, Bytes), (rax, Plain), (rcx, Plain), (rdx, Plain),
+           (rbx, Plain), (default_result_rax, Plain), (default_result_rcx, Plain),
+           (default_result_rdx, Plain), (default_result_rbx, Plain));
+ABI_FIELDS(abi::hv::IoPortIntercept, 0x80, (header, Bytes), (port, Plain), (access_info, Flags),
+           (instruction_byte_count, Count), (reserved, Reserved), (rax, Plain),
+           (instruction_bytes, Bytes), (ds, Bytes), (es, Bytes), (rcx, Plain), (rsi, Gva),
+           (rdi, Gva));
+ABI_FIELDS(abi::hv::ExceptionIntercept, 0xF0, (header, Bytes), (vector, Plain),
+           (exception_info, Flags), (instruction_byte_count, Count), (error_code, Plain),
+           (parameter, Plain), (reserved, Reserved), (instruction_bytes, Bytes), (ds, Bytes),
+           (ss, Bytes), (gpr, Bytes));
+ABI_FIELDS(abi::hv::HypercallIntercept, 0xD0, (header, Bytes), (rax, Plain), (rbx, Plain),
+           (rcx, Plain), (rdx, Plain), (r8, Plain), (rsi, Plain), (rdi, Plain), (xmm, Bytes),
+           (flags, Flags), (reserved, Reserved));
+ABI_FIELDS(abi::hv::PlainIntercept, 0x28, (header, Bytes));
+ABI_FIELDS(abi::hv::SipiIntercept, 0x30, (header, Bytes), (target_vp, Plain), (vector, Plain));
 static_assert(sizeof(abi::hv::Message) == abi::hv::message_slot_bytes);

@@ -163,6 +163,34 @@ struct GvaRange {
   ABI_BITS(63, 12, uint64_t, page)
 };
 
+/// HV_VP_SET without its banks, which are the variable header (TLFS 7.8.7.3).
+inline constexpr uint64_t vp_set_sparse_4k = 0, vp_set_all = 1;
+struct VpSet {
+  uint64_t format;
+  uint64_t valid_banks;  ///< bit n: a bank for VPs 64 n to 64 n + 63 follows
+};
+
+/// Header of both flush calls that take a VP set.
+struct FlushVirtualAddressSpaceEx {
+  uint64_t address_space;
+  uint64_t flags;
+  VpSet processors;
+};
+
+struct FlushGuestPhysicalAddressSpace {
+  uint64_t address_space;
+  uint64_t flags;
+};
+
+/// HV_GPA_PAGE_RANGE: 63:12 the first page, 10:0 how many follow it, 11 whether they are large.
+struct GpaPageRange {
+  uint64_t raw;
+};
+
+struct NotifyLongSpinWait {
+  uint64_t spins;  ///< 31:0 how often the caller has looked
+};
+
 struct SwitchVirtualAddressSpace {
   uint64_t address_space;
 };
@@ -205,6 +233,198 @@ struct SignalEvent {
   uint16_t reserved;
 };
 
+struct SendSyntheticClusterIpiEx {
+  uint32_t vector;
+  InputVtl target_vtl;
+  uint8_t flags;
+  uint16_t reserved;
+  VpSet processors;
+};
+
+/// What HvCallTranslateVirtualAddress checks and does (TLFS, hvdef). Bits 63:56 are HV_INPUT_VTL.
+namespace translate_gva {
+inline constexpr uint64_t validate_read = 0x1, validate_write = 0x2, validate_execute = 0x4;
+inline constexpr uint64_t privilege_exempt = 0x8, set_page_table_bits = 0x10,
+                          tlb_flush_inhibit = 0x20;
+inline constexpr uint64_t supervisor_access = 0x40, user_access = 0x80;
+inline constexpr uint64_t enforce_smap = 0x100, override_smap = 0x200, shadow_stack = 0x400;
+}  // namespace translate_gva
+
+/// HV_TRANSLATE_GVA_RESULT_CODE.
+enum class TranslateResult : uint32_t {
+  Success = 0,
+  PageNotPresent = 1,
+  PrivilegeViolation = 2,
+  InvalidPageTableFlags = 3,
+  GpaUnmapped = 4,
+  GpaNoReadAccess = 5,
+  GpaNoWriteAccess = 6,
+  GpaIllegalOverlayAccess = 7,
+  Intercept = 8,
+  GpaUnaccepted = 9
+};
+
+/// Output of the Ex form, as hvdef has it: with what the access would have raised.
+struct TranslateVirtualAddressExOutput {
+  uint32_t result_code;
+  uint8_t cache_type;
+  uint8_t overlay_page;
+  uint16_t reserved;
+  uint64_t reserved1;
+  RegisterValue event;  ///< as HvRegisterPendingEvent0; no event: 0
+  RegisterValue event1;
+  uint64_t gpa_page;
+  uint64_t reserved2;
+};
+
+/// HV_INTERRUPT_TYPE.
+enum class InterruptType : uint32_t {
+  Fixed = 0,
+  LowestPriority = 1,
+  Smi = 2,
+  RemoteRead = 3,
+  Nmi = 4,
+  Init = 5,
+  Sipi = 6,
+  ExtInt = 7,
+  LocalInt0 = 8,
+  LocalInt1 = 9
+};
+
+/// HV_INTERRUPT_CONTROL.
+struct InterruptControl {
+  using Self = InterruptControl;
+  using Raw = uint64_t;
+  Raw raw{};
+  ABI_BITS(31, 0, uint32_t, type)
+  ABI_BIT(32, level_triggered)
+  ABI_BIT(33, logical_destination)
+  ABI_BITS(63, 34, uint32_t, reserved)
+};
+
+struct ClearVirtualInterrupt {
+  uint64_t target_partition;
+};
+
+/// Header of GetVpCpuidValues. `flags`: 0 use the VP's XFEM and XSS, 1 apply registered values.
+struct GetVpCpuidValues {
+  uint64_t target_partition;
+  uint32_t target_vp;
+  uint32_t flags;
+  uint32_t reserved;
+  uint32_t padding;
+};
+struct CpuidLeafElement {
+  uint32_t eax;
+  uint32_t ecx;
+  uint64_t xfem;
+  uint64_t xss;
+};
+struct CpuidValues {
+  uint32_t eax, ebx, ecx, edx;
+};
+
+enum class PartitionEvent : uint32_t { DebugDeviceAvailable = 1, RootCrashDump = 2, AllLogicalProcessorsStarted = 4 };
+struct NotifyPartitionEvent {
+  uint32_t event;
+  uint32_t input;
+};
+
+enum class SystemProperty : uint32_t { SchedulerType = 15 };
+enum class SchedulerType : uint64_t { Classic = 1 };
+struct GetSystemProperty {
+  uint32_t property_id;
+  uint32_t reserved;
+  uint64_t argument;
+};
+struct SystemPropertyValue {
+  uint64_t value;
+};
+
+/// Output of HvExtCallQueryCapabilities (TLFS 3.10).
+struct ExtendedCapabilities {
+  uint64_t capabilities;
+};
+
+/// HV_PORT_TYPE.
+enum class PortType : uint32_t { Message = 1, Event = 2, Monitor = 3, Doorbell = 4 };
+
+/// HV_PORT_INFO. The flags are an event port's alone.
+struct PortInfo {
+  uint32_t type;
+  uint32_t reserved;
+  uint32_t target_sint;
+  uint32_t target_vp;
+  uint16_t base_flag_number;
+  uint16_t flag_count;
+  uint32_t reserved1;
+};
+
+struct CreatePort {
+  uint64_t port_partition;
+  uint32_t port_id;
+  uint8_t port_vtl;
+  uint8_t min_connection_vtl;
+  uint16_t reserved;
+  uint64_t connection_partition;  ///< who alone may connect; 0: anybody
+  PortInfo port_info;
+  uint64_t proximity_domain;
+};
+
+struct DeletePort {
+  uint64_t port_partition;
+  uint32_t port_id;
+  uint32_t reserved;
+};
+
+/// HV_CONNECTION_INFO of message and event ports: nothing but the type.
+struct ConnectionInfo {
+  uint32_t type;
+  uint32_t reserved;
+  uint64_t words[3];
+};
+
+struct ConnectPort {
+  uint64_t connection_partition;
+  uint32_t connection_id;
+  uint8_t connection_vtl;
+  uint8_t reserved0;
+  uint16_t reserved1;
+  uint64_t port_partition;
+  uint32_t port_id;
+  uint32_t reserved2;
+  ConnectionInfo connection_info;
+  uint64_t proximity_domain;
+};
+
+struct DisconnectPort {
+  uint64_t connection_partition;
+  uint32_t connection_id;
+  uint32_t flags;  ///< bit 0: a doorbell
+};
+
+struct SignalEventDirect {
+  uint64_t target_partition;
+  uint32_t target_vp;
+  uint8_t target_vtl;
+  uint8_t target_sint;
+  uint16_t flag_number;
+};
+struct SignalEventDirectOutput {
+  uint8_t newly_signaled;
+  uint8_t reserved[7];
+};
+
+struct PostMessageDirect {
+  uint64_t target_partition;
+  uint32_t target_vp;
+  uint8_t target_vtl;
+  uint8_t reserved[3];
+  uint32_t sint_index;
+  uint8_t message[256];
+  uint32_t reserved1;
+};
+
 struct AssertVirtualInterrupt {
   uint64_t target_partition;
   uint64_t interrupt_control;
@@ -241,6 +461,125 @@ struct VtlAccessResult {
   uint8_t reserved;
 };
 
+/// HvCallCreatePartition (TLFS HvCallCreatePartition; hvhdk).
+struct CreatePartition {
+  uint64_t flags;
+  uint64_t proximity_domain_info;
+  uint32_t compatibility_version;
+  uint32_t padding;
+  uint64_t disabled_processor_features[2];
+  uint64_t disabled_xsave_features;
+  uint64_t isolation_properties;
+};
+namespace create_partition {
+inline constexpr uint64_t exo_partition = uint64_t{1} << 8;
+/// The hypervisor emulates a local APIC for each VP; HLT then waits there instead of being a
+/// message.
+inline constexpr uint64_t lapic_enabled = uint64_t{1} << 13;
+}  // namespace create_partition
+
+struct PartitionIdOnly {
+  uint64_t partition;
+};
+
+struct GetPartitionProperty {
+  uint64_t partition;
+  uint32_t code;
+  uint32_t padding;
+};
+struct SetPartitionProperty {
+  uint64_t partition;
+  uint32_t code;
+  uint32_t padding;
+  uint64_t value;
+};
+struct PropertyValue {
+  uint64_t value;
+};
+/// HV_PARTITION_PROPERTY_CODE: those that exist here.
+namespace partition_property {
+inline constexpr uint32_t privilege_flags = 0x00010000;
+inline constexpr uint32_t suspend = 0x00020000;
+}  // namespace partition_property
+
+struct GetNextChildPartition {
+  uint64_t parent;
+  uint64_t previous;
+};
+
+struct WithdrawMemory {
+  uint64_t partition;
+  uint64_t proximity_domain_info;
+};
+
+/// HvCallMapGpaPages: element n of the list, a page of the caller, appears at page
+/// `target_gpa_base` + n of the target.
+struct MapGpaPages {
+  uint64_t partition;
+  uint64_t target_gpa_base;
+  uint32_t map_flags;
+  uint32_t padding;
+};
+
+/// HvCallUnmapGpaPages: as many pages as the call has repetitions; there is no list.
+struct UnmapGpaPages {
+  uint64_t partition;
+  uint64_t target_gpa_base;
+  uint32_t flags;
+  uint32_t padding;
+};
+
+struct CreateVp {
+  uint64_t partition;
+  uint32_t vp;
+  uint8_t reserved[3];
+  uint8_t subnode_type;
+  uint64_t subnode_id;
+  uint64_t proximity_domain_info;
+  uint64_t flags;
+};
+struct DeleteVp {
+  uint64_t partition;
+  uint32_t vp;
+  uint32_t reserved;
+};
+
+/// HV_INTERCEPT_TYPE (hvdef, hvhdk): those that exist here.
+enum class InterceptType : uint32_t {
+  X64IoPort = 0,
+  X64Msr = 1,  ///< all MSRs that the hypervisor does not know
+  X64Cpuid = 2,
+  Exception = 3,
+  X64GlobalCpuid = 6,
+  Hypercall = 8,
+  X64MsrIndex = 12,  ///< one MSR (hvgdk_mini)
+};
+/// HV_INTERCEPT_ACCESS_MASK.
+namespace intercept_access {
+inline constexpr uint32_t read = 1, write = 2, execute = 4;
+}  // namespace intercept_access
+
+struct InstallIntercept {
+  uint64_t partition;
+  uint32_t access_mask;
+  InterceptType type;
+  uint64_t parameter;
+};
+
+/// HvCallRegisterInterceptResult for CPUID: from now on the masked bits of the answer are these.
+struct RegisterInterceptResult {
+  uint64_t partition;
+  uint32_t vp;
+  InterceptType type;
+  uint32_t leaf;
+  uint32_t subleaf;
+  uint8_t subleaf_specific;
+  uint8_t always_override;
+  uint16_t padding;
+  uint32_t eax, eax_mask, ebx, ebx_mask, ecx, ecx_mask, edx, edx_mask;
+  uint32_t reserved;  ///< the block is a multiple of 8 bytes
+};
+
 /// Cache types of intercept messages and translations (hvdef).
 enum class CacheType : uint32_t {
   Uncached = 0,
@@ -274,6 +613,27 @@ ABI_FIELDS(abi::hv::RegisterAssignment, 32, (name, Register), (reserved, Reserve
 ABI_FIELDS(abi::hv::FlushVirtualAddressSpace, 24, (address_space, Gpa), (flags, Flags),
            (processor_mask, Plain));
 ABI_FIELDS(abi::hv::GvaRange, 8, (raw, Gva));
+ABI_FIELDS(abi::hv::VpSet, 16, (format, Plain), (valid_banks, Plain));
+ABI_FIELDS(abi::hv::FlushVirtualAddressSpaceEx, 32, (address_space, Gpa), (flags, Flags),
+           (processors, Bytes));
+ABI_FIELDS(abi::hv::FlushGuestPhysicalAddressSpace, 16, (address_space, Gpa), (flags, Flags));
+ABI_FIELDS(abi::hv::GpaPageRange, 8, (raw, Gpa));
+ABI_FIELDS(abi::hv::NotifyLongSpinWait, 8, (spins, Count));
+ABI_FIELDS(abi::hv::SendSyntheticClusterIpiEx, 24, (vector, Plain), (target_vtl, Vtl),
+           (flags, Flags), (reserved, Reserved), (processors, Bytes));
+ABI_FIELDS(abi::hv::TranslateVirtualAddressExOutput, 64, (result_code, Plain), (cache_type, Plain),
+           (overlay_page, Plain), (reserved, Reserved), (reserved1, Reserved), (event, Bytes),
+           (event1, Bytes), (gpa_page, Gpa), (reserved2, Reserved));
+ABI_FIELDS(abi::hv::ClearVirtualInterrupt, 8, (target_partition, Plain));
+ABI_FIELDS(abi::hv::GetVpCpuidValues, 24, (target_partition, Plain), (target_vp, Plain),
+           (flags, Flags), (reserved, Reserved), (padding, Reserved));
+ABI_FIELDS(abi::hv::CpuidLeafElement, 24, (eax, Plain), (ecx, Plain), (xfem, Flags), (xss, Flags));
+ABI_FIELDS(abi::hv::CpuidValues, 16, (eax, Plain), (ebx, Plain), (ecx, Plain), (edx, Plain));
+ABI_FIELDS(abi::hv::NotifyPartitionEvent, 8, (event, Plain), (input, Plain));
+ABI_FIELDS(abi::hv::GetSystemProperty, 16, (property_id, Plain), (reserved, Reserved),
+           (argument, Plain));
+ABI_FIELDS(abi::hv::SystemPropertyValue, 8, (value, Plain));
+ABI_FIELDS(abi::hv::ExtendedCapabilities, 8, (capabilities, Flags));
 ABI_FIELDS(abi::hv::SwitchVirtualAddressSpace, 8, (address_space, Gpa));
 ABI_FIELDS(abi::hv::SendSyntheticClusterIpi, 16, (vector, Plain), (target_vtl, Vtl), (flags, Flags),
            (reserved, Reserved), (processor_mask, Plain));
@@ -285,6 +645,27 @@ ABI_FIELDS(abi::hv::PostMessage, 256, (connection, Plain), (reserved, Reserved),
            (message_type, Plain), (payload_size, Count), (payload, Bytes));
 ABI_FIELDS(abi::hv::SignalEvent, 8, (connection, Plain), (flag_number, Plain),
            (reserved, Reserved));
+ABI_FIELDS(abi::hv::PortInfo, 24, (type, Plain), (reserved, Reserved), (target_sint, Plain),
+           (target_vp, Plain), (base_flag_number, Plain), (flag_count, Count),
+           (reserved1, Reserved));
+ABI_FIELDS(abi::hv::CreatePort, 56, (port_partition, Plain), (port_id, Plain), (port_vtl, Vtl),
+           (min_connection_vtl, Vtl), (reserved, Reserved), (connection_partition, Plain),
+           (port_info, Bytes), (proximity_domain, Plain));
+ABI_FIELDS(abi::hv::DeletePort, 16, (port_partition, Plain), (port_id, Plain),
+           (reserved, Reserved));
+ABI_FIELDS(abi::hv::ConnectionInfo, 32, (type, Plain), (reserved, Reserved), (words, Reserved));
+ABI_FIELDS(abi::hv::ConnectPort, 72, (connection_partition, Plain), (connection_id, Plain),
+           (connection_vtl, Vtl), (reserved0, Reserved), (reserved1, Reserved),
+           (port_partition, Plain), (port_id, Plain), (reserved2, Reserved),
+           (connection_info, Bytes), (proximity_domain, Plain));
+ABI_FIELDS(abi::hv::DisconnectPort, 16, (connection_partition, Plain), (connection_id, Plain),
+           (flags, Flags));
+ABI_FIELDS(abi::hv::SignalEventDirect, 16, (target_partition, Plain), (target_vp, Plain),
+           (target_vtl, Vtl), (target_sint, Plain), (flag_number, Plain));
+ABI_FIELDS(abi::hv::SignalEventDirectOutput, 8, (newly_signaled, Plain), (reserved, Reserved));
+ABI_FIELDS(abi::hv::PostMessageDirect, 280, (target_partition, Plain), (target_vp, Plain),
+           (target_vtl, Vtl), (reserved, Reserved), (sint_index, Plain), (message, Bytes),
+           (reserved1, Reserved));
 ABI_FIELDS(abi::hv::AssertVirtualInterrupt, 32, (target_partition, Plain),
            (interrupt_control, Flags), (destination, Plain), (vector, Plain), (target_vtl, Vtl),
            (reserved, Reserved));
@@ -296,3 +677,28 @@ ABI_FIELDS(abi::hv::CheckSparseGpaPageVtlAccess, 16, (target_partition, Plain), 
            (desired_access, Flags), (reserved, Reserved));
 ABI_FIELDS(abi::hv::VtlAccessResult, 4, (result_code, Plain), (denied_access, Flags),
            (intercepting_vtl, Vtl), (reserved, Reserved));
+ABI_FIELDS(abi::hv::CreatePartition, 56, (flags, Flags), (proximity_domain_info, Plain),
+           (compatibility_version, Plain), (padding, Reserved), (disabled_processor_features, Bytes),
+           (disabled_xsave_features, Flags), (isolation_properties, Flags));
+ABI_FIELDS(abi::hv::PartitionIdOnly, 8, (partition, Plain));
+ABI_FIELDS(abi::hv::GetPartitionProperty, 16, (partition, Plain), (code, Plain),
+           (padding, Reserved));
+ABI_FIELDS(abi::hv::SetPartitionProperty, 24, (partition, Plain), (code, Plain),
+           (padding, Reserved), (value, Plain));
+ABI_FIELDS(abi::hv::PropertyValue, 8, (value, Plain));
+ABI_FIELDS(abi::hv::GetNextChildPartition, 16, (parent, Plain), (previous, Plain));
+ABI_FIELDS(abi::hv::WithdrawMemory, 16, (partition, Plain), (proximity_domain_info, Plain));
+ABI_FIELDS(abi::hv::MapGpaPages, 24, (partition, Plain), (target_gpa_base, Gpa), (map_flags, Flags),
+           (padding, Reserved));
+ABI_FIELDS(abi::hv::UnmapGpaPages, 24, (partition, Plain), (target_gpa_base, Gpa), (flags, Flags),
+           (padding, Reserved));
+ABI_FIELDS(abi::hv::CreateVp, 40, (partition, Plain), (vp, Plain), (reserved, Reserved),
+           (subnode_type, Plain), (subnode_id, Plain), (proximity_domain_info, Plain),
+           (flags, Flags));
+ABI_FIELDS(abi::hv::DeleteVp, 16, (partition, Plain), (vp, Plain), (reserved, Reserved));
+ABI_FIELDS(abi::hv::InstallIntercept, 24, (partition, Plain), (access_mask, Flags), (type, Plain),
+           (parameter, Plain));
+ABI_FIELDS(abi::hv::RegisterInterceptResult, 64, (partition, Plain), (vp, Plain), (type, Plain),
+           (leaf, Plain), (subleaf, Plain), (subleaf_specific, Flags), (always_override, Flags),
+           (padding, Reserved), (eax, Plain), (eax_mask, Flags), (ebx, Plain), (ebx_mask, Flags),
+           (ecx, Plain), (ecx_mask, Flags), (edx, Plain), (edx_mask, Flags), (reserved, Reserved));

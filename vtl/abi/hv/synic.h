@@ -23,10 +23,29 @@ struct Sint {
   ABI_BITS(7, 0, uint8_t, vector)  ///< 16..255
   ABI_BIT(16, masked)
   ABI_BIT(17, auto_eoi)
-  ABI_BIT(18, polling)
+  ABI_BIT(18, polling)  ///< messages and events arrive, interrupts do not
   ABI_BIT(19, as_intercept)
   ABI_BIT(20, proxy)
+  [[nodiscard]] constexpr bool receives() const { return !masked() || polling(); }
 };
+
+/// HV_X64_MSR_STIMERx_CONFIG (TLFS 12.3.1).
+struct SyntheticTimerConfig {
+  using Self = SyntheticTimerConfig;
+  using Raw = uint64_t;
+  Raw raw{};
+  ABI_BIT(0, enabled)
+  ABI_BIT(1, periodic)
+  ABI_BIT(2, lazy)         ///< may be late; ours never is
+  ABI_BIT(3, auto_enable)  ///< writing a count enables
+  ABI_BITS(11, 4, uint8_t, apic_vector)
+  ABI_BIT(12, direct_mode)  ///< asserts apic_vector instead of sending a message
+  ABI_BITS(15, 13, uint8_t, reserved0)
+  ABI_BITS(19, 16, uint8_t, sint)
+  ABI_BITS(63, 20, uint64_t, reserved1)
+};
+inline constexpr uint8_t timer_count = 4;
+inline constexpr uint16_t event_flags_per_sint = 2048;
 
 /// HV_X64_MSR_SCONTROL.
 struct Scontrol {

@@ -112,6 +112,16 @@ struct VsmVpWaitForTlbLock {
   ABI_BIT(0, wait)
 };
 
+/// HvRegisterInternalActivityState (hvdef).
+struct InternalActivity {
+  using Self = InternalActivity;
+  using Raw = uint64_t;
+  Raw raw{};
+  ABI_BIT(0, startup_suspend)  ///< waits for SIPI
+  ABI_BIT(1, halt_suspend)
+  ABI_BIT(2, idle_suspend)
+};
+
 enum class PendingEventType : uint8_t {
   Exception = 0,
   MemoryIntercept = 1,

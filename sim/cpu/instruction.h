@@ -75,6 +75,8 @@ struct Instruction {
 [[nodiscard]] bool is_far_transfer(const Instruction& in);
 /// SYSENTER, SYSEXIT.
 [[nodiscard]] bool is_system_entry(const Instruction& in);
+/// Reads and writes its ModRM operand: a fault of it is that of a write, whichever half meets it first.
+[[nodiscard]] bool is_read_modify_write(const Instruction& in);
 /// May read descriptor tables with supervisor rights at any CPL (SDM vol. 3, 4.6.1): segment loads, far transfers, LAR...
 [[nodiscard]] bool reads_descriptors(const Instruction& in);
 

@@ -232,6 +232,40 @@ bool is_system_entry(const Instruction& in) {
   return in.is(OpcodeMap::Two0F, 0x34) || in.is(OpcodeMap::Two0F, 0x35);
 }
 
+bool is_read_modify_write(const Instruction& in) {
+  if (!in.has_modrm || in.mod() == 3 || in.vex) return false;
+  const uint8_t op = in.opcode, digit = in.reg_field();
+  if (in.map == OpcodeMap::Two0F) {
+    switch (op) {
+      case 0xa4:  // SHLD, SHRD
+      case 0xa5:
+      case 0xac:
+      case 0xad:
+      case 0xab:  // BTS, BTR, BTC
+      case 0xb3:
+      case 0xbb:
+      case 0xb0:  // CMPXCHG, XADD
+      case 0xb1:
+      case 0xc0:
+      case 0xc1:
+        return true;
+      case 0xba:
+        return digit >= 5;
+      case 0xc7:
+        return digit == 1;
+      default:
+        return false;
+    }
+  }
+  if (in.map != OpcodeMap::One) return false;
+  if (op < 0x38) return (op & 7) < 2;
+  if (op >= 0x80 && op < 0x84) return digit != 7;
+  if (op == 0xc0 || op == 0xc1 || (op >= 0xd0 && op < 0xd4)) return true;
+  if (op == 0xf6 || op == 0xf7) return digit == 2 || digit == 3;
+  if (op == 0xfe || op == 0xff) return digit < 2;
+  return op == 0x86 || op == 0x87;
+}
+
 bool reads_descriptors(const Instruction& in) {
   const uint8_t op = in.opcode;
   if (in.map == OpcodeMap::Two0F) {

@@ -112,6 +112,17 @@ UnicornCpu::MaybeExit UnicornCpu::after_fault() {
     }
     fault.fault = implicit.fault;
   }
+  if (refusal.access == mmu::AccessKind::Read && in.status == DecodeStatus::Ok &&
+      is_read_modify_write(in)) {
+    // The engine reads first; a processor asks for both rights at once.
+    const mmu::Access write{mmu::Gva{exact}, mmu::AccessKind::Write, engine_->cpl() == 3, false};
+    const mmu::TranslationResult refused = translator_.probe(engine_->space(), write);
+    if (!refused.ok) {
+      const uint64_t read = fault.fault.qualification & x64::ept_violation::data_read;
+      fault = {refused.fault, mmu::AccessKind::Write};
+      fault.fault.qualification |= read;
+    }
+  }
   publish();
   const bool stack = in.status == DecodeStatus::Ok && is_stack_access(in, exact);
   if (auto exception = exception_of(fault.fault, stack))
@@ -122,8 +133,10 @@ UnicornCpu::MaybeExit UnicornCpu::after_fault() {
 bool UnicornCpu::is_stack_access(const Instruction& in, uint64_t address) const {
   const uint64_t rsp = engine_->registers->gpr[vtl::Rsp];
   if (uses_stack(in) && address - (rsp - 64) < 128) return true;
+  const bool frame = in.is(OpcodeMap::One, 0xc8) || in.is(OpcodeMap::One, 0xc9);  // ENTER, LEAVE
+  if (frame && address - (engine_->registers->gpr[vtl::Rbp] - 256) < 320) return true;
   if (!in.has_modrm || in.mod() == 3 || in.segment != no_segment) return false;
-  const unsigned base = in.has_sib ? in.sib & 7u : in.modrm & 7u;
+  const unsigned base = (in.has_sib ? in.sib & 7u : in.modrm & 7u) | (in.rex & 1u) << 3;
   if (in.has_sib) return base == vtl::Rsp || (base == vtl::Rbp && in.mod() != 0);
   return base == vtl::Rbp && in.mod() != 0;
 }

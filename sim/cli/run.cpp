@@ -28,7 +28,9 @@ struct RunArguments {
   RecordOptions record;
   std::string trace_file;
   std::string gear;
+  std::optional<std::string> append;
   bool quiet{}, verbose{}, json{}, events_only{}, full{}, cycles{};
+  uint32_t cpus{};
 
   [[nodiscard]] bool traces_instructions() const { return !trace_file.empty() && !events_only; }
   /// Cycles are counted from the addresses that instructions touch.
@@ -42,7 +44,7 @@ class Narrator {
  public:
   Narrator(const RunArguments& arguments, Session& session, StandardOutput& out)
       : out_{out},
-        quiet_{arguments.quiet},
+        quiet_{arguments.quiet || session.boots_kernel()},
         json_{arguments.json},
         colour_{isatty(STDOUT_FILENO) != 0},
         milestones_{[this](const trace::RunLine& line) { say(line, milestone_lines_, "36"); },
@@ -86,7 +88,28 @@ trace::Meta trace_meta(const loader::MachineConfig& config) {
   return {{"memory", fmt::format("{}", config.memory_bytes)}, {"seed", fmt::format("{}", config.seed)}};
 }
 
-int verdict_for_the_shell(const Session& session, const RunReport& report) {
+/// What leaves a kernel's serial port, as it comes. A terminal or a test suite reads it, so that it stands alone on standard
+/// output: the report goes to standard error.
+class SerialOutput {
+ public:
+  explicit SerialOutput(StandardOutput& out) : out_{out} {}
+  ~SerialOutput() { flush(); }
+  void byte(uint8_t value) {
+    pending_.push_back(static_cast<char>(value));
+    if (value == '\n' || pending_.size() >= 4096) flush();
+  }
+  void flush() {
+    out_.text(pending_);
+    pending_.clear();
+  }
+
+ private:
+  StandardOutput& out_;
+  std::string pending_;
+};
+
+int verdict_for_the_shell(Session& session, const RunReport& report) {
+  if (report.stop == machine::StopReason::GuestExit) return session.machine().exit_status();
   if (report.stop == machine::StopReason::PowerOff || session.stopped_as_asked()) return exit_ok;
   return complain(exit_abnormal,
                   fmt::format("{} The last milestone was: {}", report.stop_text, session.last_milestone()));
@@ -108,6 +131,8 @@ int run(RunArguments arguments) {
   } else if (arguments.gear == "fast") {
     arguments.session.gear = loader::GearSetting::Fast;
   }
+  arguments.session.append = arguments.append;
+  if (arguments.cpus != 0) arguments.session.processors = arguments.cpus;
   auto opened = Session::open(arguments.session);
   if (!opened) return complain(exit_bad_input, opened.error().message);
   Session& session = *opened.value();
@@ -123,6 +148,9 @@ int run(RunArguments arguments) {
   if (const support::Status started = session.start(); !started) {
     return complain(exit_environment, started.error().message);
   }
+  SerialOutput serial{out};
+  if (session.boots_kernel() && !arguments.json)
+    session.machine().listen_to_serial([&serial](uint8_t value) { serial.byte(value); });
   const timing::CostTable costs;
   std::optional<CyclesWatch> cycles;
   ObserverFanout observers;
@@ -138,10 +166,12 @@ int run(RunArguments arguments) {
   const machine::StopReason stop = session.run();
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - begin;  // tidy: report only
   narrator.finish();
+  serial.flush();
 
   const RunReport report = report_of(session, stop, elapsed.count());
-  out.text(arguments.json ? to_json(report, narrator.milestone_lines(), narrator.call_lines())
-                          : to_text(report, narrator.colour()));
+  if (arguments.json) out.text(to_json(report, narrator.milestone_lines(), narrator.call_lines()));
+  else if (!session.boots_kernel()) out.text(to_text(report, narrator.colour()));
+  else if (!arguments.quiet) fmt::print(stderr, "{}", kernel_text(report));
   if (cycles) out.print("\n{}", timing::report_text(cycles->model(), cycles->ledger(), {}));
   if (writer) {
     if (const support::Status closed = writer->close(); !closed) return complain(exit_io, closed.error().message);
@@ -175,6 +205,15 @@ void register_run(CLI::App& app, int& exit_code) {
   auto* cycles = command->add_flag("--cycles", arguments->cycles,
                                    "Count cycles and report where they went; with --trace, record the walks of page "
                                    "tables too, so that the trace can be read with its cycles");
+  command->add_option("--kernel", arguments->session.kernel,
+                      "Boot this Multiboot 1 kernel (ELF, flat or raw) on a PC; its serial port is standard output");
+  command->add_option("--append", arguments->append, "With --kernel: its command line");
+  command->add_option("--initrd", arguments->session.initrd, "With --kernel: a file to load beside it as a module");
+  command->add_option("--memory", arguments->session.memory, "RAM of the machine, such as 64MiB");
+  command->add_option("--cpus", arguments->cpus, "Processors of the machine")
+      ->check(CLI::Range(1u, loader::maximum_processors));
+  command->add_flag("--no-hypervisor", arguments->session.no_hypervisor,
+                    "With --kernel: a plain PC, without the hypervisor and its CPUID leaves");
   auto* quiet = command->add_flag("-q,--quiet", arguments->quiet, "Only the end report");
   auto* verbose = command->add_flag("-v,--verbose", arguments->verbose, "Also images, guest output and hypercalls");
   auto* json = command->add_flag("--json", arguments->json, "One JSON document instead of text");
@@ -184,7 +223,8 @@ void register_run(CLI::App& app, int& exit_code) {
       "Examples:\n"
       "  airlock run                                  the default machine, with VSM\n"
       "  airlock run machines/no-vsm.toml -q          the same thief on the same disk without VTL 1\n"
-      "  airlock run --until intercept --trace t.atr  record up to the first intercept");
+      "  airlock run --until intercept --trace t.atr  record up to the first intercept\n"
+      "  airlock run --kernel k.elf --cpus 4          your own kernel on a PC; see docs/own-kernel.md");
   command->callback([arguments, &exit_code] { exit_code = run(*arguments); });
 }
 

@@ -117,6 +117,12 @@ std::string to_text(const RunReport& report, bool colour) {
   return text;
 }
 
+std::string kernel_text(const RunReport& report) {
+  return fmt::format("airlock: {} instructions, {} idle ticks, {:.2f} s, fingerprint {}\nairlock: {}\n",
+                     trace::grouped(report.instructions), trace::grouped(report.idle_ticks), report.wall_seconds,
+                     report.fingerprint, report.stop_text);
+}
+
 std::string to_json(const RunReport& report, const std::vector<trace::RunLine>& milestones,
                     const std::vector<trace::RunLine>& calls) {
   trace::JsonLine json;

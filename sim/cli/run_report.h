@@ -29,6 +29,9 @@ struct RunReport {
 /// Several lines; `colour` only for terminals.
 [[nodiscard]] std::string to_text(const RunReport& report, bool colour);
 
+/// The end of a kernel's run on the PC board, in a few lines.
+[[nodiscard]] std::string kernel_text(const RunReport& report);
+
 /// One JSON document with the lines that were printed on the way. Wall time is in it and is the only value that differs
 /// between two equal runs.
 [[nodiscard]] std::string to_json(const RunReport& report, const std::vector<trace::RunLine>& milestones,

@@ -9,10 +9,14 @@
 
 #include "abi/boot/firmware_handoff.h"
 #include "sim/loader/machine_file.h"
+#include "sim/loader/multiboot.h"
 #include "sim/loader/pe_map.h"
 
 namespace cli {
 namespace {
+
+/// Of kernels and their modules: what a recording can hold.
+constexpr uint64_t maximum_kernel_file = uint64_t{16} << 20, maximum_initrd_file = uint64_t{1} << 30;
 
 bool same_name(std::string_view a, std::string_view b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](unsigned char x, unsigned char y) {
@@ -36,6 +40,49 @@ support::Status fill_in_paths(loader::MachineConfig& config) {
   if (config.disk.empty()) config.disk = folder + "/disk.img";
   if (config.firmware.empty()) config.firmware = folder + "/images/firmware.efi";
   return support::Unit{};
+}
+
+support::Status use_options(const SessionOptions& options, loader::MachineConfig& config) {
+  if (options.gear) config.gear = *options.gear;
+  if (options.processors) config.processors = *options.processors;
+  if (!options.memory.empty()) {
+    const auto size = loader::parse_memory_size(options.memory);
+    if (!size) {
+      return support::Error{fmt::format("--memory is \"{}\"; allowed: {}", loader::printable(options.memory),
+                                        loader::allowed_memory_sizes())};
+    }
+    config.memory_bytes = *size;
+  }
+  if (!options.kernel.empty()) {
+    config.kernel = options.kernel;
+    config.board = loader::Board::Pc;
+  }
+  if (!options.initrd.empty()) config.initrd = options.initrd;
+  if (options.append) config.append = *options.append;
+  if (!loader::is_command_line(config.append)) {
+    return support::Error{
+        fmt::format("--append takes printable ASCII, at most {} characters", loader::maximum_append)};
+  }
+  if (options.no_hypervisor) {
+    config.hypervisor_launch_type = config.vsm_launch_type = loader::LaunchType::Off;
+    config.hvci = loader::HvciSetting::Off;
+  }
+  const bool kernel_settings = !config.initrd.empty() || !config.append.empty();
+  if (config.board == loader::Board::Native && kernel_settings)
+    return support::Error{"an initrd or a command line is for a kernel, and none is named (--kernel)"};
+  if (config.board == loader::Board::Pc && config.kernel.empty())
+    return support::Error{"the machine's board is a PC, which begins with a kernel, and none is named (--kernel)"};
+  return support::Unit{};
+}
+
+/// The files of a PC; `kernel` is read to say early what is wrong with it.
+support::Result<machine::MachineParts> kernel_parts(const loader::MachineConfig& config) {
+  machine::MachineParts parts;
+  parts.firmware = TRY(loader::read_file(config.kernel, maximum_kernel_file));
+  const auto image = loader::parse_kernel(parts.firmware);
+  if (!image) return support::Error{fmt::format("{}: {}", config.kernel, image.error().message)};
+  if (!config.initrd.empty()) parts.initrd = TRY(loader::read_file(config.initrd, maximum_initrd_file));
+  return parts;
 }
 
 /// The machine would refuse it as well, but cannot name the file.
@@ -85,9 +132,13 @@ Session::Session(loader::MachineConfig config, machine::MachineParts parts,
 support::Result<std::unique_ptr<Session>> Session::open(const SessionOptions& options) {
   loader::MachineConfig config;
   if (!options.machine_file.empty()) config = TRY(loader::read_machine_file(options.machine_file));
-  if (options.gear) config.gear = *options.gear;
+  TRY(use_options(options, config));
   StopCondition stop;
   if (!options.until.empty()) stop = TRY(StopCondition::parse(options.until));
+  if (config.board == loader::Board::Pc) {
+    machine::MachineParts parts = TRY(kernel_parts(config));
+    return std::unique_ptr<Session>{new Session{std::move(config), std::move(parts), {}, std::move(stop)}};
+  }
   TRY(fill_in_paths(config));
 
   machine::MachineParts parts;
@@ -141,6 +192,7 @@ const char* word(machine::StopReason reason) {
     case TripleFault: return "triple-fault";
     case Hung: return "hung";
     case MachineFailure: return "machine-failure";
+    case GuestExit: return "guest-exit";
   }
   return "unknown";
 }
@@ -159,6 +211,7 @@ std::string sentence(machine::StopReason reason, const machine::Machine& machine
       return fmt::format("The processor waits in HLT at {:#x} and nothing will ever wake it.",
                          machine.processor().context().rip);
     case MachineFailure: return fmt::format("The machine cannot go on: {}.", machine.detail());
+    case GuestExit: return fmt::format("The kernel ended the run with exit status {}.", machine.exit_status());
   }
   return "";
 }

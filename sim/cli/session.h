@@ -20,6 +20,12 @@ struct SessionOptions {
   std::string machine_file;  ///< empty: the default machine
   std::string until;         ///< empty: to the end
   std::optional<loader::GearSetting> gear;
+  // A kernel on the PC board in place of the firmware; each replaces what the machine file says.
+  std::string kernel, initrd;
+  std::optional<std::string> append;
+  std::string memory;  ///< a size such as "64MiB"
+  std::optional<uint32_t> processors;
+  bool no_hypervisor{};
 };
 
 /// Remembers the processes that guests announce: NTOS with their VTL 0 tables, the secure kernel with those of VTL 1.
@@ -82,6 +88,8 @@ class Session {
   [[nodiscard]] const machine::Totals& totals() const { return totals_.totals(); }
   /// The stop condition was met (rather than the end of the machine).
   [[nodiscard]] bool stopped_as_asked() const { return stopped_as_asked_; }
+  /// The machine is a PC that begins with a kernel.
+  [[nodiscard]] bool boots_kernel() const { return config_.board == loader::Board::Pc; }
   /// The configuration's limit ended the run.
   [[nodiscard]] bool limit_reached() const { return limit_reached_; }
 

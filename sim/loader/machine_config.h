@@ -1,6 +1,7 @@
 #pragma once
 // Every input that determines a run, as plain data. The defaults are the machine that `airlock run`
 // boots without a file.
+#include <cstddef>
 #include <cstdint>
 #include <string>
 
@@ -31,6 +32,18 @@ enum class SchedulerPolicy : uint8_t {
   Adversarial,  ///< as Random, and may change after each VTL switch, hypercall, intercept, PAUSE and locked instruction
 };
 
+/// What stands around the processors.
+enum class Board : uint8_t {
+  Native,  ///< the one that the firmware image boots on: disk, launch port, few devices
+  Pc,      ///< a PC that begins with a Multiboot kernel
+};
+
+/// Of a kernel's command line: printable ASCII, at most so many characters.
+inline constexpr size_t maximum_append = 2048;
+/// Seconds since 1970-01-01 00:00:00 that a clock can start from: the years 1970 to 9999.
+inline constexpr int64_t maximum_clock = 253'402'300'799;
+inline constexpr int64_t default_clock = 1'767'225'600;  ///< 2026-01-01 00:00:00
+
 inline constexpr uint32_t maximum_processors = 8;
 inline constexpr uint32_t minimum_quantum = 100, maximum_quantum = 100'000'000;
 
@@ -42,6 +55,8 @@ struct MachineConfig {
   GearSetting gear{GearSetting::Fast};
 
   uint32_t processors{1};  ///< of the root partition: 1 to maximum_processors
+  Board board{Board::Native};     ///< Pc as soon as a kernel is named
+  int64_t clock{default_clock};   ///< what the PC's clock shows at instant 0: 0 to maximum_clock
 
   // [scheduler]
   SchedulerPolicy scheduler_policy{SchedulerPolicy::RoundRobin};
@@ -53,6 +68,8 @@ struct MachineConfig {
   /// file is taken from the folder of that file and stored here already joined with it.
   std::string disk;
   std::string firmware;
+  std::string kernel, initrd;  ///< of the PC board: what it begins with, and the module beside it
+  std::string append;          ///< the kernel's command line after its first word
   LaunchType hypervisor_launch_type{LaunchType::Auto};
   /// Auto only together with hypervisor_launch_type Auto.
   LaunchType vsm_launch_type{LaunchType::Auto};

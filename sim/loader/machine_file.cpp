@@ -115,12 +115,10 @@ std::optional<uint64_t> parse_size(std::string_view size) {
 }
 
 Status read_memory(const Reading& reading) {
-  const std::string allowed =
-      fmt::format("a size such as \"128MiB\", from {} MiB to {} MiB in steps of {} MiB",
-                  minimum_memory / mebibyte, maximum_memory / mebibyte, memory_granule / mebibyte);
+  const std::string allowed = allowed_memory_sizes();
   const std::string value = TRY(text(reading, allowed));
-  const auto size = parse_size(value);
-  if (!size || *size < minimum_memory || *size > maximum_memory || *size % memory_granule != 0)
+  const auto size = parse_memory_size(value);
+  if (!size)
     return refuse(reading, fmt::format("is \"{}\"", printable(value)), allowed);
   reading.config.memory_bytes = *size;
   return Unit{};
@@ -141,6 +139,20 @@ Status bounded(const Reading& reading, uint64_t least, uint64_t most, uint32_t& 
 
 Status read_processors(const Reading& reading) {
   return bounded(reading, 1, maximum_processors, reading.config.processors);
+}
+
+Status read_board(const Reading& reading) {
+  static constexpr Choice<Board> boards[] = {{"native", Board::Native}, {"pc", Board::Pc}};
+  return choice(reading, boards, reading.config.board);
+}
+
+Status read_clock(const Reading& reading) {
+  const std::string allowed =
+      fmt::format("seconds since 1970-01-01 00:00:00, from 0 to {}", maximum_clock);
+  const uint64_t value = TRY(whole_number(reading, allowed));
+  if (value > uint64_t{maximum_clock}) return refuse(reading, fmt::format("is {}", value), allowed);
+  reading.config.clock = static_cast<int64_t>(value);
+  return Unit{};
 }
 
 Status read_policy(const Reading& reading) {
@@ -183,6 +195,20 @@ Status read_firmware(const Reading& reading) {
   return read_path(reading, reading.config.firmware);
 }
 
+Status read_kernel(const Reading& reading) {
+  return read_path(reading, reading.config.kernel);
+}
+Status read_initrd(const Reading& reading) {
+  return read_path(reading, reading.config.initrd);
+}
+Status read_append(const Reading& reading) {
+  const std::string allowed = fmt::format("printable ASCII, at most {} characters", maximum_append);
+  const std::string value = TRY(text(reading, allowed));
+  if (!is_command_line(value)) return refuse(reading, "is something else", allowed);
+  reading.config.append = value;
+  return Unit{};
+}
+
 constexpr Choice<LaunchType> launch_types[] = {{"off", LaunchType::Off},
                                                {"auto", LaunchType::Auto}};
 Status read_hypervisor_launch_type(const Reading& reading) {
@@ -218,11 +244,15 @@ struct Section {
   std::span<const Key> keys;
 };
 constexpr Key machine_keys[] = {{"memory", read_memory}, {"seed", read_seed}, {"gear", read_gear},
-                                {"processors", read_processors}};
+                                {"processors", read_processors}, {"board", read_board},
+                                {"clock", read_clock}};
 constexpr Key scheduler_keys[] = {
     {"policy", read_policy}, {"seed", read_scheduler_seed}, {"quantum", read_quantum}};
 constexpr Key boot_keys[] = {{"disk", read_disk},
                              {"firmware", read_firmware},
+                             {"kernel", read_kernel},
+                             {"initrd", read_initrd},
+                             {"append", read_append},
                              {"hypervisorlaunchtype", read_hypervisor_launch_type},
                              {"vsmlaunchtype", read_vsm_launch_type},
                              {"secure_boot", read_secure_boot},
@@ -266,6 +296,11 @@ Status read_section(const Section& section, const toml::node& node, const std::s
 /// Settings that need others: those which the file does not name follow; those which it names
 /// contradict.
 Status settle(const toml::table& root, const std::string& path, MachineConfig& config) {
+  if (const toml::node* board = root["machine"]["board"].node();
+      !config.kernel.empty() && board != nullptr && config.board != Board::Pc)
+    return Error{fmt::format("{}: board is \"native\", but [boot] names a kernel; allowed: \"pc\"",
+                             place(path, board->source()))};
+  if (!config.kernel.empty()) config.board = Board::Pc;
   const toml::node* vsm = root["boot"]["vsmlaunchtype"].node();
   const toml::node* hvci = root["boot"]["hvci"].node();
   if (config.hypervisor_launch_type == LaunchType::Off &&
@@ -321,6 +356,22 @@ Result<toml::table> parse_toml(std::string_view text, const std::string& path) {
 }
 
 }  // namespace
+
+std::optional<uint64_t> parse_memory_size(std::string_view text) {
+  const auto size = parse_size(text);
+  if (!size || *size < minimum_memory || *size > maximum_memory || *size % memory_granule != 0) return std::nullopt;
+  return size;
+}
+
+std::string allowed_memory_sizes() {
+  return fmt::format("a size such as \"128MiB\", from {} MiB to {} MiB in steps of {} MiB",
+                     minimum_memory / mebibyte, maximum_memory / mebibyte, memory_granule / mebibyte);
+}
+
+bool is_command_line(std::string_view text) {
+  return text.size() <= maximum_append &&
+         std::all_of(text.begin(), text.end(), [](char c) { return c >= 0x20 && c < 0x7f; });
+}
 
 Result<MachineConfig> parse_machine_text(std::string_view text, const std::string& path) {
   const toml::table root = TRY(parse_toml(text, path));

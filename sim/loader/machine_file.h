@@ -15,6 +15,7 @@
 //   hvci = "on"                    # or "off", "strict"; all but "off" need VSM
 //   [limits]
 //   instructions = 20_000_000_000  # 0 = no limit
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -32,5 +33,13 @@ namespace loader {
 /// relative paths.
 [[nodiscard]] support::Result<MachineConfig> parse_machine_text(std::string_view text,
                                                                 const std::string& path);
+
+/// "64MiB" as bytes, if a machine may have so much memory: see minimum_memory and its neighbours.
+[[nodiscard]] std::optional<uint64_t> parse_memory_size(std::string_view text);
+/// What parse_memory_size() takes, in words.
+[[nodiscard]] std::string allowed_memory_sizes();
+
+/// Whether `text` may be MachineConfig::append.
+[[nodiscard]] bool is_command_line(std::string_view text);
 
 }  // namespace loader

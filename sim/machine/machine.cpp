@@ -68,6 +68,7 @@ void Machine::connect_devices() {
   io_.claim(CmosClock::index_port, 2, cmos_);
   io_.claim(MaskedPic::primary, 2, pic_);
   io_.claim(MaskedPic::secondary, 2, pic_);
+  if (config_.board == loader::Board::Pc) return;  // its own devices come with the kernel
   io_.claim(abi::boot::hypervisor_launch_port, 4, launch_port_);
   io_.claim(abi::boot::debug_event_port, 4, observation_port_);
 }
@@ -75,12 +76,39 @@ void Machine::connect_devices() {
 support::Result<std::unique_ptr<Machine>> Machine::create(const loader::MachineConfig& config, MachineParts parts,
                                                           support::EventSink* events) {
   std::unique_ptr<Machine> machine{new Machine{config, std::move(parts.disk), events}};
-  TRY(reset(config, parts.firmware, machine->memory_, machine->processors_[0]->registers));
+  TRY(machine->begin(parts));
   for (const auto& processor : machine->processors_) {
     processor->cpu = TRY(cpu::make_unicorn_cpu(cpu_config(config, processor->registers.number), machine->memory_,
                                                machine->translator_, *machine, *machine, events));
   }
   return machine;
+}
+
+support::Status Machine::begin(const MachineParts& parts) {
+  if (config_.board == loader::Board::Pc) return begin_kernel(parts);
+  return reset(config_, parts.firmware, memory_, processors_[0]->registers);
+}
+
+/// A PC with its kernel about to begin; the hypervisor, if there is one, runs already and the kernel is its root partition.
+support::Status Machine::begin_kernel(const MachineParts& parts) {
+  // The path of the kernel is no input of the run: the first word of its command line is always the same.
+  const std::string command_line = config_.append.empty() ? "kernel" : "kernel " + config_.append;
+  const PcConfig board{config_.processors, config_.memory_bytes, config_.clock, command_line};
+  DmaBus& bus = *this;
+  pc_ = std::make_unique<Pc>(board, bus, [this](const vtl::ExternalInterrupt& interrupt) {
+    hypervisor_.deliver_external(interrupt);
+  });
+  pc_->connect(io_, serial_);
+  io_.claim(DebugConsole::bochs_port, 1, console_);
+  hypervisor_.connect(pc_.get());
+  hypervisor_.set_virtual_wire_mode();
+  std::vector<loader::BootModule> modules;
+  if (!parts.initrd.empty()) modules.push_back({parts.initrd, "initrd"});
+  vtl::VirtualProcessor& first = processors_[0]->registers;
+  TRY(boot_kernel(board, parts.firmware, modules, memory_, first));
+  if (config_.hypervisor_launch_type == loader::LaunchType::Auto && !launch_hypervisor(first))
+    return support::Error{"kernel: the hypervisor could not be launched"};
+  return support::Unit{};
 }
 
 bool Machine::launch_hypervisor(vtl::VirtualProcessor& vp) {
@@ -100,12 +128,14 @@ mmu::AddressSpace Machine::view(abi::hv::Vtl vtl, std::optional<uint64_t> cr3) c
 }
 
 uint64_t Machine::mmio_read(vtl::VirtualProcessor& vp, support::Instant now, mmu::Spa address, uint8_t size) {
+  if (pc_ && Pc::owns(address)) return pc_->mmio_read(address, size);
   if (address.page_base().value() != vtl::apic::mmio_base) return ~uint64_t{0};
   return hypervisor_.apic_mmio_read(vp, static_cast<uint16_t>(address.page_offset()), size, now);
 }
 
 void Machine::mmio_write(vtl::VirtualProcessor& vp, support::Instant now, mmu::Spa address, uint8_t size,
                          uint64_t value) {
+  if (pc_ && Pc::owns(address)) return pc_->mmio_write(address, size, value);
   if (address.page_base().value() != vtl::apic::mmio_base) return;
   hypervisor_.apic_mmio_write(vp, static_cast<uint16_t>(address.page_offset()), size, value, now);
 }

@@ -17,6 +17,7 @@
 #include "sim/machine/devices/platform.h"
 #include "sim/machine/devices/serial.h"
 #include "sim/machine/input.h"
+#include "sim/machine/pc.h"
 #include "sim/machine/scheduler.h"
 #include "sim/machine/state.h"
 #include "sim/support/events.h"
@@ -35,11 +36,13 @@ enum class StopReason : uint8_t {
   TripleFault,    ///< the processor shut down
   Hung,           ///< halted, and no timer will ever wake it
   MachineFailure, ///< the engine gave up: detail() says why
+  GuestExit,      ///< a kernel wrote to the exit port: exit_status()
 };
 
 /// What a machine is made of, read before it exists: hostile input ends here.
 struct MachineParts {
-  std::vector<uint8_t> firmware;   ///< the file of the firmware image
+  std::vector<uint8_t> firmware;   ///< the file of the firmware image, or of the kernel for a PC board
+  std::vector<uint8_t> initrd;     ///< the module beside that kernel; empty: none
   std::optional<DiskImage> disk;   ///< absent: an empty channel
 };
 
@@ -79,6 +82,10 @@ class Machine final : private cpu::MmioBus, private cpu::AddressSpaceProvider, p
   /// Ticks that passed while all processors waited in HLT; the rest of now() are instructions of one of them.
   [[nodiscard]] uint64_t idle_ticks() const { return idle_ticks_; }
   [[nodiscard]] const char* detail() const { return detail_; }
+  /// What a kernel that ended the run answers to the shell: (code << 1) | 1, eight bits.
+  [[nodiscard]] uint8_t exit_status() const { return pc_ ? pc_->debug_exit().status() : 0; }
+  /// Sees each byte that leaves the first serial port. It changes nothing.
+  void listen_to_serial(std::function<void(uint8_t)> listener) { serial_.listen(std::move(listener)); }
   [[nodiscard]] const loader::MachineConfig& config() const { return config_; }
   /// The one whose slice it is.
   [[nodiscard]] const vtl::VirtualProcessor& processor() const { return current().registers; }
@@ -119,9 +126,9 @@ class Machine final : private cpu::MmioBus, private cpu::AddressSpaceProvider, p
 
   template <class Visitor, class Self>
   static void visit_state(Visitor& visit, Self& self) {
-    auto& [config_, events_, memory_, translator_, hypervisor_, processors_, scheduler_, inputs_, now_, idle_ticks_, stop_requested_, detail_,
-           configuration_, disk_, io_, serial_, console_, ata_, power_, cmos_, pic_, launch_port_, observation_port_] =
-        self;
+    auto& [config_, events_, memory_, translator_, hypervisor_, processors_, scheduler_, inputs_, now_, idle_ticks_,
+           stop_requested_, detail_, configuration_, disk_, io_, serial_, console_, ata_, power_, cmos_, pic_, launch_port_,
+           observation_port_, pc_] = self;
     // Memory is saved, hashed and compared by pages, not here.
     visit.host(config_, events_, memory_, stop_requested_, detail_, configuration_, disk_, io_, observation_port_);
     visit("now", now_)("idle_ticks", idle_ticks_)("scheduler", scheduler_)("inputs", inputs_);
@@ -129,6 +136,7 @@ class Machine final : private cpu::MmioBus, private cpu::AddressSpaceProvider, p
     visit("hypervisor", hypervisor_);
     visit("serial", serial_)("console", console_)("ata", ata_)("power", power_)("cmos", cmos_)("pic", pic_);
     visit("launch_port", launch_port_)("translator", translator_);
+    if (pc_) visit("pc", *pc_);  // the configuration decides whether there is one
   }
 
  private:
@@ -153,6 +161,9 @@ class Machine final : private cpu::MmioBus, private cpu::AddressSpaceProvider, p
   std::optional<StopReason> serve_io(const vtl::Exit& exit);
   std::optional<StopReason> run_current(support::Instant deadline);
   std::optional<StopReason> idle(support::Instant deadline);
+  [[nodiscard]] std::optional<StopReason> asked_to_stop();
+  support::Status begin(const MachineParts& parts);
+  support::Status begin_kernel(const MachineParts& parts);
   bool launch_hypervisor(vtl::VirtualProcessor& vp);
   void emit(support::EventKind kind);
 
@@ -188,6 +199,7 @@ class Machine final : private cpu::MmioBus, private cpu::AddressSpaceProvider, p
   MaskedPic pic_;
   LaunchPort launch_port_;
   ObservationPort observation_port_;
+  std::unique_ptr<Pc> pc_;  ///< null on the native board
 };
 
 }  // namespace machine

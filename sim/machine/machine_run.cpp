@@ -22,7 +22,7 @@ uint64_t Machine::runnable() const {
 
 /// The timers of a processor that waits for its turn can wait with it: it could not tell the difference.
 Instant Machine::next_event() const {
-  Instant next = inputs_.next();
+  Instant next = std::min(inputs_.next(), pc_ ? pc_->next_event() : support::never);
   for (const auto& processor : processors_) {
     const vtl::VirtualProcessor& vp = processor->registers;
     if (vp.suspended() || (!vp.halted && vp.number != scheduler_.current())) continue;
@@ -35,6 +35,7 @@ StopReason Machine::run(Instant deadline) {
   stop_requested_ = false;
   while (!stop_requested_) {
     if (now_ >= deadline) return StopReason::Deadline;
+    if (pc_) pc_->advance(now_);
     apply_inputs();
     wake_halted();
     if (const auto stop = choose_processor() ? run_current(deadline) : idle(deadline)) return *stop;
@@ -137,9 +138,16 @@ std::optional<StopReason> Machine::serve_io(const vtl::Exit& exit) {
   }
   io_.write(context, exit.io.port, exit.io.size, exit.io.value);
   processor.cpu->complete_io_write(processor.registers, now_, exit);
-  if (power_.request() == PowerRequest::None) return std::nullopt;
+  return asked_to_stop();
+}
+
+/// Whether the access that was just made ends the run.
+std::optional<StopReason> Machine::asked_to_stop() {
+  if (pc_ && pc_->debug_exit().requested()) return StopReason::GuestExit;
+  const PowerRequest request = pc_ ? pc_->power_request() : power_.request();
+  if (request == PowerRequest::None) return std::nullopt;
   emit(support::EventKind::PowerOff);
-  return power_.request() == PowerRequest::PowerOff ? StopReason::PowerOff : StopReason::Reset;
+  return request == PowerRequest::PowerOff ? StopReason::PowerOff : StopReason::Reset;
 }
 
 void Machine::emit(support::EventKind kind) {

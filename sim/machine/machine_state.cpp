@@ -15,6 +15,8 @@ support::StateHash Machine::configuration() {
   hasher.add(static_cast<uint64_t>(config_.scheduler_policy)).add(config_.scheduler_seed).add(config_.quantum);
   hasher.add(static_cast<uint64_t>(config_.hypervisor_launch_type)).add(static_cast<uint64_t>(config_.vsm_launch_type));
   hasher.add(config_.secure_boot).add(config_.test_signing).add(static_cast<uint64_t>(config_.hvci));
+  hasher.add(static_cast<uint64_t>(config_.board)).add(static_cast<uint64_t>(config_.clock));
+  hasher.add(std::string_view{config_.append});
   hasher.add(disk_ ? disk_->hash() : support::StateHash{});
   configuration_ = hasher.finish();
   return *configuration_;

@@ -49,6 +49,16 @@ const char* policy_word(loader::SchedulerPolicy policy) {
   return "round-robin";
 }
 
+/// The inside of a TOML basic string: printable ASCII is all that a command line can be.
+std::string quoted(std::string_view text) {
+  std::string result;
+  for (const char c : text) {
+    if (c == '"' || c == '\\') result += '\\';
+    result += c;
+  }
+  return result;
+}
+
 std::string image_text(const ImageFacts& image) { return fmt::format("{} {}", to_hex(image.hash), image.size); }
 
 Result<uint64_t> parse_number(std::string_view text) {
@@ -124,7 +134,8 @@ Status parse_config(const Lines& lines, loader::MachineConfig& config) {
   for (const char* section : {"machine", "scheduler", "boot", "limits"})
     text += fmt::format("{} = {}\n", section, TRY(only(lines, section)));
   config = TRY(loader::parse_machine_text(text, "configuration"));
-  if (!config.disk.empty() || !config.firmware.empty()) return Error{"the configuration names a file"};
+  if (!config.disk.empty() || !config.firmware.empty() || !config.kernel.empty() || !config.initrd.empty())
+    return Error{"the configuration names a file"};
   return support::Unit{};
 }
 
@@ -140,6 +151,7 @@ Result<Facts> parse(std::string_view text) {
   facts.firmware = TRY(only_image(lines, "firmware"));
   const std::string disk = TRY(only(lines, "disk"));
   if (disk != "none") facts.disk = TRY(parse_image(disk));
+  if (lines.contains("initrd")) facts.initrd = TRY(only_image(lines, "initrd"));
   const auto [first, last] = lines.equal_range("file");
   for (auto line = first; line != last && facts.files.size() < maximum_files; ++line) {
     const size_t space = line->second.find(' ', std::min<size_t>(line->second.size(), 65));
@@ -187,19 +199,19 @@ std::string to_hex(const loader::Sha256& hash) {
 
 std::string canonical(const loader::MachineConfig& config) {
   // A new setting must be added here and to machine_file.cpp, or it would not be replayed.
-  const auto& [memory_bytes, seed, gear, processors, policy, scheduler_seed, quantum, disk, firmware, hypervisor, vsm, secure_boot, test_signing, hvci,
-               instruction_limit] = config;
-  static_cast<void>(disk);
-  static_cast<void>(firmware);
+  const auto& [memory_bytes, seed, gear, processors, board, clock, policy, scheduler_seed, quantum, disk, firmware, kernel, initrd,
+               append, hypervisor, vsm, secure_boot, test_signing, hvci, instruction_limit] = config;
+  for (const std::string* path : {&disk, &firmware, &kernel, &initrd}) static_cast<void>(path);
   return fmt::format(
-      "machine\t{{ memory = \"{}MiB\", seed = {}, gear = \"{}\", processors = {} }}\n"
+      "machine\t{{ memory = \"{}MiB\", seed = {}, gear = \"{}\", processors = {}, board = \"{}\", clock = {} }}\n"
       "scheduler\t{{ policy = \"{}\", seed = {}, quantum = {} }}\n"
       "boot\t{{ hypervisorlaunchtype = \"{}\", vsmlaunchtype = \"{}\", secure_boot = {}, test_signing = {}, hvci = "
-      "\"{}\" }}\n"
+      "\"{}\", append = \"{}\" }}\n"
       "limits\t{{ instructions = {} }}\n",
       memory_bytes >> 20, seed, gear == loader::GearSetting::Exact ? "exact" : "fast", processors,
-      policy_word(policy), scheduler_seed, quantum, launch(hypervisor), launch(vsm),
-      on_off(secure_boot), on_off(test_signing), hvci_word(hvci), instruction_limit);
+      board == loader::Board::Pc ? "pc" : "native", clock, policy_word(policy), scheduler_seed, quantum,
+      launch(hypervisor), launch(vsm), on_off(secure_boot), on_off(test_signing), hvci_word(hvci), quoted(append),
+      instruction_limit);
 }
 
 Facts facts_of(const loader::MachineConfig& config, const machine::MachineParts& parts) {
@@ -209,6 +221,9 @@ Facts facts_of(const loader::MachineConfig& config, const machine::MachineParts&
   facts.config = config;
   facts.config.disk.clear();
   facts.config.firmware.clear();
+  facts.config.kernel.clear();
+  facts.config.initrd.clear();
+  if (!parts.initrd.empty()) facts.initrd = facts_of(parts.initrd);
   facts.firmware = facts_of(parts.firmware);
   if (parts.disk) {
     facts.disk = facts_of(disk_bytes(*parts.disk));
@@ -224,6 +239,7 @@ std::string to_meta(const Facts& facts) {
   text += canonical(facts.config);
   text += fmt::format("firmware\t{}\n", image_text(facts.firmware));
   text += fmt::format("disk\t{}\n", facts.disk ? image_text(*facts.disk) : "none");
+  if (facts.initrd) text += fmt::format("initrd\t{}\n", image_text(*facts.initrd));
   for (const FileFacts& file : facts.files) {
     if (text.size() > maximum_files_text) break;  // a disk made to burst the chunk
     text += fmt::format("file\t{} {}\n", image_text(file.image), loader::printable(file.path));
@@ -248,7 +264,11 @@ std::string mismatch(const Facts& facts) {
 }
 
 std::string mismatch(const Facts& facts, const machine::MachineParts& parts) {
-  if (std::string why = difference("the firmware", facts.firmware, facts_of(parts.firmware)); !why.empty()) return why;
+  const char* const first = facts.config.board == loader::Board::Pc ? "the kernel" : "the firmware";
+  if (std::string why = difference(first, facts.firmware, facts_of(parts.firmware)); !why.empty()) return why;
+  if (std::string why = difference("the initrd", facts.initrd.value_or(facts_of(loader::Bytes{})), facts_of(parts.initrd));
+      !why.empty())
+    return why;
   if (facts.disk.has_value() != parts.disk.has_value())
     return facts.disk ? "the recording was made with a disk, and there is none" : "the recording was made without a disk";
   if (!facts.disk) return "";

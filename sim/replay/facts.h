@@ -30,11 +30,11 @@ struct Facts {
   uint32_t semantics{};      ///< machine::semantics_version
   std::string engine;        ///< cpu::engine_name()
   std::string program;       ///< version of the program that recorded; for people
-  loader::MachineConfig config;  ///< `disk` and `firmware` are empty: where files lie is no fact of a run
+  loader::MachineConfig config;  ///< all paths are empty: where files lie is no fact of a run
   uint64_t point_interval{}; ///< instructions between two points
   bool embedded{};           ///< the images are in the file
-  ImageFacts firmware;
-  std::optional<ImageFacts> disk;
+  ImageFacts firmware;       ///< or the kernel of a PC board
+  std::optional<ImageFacts> disk, initrd;
   std::vector<FileFacts> files;
   /// The file's numbers of event kinds in today's words.
   std::vector<std::optional<support::EventKind>> kinds;

@@ -57,6 +57,7 @@ Ending to_ending(machine::StopReason reason) {
     case StopReason::Reset: return Ending::Reset;
     case StopReason::TripleFault: return Ending::TripleFault;
     case StopReason::Hung: return Ending::Hung;
+    case StopReason::GuestExit: return Ending::GuestExit;
     case StopReason::MachineFailure: return Ending::MachineFailure;
   }
   return Ending::MachineFailure;
@@ -71,6 +72,7 @@ machine::StopReason to_reason(Ending ending) {
     case Ending::Reset: return StopReason::Reset;
     case Ending::TripleFault: return StopReason::TripleFault;
     case Ending::Hung: return StopReason::Hung;
+    case Ending::GuestExit: return StopReason::GuestExit;
     case Ending::MachineFailure:
     case Ending::count: break;
   }
@@ -90,6 +92,7 @@ Result<std::unique_ptr<Recorder>> Recorder::create(const std::string& path, cons
   if (options.embed) {
     recorder->append_image(ImageSlot::Firmware, parts.firmware);
     if (parts.disk) recorder->append_image(ImageSlot::Disk, parts.disk->read(0, static_cast<uint32_t>(parts.disk->sectors())));
+    recorder->append_image(ImageSlot::Initrd, parts.initrd);
     TRY(recorder->status());
   }
   return recorder;

@@ -52,10 +52,14 @@ Status check_piece(const Facts& facts, loader::Bytes payload) {
   container::ByteReader in{payload};
   const uint8_t slot = in.byte();
   const auto offset = in.value<uint64_t>();
-  const bool disk = slot == static_cast<uint8_t>(ImageSlot::Disk);
-  if (in.failed() || slot > static_cast<uint8_t>(ImageSlot::Disk) || (disk && !facts.disk))
-    return Error{"the piece belongs to no image"};
-  const uint64_t size = disk ? facts.disk->size : facts.firmware.size;
+  std::optional<ImageFacts> image;
+  switch (static_cast<ImageSlot>(slot)) {
+    case ImageSlot::Firmware: image = facts.firmware; break;
+    case ImageSlot::Disk: image = facts.disk; break;
+    case ImageSlot::Initrd: image = facts.initrd; break;
+  }
+  if (in.failed() || !image) return Error{"the piece belongs to no image"};
+  const uint64_t size = image->size;
   if (offset > size || in.left() > size - offset) return Error{"the piece lies outside of its image"};
   return Unit{};
 }
@@ -256,7 +260,7 @@ Result<std::vector<uint8_t>> Recording::image(ImageSlot slot, const ImageFacts& 
   }
   if (loader::sha256({bytes}) != facts.hash)
     return Error{fmt::format("the embedded {} does not have the recorded hash",
-                             slot == ImageSlot::Disk ? "disk" : "firmware")};
+                             slot == ImageSlot::Disk ? "disk" : slot == ImageSlot::Initrd ? "initrd" : "firmware")};
   return bytes;
 }
 
@@ -265,6 +269,7 @@ Result<machine::MachineParts> Recording::images() const {
   machine::MachineParts parts;
   parts.firmware = TRY(image(ImageSlot::Firmware, facts_.firmware));
   if (facts_.disk) parts.disk = machine::DiskImage{TRY(image(ImageSlot::Disk, *facts_.disk))};
+  if (facts_.initrd) parts.initrd = TRY(image(ImageSlot::Initrd, *facts_.initrd));
   return parts;
 }
 

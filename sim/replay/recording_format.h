@@ -26,7 +26,7 @@ inline constexpr uint32_t kind_index = fourcc("INDX");     ///< IndexEntry of ev
 inline constexpr uint32_t kind_foot = fourcc("FOOT");      ///< Foot, plain: the recorder was closed in good order
 
 /// Which image a piece belongs to.
-enum class ImageSlot : uint8_t { Firmware = 0, Disk = 1 };
+enum class ImageSlot : uint8_t { Firmware = 0, Disk = 1, Initrd = 2 };
 /// A payload of IMGS: the slot, the offset of the piece as 8 bytes, the piece. What no piece covers is zero.
 inline constexpr size_t image_piece = 512u << 10;
 
@@ -42,7 +42,7 @@ struct IndexEntry {
 static_assert(sizeof(IndexEntry) == 32);
 
 /// How a recorded run ended.
-enum class Ending : uint32_t { Deadline, Requested, PowerOff, Reset, TripleFault, Hung, MachineFailure, count };
+enum class Ending : uint32_t { Deadline, Requested, PowerOff, Reset, TripleFault, Hung, MachineFailure, GuestExit, count };
 
 struct Foot {
   uint64_t instructions, events, end_tick;

@@ -82,6 +82,7 @@ const char* stop_word(machine::StopReason reason) {
     case Reset: return "reset";
     case TripleFault: return "triple-fault";
     case Hung: return "hung";
+    case GuestExit: return "guest-exit";
     case MachineFailure: return "machine-failure";
   }
   return "";

@@ -59,7 +59,7 @@ class SerialPort : public IoDevice {
 /// One byte out is one character: the console that kernels use before they have drivers. Reads answer 0xe9.
 class DebugConsole : public IoDevice {
  public:
-  static constexpr uint16_t port = 0x402;
+  static constexpr uint16_t port = 0x402, bochs_port = 0xe9;
 
   explicit DebugConsole(support::EventSink* events) : events_{events} {}
 

@@ -270,6 +270,10 @@ bool is_left_out(std::span<const uint8_t> bytes, bool mode_64) {
                         b == 0x2e || b == 0x36 || b == 0x3e || b == 0x26 || b == 0x64 ||
                         b == 0x65 || (mode_64 && b >= 0x40 && b <= 0x4f);
     if (prefix) continue;
+    if (b == 0xca || b == 0xcb ||
+        (b == 0xff && (bytes[i + 1] & 0x28) == 0x28 && (bytes[i + 1] & 0x10) != 0x10) ||
+        (b == 0xff && (bytes[i + 1] & 0x38) == 0x18))
+      return true;
     if (b == 0xcd || b == 0xcf || b == 0x8c || b == 0x8e || b == 0x9d) return true;
     if (b == 0xe8 || b == 0xe9 || b == 0xeb || (b >= 0xe0 && b < 0xe4) || (b & 0xf0) == 0x70)
       return true;

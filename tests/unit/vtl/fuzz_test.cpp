@@ -247,7 +247,7 @@ class Fuzzer {
         break;
     }
     const std::string_view name = field.name;
-    if (name == "target_partition") return prng_.one_in(10) ? prng_.next() : partition_self;
+    if (name.ends_with("partition")) return prng_.one_in(10) ? prng_.next() : partition_self;
     if (name == "target_vp") return prng_.one_in(4) ? prng_.below(4) : vp_self;
     return value();
   }

@@ -224,9 +224,11 @@ TEST_CASE("flush calls check their flags and processor mask") {
       {"all spaces", flush::all_virtual_address_spaces, 3, HvStatus::Success},
       {"non-global", flush::non_global_mappings_only, 1, HvStatus::Success},
       {"empty mask", 0, 0, HvStatus::InvalidParameter},
-      {"extended ranges are not offered", flush::extended_range_format, 1,
-       HvStatus::InvalidParameter},
-      {"cross-VTL flush is not offered", flush::use_target_vtl, 1, HvStatus::InvalidParameter},
+      {"extended ranges", flush::extended_range_format, 1, HvStatus::Success},
+      {"target VTLs without one", flush::use_target_vtl, 1, HvStatus::InvalidParameter},
+      {"a VTL that is not to be used", flush::target_vtl0, 1, HvStatus::InvalidParameter},
+      {"the own VTL", flush::use_target_vtl | flush::target_vtl0, 1, HvStatus::Success},
+      {"a VTL above", flush::use_target_vtl | flush::target_vtl1, 1, HvStatus::AccessDenied},
       {"reserved flag", 0x8000, 1, HvStatus::InvalidParameter},
   };
   World world;

@@ -267,7 +267,7 @@ void Hypervisor::emit(support::EventKind kind, const VirtualProcessor& vp, Insta
   if (events_ == nullptr) return;
   support::Event event;
   event.at = now;
-  event.vp = vp.index;
+  event.vp = vp.number;
   event.vtl = vp.active;
   event.kind = kind;
   event.a = a;

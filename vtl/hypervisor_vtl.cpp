@@ -84,7 +84,9 @@ CallResult Hypervisor::on(Tag<CallCode::EnableVpVtl>, const CallContext& context
   if (own && context.vtl < target) {
     // A lower VTL may start a higher one once, on its own processor; from then on the higher one
     // decides.
-    if (!may_enable(partition, context.vtl, target)) return HvStatus::AccessDenied;
+    if (!may_enable(partition, context.vtl, target) ||
+        context.vtl != highest(context.vp.enabled_vtls))
+      return HvStatus::AccessDenied;
     for (const VpState* other : partition.vps) {
       if (other->enabled(target)) return HvStatus::AccessDenied;
     }
@@ -151,7 +153,7 @@ void Hypervisor::emit_switch(support::EventKind kind, const VirtualProcessor& vp
   }
   support::Event event;
   event.at = now;
-  event.vp = vp.index;
+  event.vp = vp.number;
   event.vtl = from;
   event.kind = kind;
   event.a = frame[0];

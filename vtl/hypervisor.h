@@ -95,6 +95,9 @@ class Hypervisor {
   }
   /// Null if there is none with this HV_PARTITION_ID.
   [[nodiscard]] const Partition* find_partition(uint64_t id) const;
+  /// VsmPartitionConfig.ZeroMemoryOnReset of the root's highest VTL above 0: cleared, memory outlives a reset. Without
+  /// such a VTL a reset clears it.
+  [[nodiscard]] bool keeps_memory_on_reset() const;
   [[nodiscard]] const HypervisorConfig& config() const { return config_; }
   [[nodiscard]] const HypervisorStatistics& statistics() const { return statistics_; }
   /// Everything that the hypervisor keeps. The virtual processors that were added are the machine's to visit.

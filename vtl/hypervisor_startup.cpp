@@ -19,6 +19,11 @@ bool reserved_clear(std::span<const uint8_t> bytes) {
 
 }  // namespace
 
+bool Hypervisor::keeps_memory_on_reset() const {
+  const Vtl top = highest(root_->enabled_vtls);
+  return top != Vtl::Vtl0 && !root_->vtls[top].config.zero_memory_on_reset();
+}
+
 /// Whether a VTL above `vtl` keeps it from starting processors (VsmPartitionConfig.DenyLowerVtlStartup).
 bool Hypervisor::denies_startup(const Partition& partition, Vtl vtl) const {
   return std::any_of(std::begin(all_vtls), std::end(all_vtls), [&](Vtl above) {

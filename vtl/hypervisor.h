@@ -267,7 +267,6 @@ class Hypervisor {
   [[nodiscard]] bool root_restricted(std::optional<uint64_t> page);
   void give_processor(Processor& processor, Partition& partition, uint32_t index);
   void take_processor(VpState& vp);
-  void drop_ports(Partition& gone);
   /// Derives from processors_ which VPs a partition has; empty, or why that cannot be.
   [[nodiscard]] const char* attach_processors();
 
@@ -387,6 +386,8 @@ class Hypervisor {
                                           uint64_t value);
   [[nodiscard]] HvStatus set_partition_config(Partition& partition, Vtl vtl, uint64_t value);
   [[nodiscard]] HvStatus set_secure_config(VpState& vp, Vtl vtl, Vtl lower, uint64_t value);
+  [[nodiscard]] HvStatus set_pending_interruption(VpState& vp, Vtl vtl,
+                                                  abi::hv::PendingInterruption wanted);
   [[nodiscard]] HvStatus set_pending_event(VpState& vp, Vtl vtl,
                                            const abi::hv::RegisterValue& value);
 

@@ -9,6 +9,8 @@ using namespace abi::hv;
 
 namespace {
 
+constexpr uint32_t mxcsr_bits = 0xFFFF;
+
 constexpr uint32_t number_of(RegisterName name) {
   return static_cast<uint32_t>(name);
 }
@@ -106,6 +108,38 @@ Xmm* xmm_of(VirtualProcessor& vp, RegisterName name) {
   return &vp.shared.fp.xmm[number_of(name) - number_of(RegisterName::Xmm0)];
 }
 
+Xmm* st_of(VirtualProcessor& vp, RegisterName name) {
+  if (!between(name, RegisterName::FpMmx0, RegisterName::FpMmx7)) return nullptr;
+  return &vp.shared.fp.st[number_of(name) - number_of(RegisterName::FpMmx0)];
+}
+
+/// HV_X64_FP_CONTROL_STATUS_REGISTER and HV_X64_XMM_CONTROL_STATUS_REGISTER, as FXSAVE has them.
+RegisterValue fp_control(const FloatingPoint& fp) {
+  return {fp.control | uint64_t{fp.status} << 16 | uint64_t{fp.tag} << 32 |
+              uint64_t{fp.opcode} << 48,
+          fp.instruction};
+}
+RegisterValue xmm_control(const FloatingPoint& fp) {
+  return {fp.operand, fp.mxcsr | uint64_t{mxcsr_bits} << 32};
+}
+HvStatus set_fp_control(FloatingPoint& fp, const RegisterValue& value) {
+  constexpr uint64_t reserved = uint64_t{0xFF} << 40;
+  if ((value.low & reserved) != 0) return HvStatus::InvalidRegisterValue;
+  fp.control = static_cast<uint16_t>(value.low);
+  fp.status = static_cast<uint16_t>(value.low >> 16);
+  fp.tag = static_cast<uint8_t>(value.low >> 32);
+  fp.opcode = static_cast<uint16_t>(value.low >> 48);
+  fp.instruction = value.high;
+  return HvStatus::Success;
+}
+HvStatus set_xmm_control(FloatingPoint& fp, const RegisterValue& value) {
+  const auto mxcsr = static_cast<uint32_t>(value.high);
+  if ((mxcsr & ~mxcsr_bits) != 0) return HvStatus::InvalidRegisterValue;  // #GP in LDMXCSR
+  fp.operand = value.low;
+  fp.mxcsr = mxcsr;
+  return HvStatus::Success;
+}
+
 /// The MSR that is the same register under another name; 0 for none.
 uint32_t msr_of(RegisterName name) {
   if (between(name, RegisterName::Sint0, RegisterName::Sint15)) {
@@ -114,7 +148,16 @@ uint32_t msr_of(RegisterName name) {
   if (between(name, RegisterName::GuestCrashP0, RegisterName::GuestCrashCtl)) {
     return msr::CrashP0 + number_of(name) - number_of(RegisterName::GuestCrashP0);
   }
+  if (between(name, RegisterName::Stimer0Config, RegisterName::Stimer3Count)) {
+    return msr::Stimer0Config + number_of(name) - number_of(RegisterName::Stimer0Config);
+  }
   switch (name) {
+    case RegisterName::VpRuntime:
+      return msr::VpRuntime;
+    case RegisterName::TimeRefCount:
+      return msr::TimeRefCount;
+    case RegisterName::Sirbp:
+      return msr::Sirbp;
     case RegisterName::Hypercall:
       return msr::Hypercall;
     case RegisterName::GuestOsId:
@@ -140,6 +183,22 @@ uint32_t msr_of(RegisterName name) {
     default:
       return 0;
   }
+}
+
+/// What waits to be delivered, of the two that this register can say.
+PendingInterruption pending_interruption(const VtlContext& own) {
+  constexpr uint16_t nmi = 2;
+  const PendingInterruption pending = PendingInterruption{}.with_interruption_pending(true);
+  if (own.exception_pending) {
+    return pending.with_interruption_type(static_cast<uint8_t>(InterruptionType::Exception))
+        .with_deliver_error_code(own.pending.has_error_code)
+        .with_interruption_vector(own.pending.vector)
+        .with_error_code(own.pending.error_code);
+  }
+  if (own.nmi_pending)
+    return pending.with_interruption_type(static_cast<uint8_t>(InterruptionType::Nmi))
+        .with_interruption_vector(nmi);
+  return {};
 }
 
 template <class T>
@@ -228,8 +287,9 @@ HvStatus Hypervisor::check_register(const CallContext& context, const VpState& t
   if (info == nullptr || info->access == RegisterAccess::Unknown)
     return HvStatus::UnknownRegisterName;
   if (target.partition != &context.partition) return HvStatus::Success;
-  if (info->number == RegisterName::PendingEvent0 && vtl >= context.vtl)
-    return HvStatus::InvalidParameter;
+  const bool pending = info->number == RegisterName::PendingEvent0 ||
+                       info->number == RegisterName::PendingEvent1;
+  if (pending && vtl >= context.vtl) return HvStatus::InvalidParameter;
   if (is_architectural(name) && vtl == context.vtl) return HvStatus::AccessDenied;
   return HvStatus::Success;
 }
@@ -246,6 +306,8 @@ HvStatus Hypervisor::get_register(VpState& vp, Vtl vtl, RegisterName name, Insta
     value = value_of(TableRegister{.reserved = {}, .limit = table->limit, .base = table->base});
   } else if (const Xmm* xmm = xmm_of(registers, name)) {
     value = {xmm->low, xmm->high};
+  } else if (const Xmm* st = st_of(registers, name)) {
+    value = {st->low, st->high};
   } else if (const uint32_t msr = msr_of(name)) {
     const auto read = read_msr(vp, vtl, msr, now);
     if (!read) return HvStatus::AccessDenied;
@@ -267,8 +329,18 @@ HvStatus Hypervisor::get_register(VpState& vp, Vtl vtl, RegisterName name, Insta
                         .with_nmi_masked(own.nmi_masked)
                         .raw;
         break;
+      case RegisterName::FpControlStatus:
+        value = fp_control(registers.shared.fp);
+        break;
+      case RegisterName::XmmControlStatus:
+        value = xmm_control(registers.shared.fp);
+        break;
+      case RegisterName::Xss:
+      case RegisterName::PendingEvent1:
+        break;  // never anything
       case RegisterName::PendingInterruption:
-        break;  // events are delivered before an exit is seen: never pending
+        value.low = pending_interruption(own).raw;
+        break;
       case RegisterName::PendingEvent0:
         if (own.exception_pending) {
           value.low = PendingExceptionEvent{}
@@ -318,6 +390,8 @@ HvStatus Hypervisor::set_register(VpState& vp, Vtl vtl, RegisterName name, Insta
     *table = {wanted.base, wanted.limit};
   } else if (Xmm* xmm = xmm_of(registers, name)) {
     *xmm = {value.low, value.high};
+  } else if (Xmm* st = st_of(registers, name)) {
+    *st = {value.low, value.high & 0xFFFF};
   } else if (const uint32_t msr = msr_of(name)) {
     if (!write_msr(vp, vtl, msr, value.low, now)) return HvStatus::InvalidRegisterValue;
   } else {
@@ -332,6 +406,25 @@ HvStatus Hypervisor::set_register(VpState& vp, Vtl vtl, RegisterName name, Insta
         own.interrupt_shadow = InterruptState{value.low}.interrupt_shadow();
         own.nmi_masked = InterruptState{value.low}.nmi_masked();
         break;
+      case RegisterName::FpControlStatus:
+        if (const HvStatus status = set_fp_control(registers.shared.fp, value);
+            status != HvStatus::Success) {
+          return status;
+        }
+        break;
+      case RegisterName::XmmControlStatus:
+        if (const HvStatus status = set_xmm_control(registers.shared.fp, value);
+            status != HvStatus::Success) {
+          return status;
+        }
+        break;
+      case RegisterName::Xss:
+        break;
+      case RegisterName::PendingEvent1:
+        if ((value.low & 1) != 0) return HvStatus::InvalidRegisterValue;
+        break;
+      case RegisterName::PendingInterruption:
+        return set_pending_interruption(vp, vtl, PendingInterruption{value.low});
       case RegisterName::PendingEvent0:
         return set_pending_event(vp, vtl, value);
       default:
@@ -339,7 +432,40 @@ HvStatus Hypervisor::set_register(VpState& vp, Vtl vtl, RegisterName name, Insta
     }
   }
   ++own.changes;
+  ++registers.context().changes;  // what all VTLs share is in the active one's engine
   interrupt_arrived(vp, vtl);  // RFLAGS or the TPR may no longer hold one back
+  return HvStatus::Success;
+}
+
+/// An NMI or an exception for a lower VTL; the other types are what instructions raise.
+HvStatus Hypervisor::set_pending_interruption(VpState& vp, Vtl vtl, PendingInterruption wanted) {
+  VtlContext& own = vp.registers->contexts[vtl];
+  constexpr uint16_t nmi = 2, last_exception = 31;
+  if (!wanted.interruption_pending()) {
+    own.nmi_pending = own.exception_pending = false;
+    ++own.changes;
+    return HvStatus::Success;
+  }
+  const uint16_t vector = wanted.interruption_vector();
+  switch (static_cast<InterruptionType>(wanted.interruption_type())) {
+    case InterruptionType::Nmi:
+      if (vector != nmi || wanted.deliver_error_code()) return HvStatus::InvalidRegisterValue;
+      own.nmi_pending = true;
+      break;
+    case InterruptionType::Exception:
+      if (vector > last_exception || vector == nmi) return HvStatus::InvalidRegisterValue;
+      own.exception_pending = true;
+      own.pending = {.vector = static_cast<uint8_t>(vector),
+                     .has_error_code = wanted.deliver_error_code(),
+                     .error_code = wanted.error_code(),
+                     .parameter = vp.registers->shared.cr2};
+      break;
+    default:
+      return HvStatus::InvalidRegisterValue;
+  }
+  own.halted = false;
+  if (vp.registers->active == vtl) vp.registers->halted = false;
+  ++own.changes;
   return HvStatus::Success;
 }
 

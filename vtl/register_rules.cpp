@@ -16,10 +16,12 @@ constexpr uint64_t low32 = 0xFFFFFFFF;
 constexpr uint64_t cr0_bits = x64::cr0::pe | x64::cr0::mp | x64::cr0::em | x64::cr0::ts |
                               x64::cr0::et | x64::cr0::ne | x64::cr0::wp | x64::cr0::am |
                               x64::cr0::nw | x64::cr0::cd | x64::cr0::pg;
-constexpr uint64_t cr4_bits = x64::cr4::vme | x64::cr4::pvi | x64::cr4::tsd | x64::cr4::de |
-                              x64::cr4::pse | x64::cr4::pae | x64::cr4::mce | x64::cr4::pge |
-                              x64::cr4::pce | x64::cr4::osfxsr | x64::cr4::osxmmexcpt |
-                              x64::cr4::smep | x64::cr4::smap;
+/// What MOV CR4 takes (sim/cpu has the same set).
+constexpr uint64_t cr4_bits = x64::cr4::tsd | x64::cr4::de | x64::cr4::pse | x64::cr4::pae |
+                              x64::cr4::mce | x64::cr4::pge | x64::cr4::pce | x64::cr4::osfxsr |
+                              x64::cr4::osxmmexcpt | x64::cr4::umip | x64::cr4::la57 |
+                              x64::cr4::fsgsbase | x64::cr4::pcide | x64::cr4::smep |
+                              x64::cr4::smap;
 constexpr uint64_t efer_bits = x64::efer::sce | x64::efer::lme | x64::efer::lma | x64::efer::nxe;
 constexpr uint16_t reserved_attributes = 0xF << 8;
 
@@ -84,6 +86,10 @@ bool valid_register(RegisterName name, uint64_t value, uint8_t physical_address_
       return valid_pat(value);
     case RegisterName::Rflags:
       return (value & ~x64::rflags::defined & ~x64::rflags::always_one) == 0;
+    case RegisterName::Xss:
+      return value == 0;  // no XSAVES: there is no such state
+    case RegisterName::MsrIa32MiscEnable:
+      return (value & ~uint64_t{1}) == 0;  // fast strings
     case RegisterName::Sfmask:
     case RegisterName::SysenterCs:
     case RegisterName::TscAux:

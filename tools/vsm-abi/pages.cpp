@@ -29,7 +29,7 @@ constexpr const char* ntstatus_headers[] = {"sk/status.h"};
 const std::vector<PagePlan>& plans() {
   static const std::vector<PagePlan> list{
       {"hypercalls.md", "Hypercalls", "What a guest asks the hypervisor: call codes, parameter blocks, who may call.",
-       {"hv/hypercall_control.h", "hv/hypercalls.h", "hv/structs.h"}, fill_hypercalls},
+       {"hv/hypercall_control.h", "hv/hypercalls.h", "hv/structs.h", "hv/port_structs.h"}, fill_hypercalls},
       {"hypercall-statuses.md", "Hypercall statuses", "HV_STATUS: what RAX answers in bits 15:0.", {"hv/status.h"}, fill_statuses},
       {"vp-registers.md", "Virtual processor registers", "HV_REGISTER_NAME: what GetVpRegisters and SetVpRegisters name, and the bits of the VSM registers.",
        {"hv/vp_registers.h", "hv/vsm_registers.h"}, fill_vp_registers},

@@ -12,6 +12,7 @@ namespace vsm_abi {
 namespace {
 
 constexpr const char* structs_header = "hv/structs.h";
+constexpr const char* ports_header = "hv/port_structs.h";
 
 /// The names that a row gives its three parts; the compiled table keeps only their sizes.
 struct CallParts {
@@ -109,6 +110,7 @@ void fill_hypercalls(const Contract& contract, Page& page) {
   page.heading(2, "Parameter blocks");
   page.paragraph(escape(contract.header(structs_header).summary));
   contract.describe(page, structs_header, 3);
+  contract.describe(page, ports_header, 3);
 }
 
 void fill_statuses(const Contract&, Page& page) {

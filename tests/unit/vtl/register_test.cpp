@@ -1,3 +1,4 @@
+#include "tests/support/conformance.h"
 #include "tests/unit/vtl/world.h"
 #include "vtl/register_rules.h"
 
@@ -32,6 +33,17 @@ constexpr uint32_t number(RegisterName name) {
 }  // namespace
 
 TEST_CASE("register calls answer each wrong header with its status, in memory and in registers") {
+  CONFORMANCE("HvCallGetVpRegisters",
+              "bad VP index -> INVALID_VP_INDEX, in memory and fast",
+              "KUT");
+  CONFORMANCE("HvCallSetVpRegisters",
+              "bad VP index -> INVALID_VP_INDEX, in memory and fast",
+              "KUT");
+  CONFORMANCE("HvCallGetVpRegisters", "VTL 1 from VTL 0 -> ACCESS_DENIED", "KUT; cvm");
+  CONFORMANCE("HvCallSetVpRegisters", "VTL 1 from VTL 0 -> ACCESS_DENIED", "KUT; cvm");
+  CONFORMANCE("HvCallGetVpRegisters",
+              "unknown register -> UNKNOWN_REGISTER_NAME",
+              "hvdef (KUT: INVALID_PARAMETER)");
   struct Row {
     const char* what;
     Header header;
@@ -65,6 +77,7 @@ TEST_CASE("register calls answer each wrong header with its status, in memory an
 }
 
 TEST_CASE("a partition without AccessVpRegisters may not ask for registers") {
+  CONFORMANCE("HvCallGetVpRegisters", "without AccessVpRegisters -> ACCESS_DENIED", "TLFS 4.2.2");
   vtl::HypervisorConfig config;
   config.privileges = config.privileges.with_access_vp_registers(false);
   World world{config};
@@ -94,8 +107,9 @@ TEST_CASE("each register answers reads and writes as its row says") {
       EXPECT(set(world, target, name) == HvStatus::AccessDenied);
     }
     if (architectural) {
-      const HvStatus own = row.number == RegisterName::PendingEvent0 ? HvStatus::InvalidParameter
-                                                                     : HvStatus::AccessDenied;
+      const bool event = row.number == RegisterName::PendingEvent0 ||
+                         row.number == RegisterName::PendingEvent1;
+      const HvStatus own = event ? HvStatus::InvalidParameter : HvStatus::AccessDenied;
       EXPECT(get(world, {}, name) == own);
       EXPECT(set(world, {}, name) == own);
     }
@@ -148,6 +162,9 @@ TEST_CASE("VTL 1 reads and writes the private registers of VTL 0") {
 }
 
 TEST_CASE("values that a register cannot hold are refused and change nothing") {
+  CONFORMANCE("HvCallSetVpRegisters",
+              "non-canonical, reserved or contradicting values -> INVALID_REGISTER_VALUE",
+              "cvm");
   struct Row {
     RegisterName name;
     uint64_t value;
@@ -159,7 +176,10 @@ TEST_CASE("values that a register cannot hold are refused and change nothing") {
       {RegisterName::Cr0, 0x80000000},
       {RegisterName::Cr0, 0x20000001},
       {RegisterName::Cr3, uint64_t{1} << 40},
-      {RegisterName::Cr4, uint64_t{1} << 12},
+      {RegisterName::Cr4, uint64_t{1} << 13},
+      {RegisterName::Xss, 1},
+      {RegisterName::MsrIa32MiscEnable, 2},
+      {RegisterName::PendingEvent1, 1},
       {RegisterName::Cr8, 16},
       {RegisterName::Efer, 0x1000},
       {RegisterName::Efer, 0x400},
@@ -225,6 +245,9 @@ TEST_CASE("a changed CR3 of VTL 0 drops its translations") {
 }
 
 TEST_CASE("PendingEvent0 injects an exception into a lower VTL only") {
+  CONFORMANCE("HvRegisterPendingEvent0",
+              "target VTL not below the caller's -> INVALID_PARAMETER",
+              "cvm");
   World world;
   const auto event = PendingExceptionEvent{}
                          .with_event_pending(true)
@@ -258,6 +281,17 @@ TEST_CASE("PendingEvent0 injects an exception into a lower VTL only") {
 }
 
 TEST_CASE("VSM registers belong to the VTLs above 0") {
+  CONFORMANCE("HvRegisterVsmVina", "VTL 0 -> INVALID_PARAMETER", "cvm");
+  CONFORMANCE("HvX64RegisterCrInterceptControl", "target VTL 0 -> INVALID_PARAMETER", "cvm");
+  CONFORMANCE("HvX64RegisterCrInterceptControl",
+              "undefined bits -> INVALID_REGISTER_VALUE",
+              "our choice");
+  CONFORMANCE("HvRegisterVsmPartitionConfig",
+              "bits that are reserved or not offered -> INVALID_REGISTER_VALUE",
+              "TLFS 15.2.2");
+  CONFORMANCE("HvRegisterVsmVpSecureConfigVtl1",
+              "requester not above n -> INVALID_PARAMETER",
+              "TLFS 15.11");
   World world;
   for (const RegisterName name :
        {RegisterName::VsmVina, RegisterName::VsmPartitionConfig, RegisterName::CrInterceptControl,
@@ -293,6 +327,9 @@ TEST_CASE("VSM registers belong to the VTLs above 0") {
 }
 
 TEST_CASE("MBEC of a processor follows the partition's and governs its address space") {
+  CONFORMANCE("HvRegisterVsmVpSecureConfigVtl0",
+              "MbecEnabled other than the partition's -> INVALID_REGISTER_VALUE",
+              "cvm");
   World without;
   without.enter_vtl1_ready();
   EXPECT(without.set(RegisterName::VsmVpSecureConfigVtl0, 1) == HvStatus::InvalidRegisterValue);

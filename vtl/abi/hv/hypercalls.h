@@ -4,6 +4,7 @@
 #include <stdint.h>
 
 #include "abi/hv/hypercall_control.h"
+#include "abi/hv/port_structs.h"
 #include "abi/hv/status.h"
 #include "abi/hv/structs.h"
 #include "abi/hv/vtl.h"

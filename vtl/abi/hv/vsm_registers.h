@@ -157,6 +157,16 @@ struct PendingInterruption {
   ABI_BITS(63, 32, uint32_t, error_code)
 };
 
+/// Types of HvRegisterPendingInterruption.
+enum class InterruptionType : uint8_t {
+  External = 0,
+  Nmi = 2,
+  Exception = 3,
+  Software = 4,
+  PrivilegedSoftwareException = 5,
+  SoftwareException = 6
+};
+
 /// HvRegisterInterruptState.
 struct InterruptState {
   using Self = InterruptState;

@@ -89,7 +89,7 @@ CallResult Hypervisor::on(Tag<CallCode::FinalizePartition>, const CallContext& c
   child->mbec_enabled_vtls = 0;
   child->intercepts.clear();
   child->cpuid_overrides.clear();
-  drop_ports(*child);
+  drop_ports_of(*child);
   child->birth.phase = PartitionPhase::Finalized;
   return HvStatus::Success;
 }

@@ -74,20 +74,6 @@ const char* Hypervisor::attach_processors() {
   return "";
 }
 
-/// Drops ports of a partition, ports that wait for its connections, and connections to and from it.
-void Hypervisor::drop_ports(Partition& gone) {
-  gone.ports.clear();
-  gone.connections.clear();
-  for (const auto& partition : partitions_) {
-    if (partition == nullptr) continue;
-    std::erase_if(partition->ports,
-                  [&](const Port& port) { return port.connection_partition == gone.id; });
-    std::erase_if(partition->connections, [&](const Connection& connection) {
-      return connection.port_partition == gone.id;
-    });
-  }
-}
-
 const char* Hypervisor::what_is_unsound() const {
   for (const auto& partition : partitions_) {
     if (partition == nullptr) continue;

@@ -1,3 +1,4 @@
+#include "tests/support/conformance.h"
 #include "tests/unit/vtl/world.h"
 
 using namespace test;
@@ -13,6 +14,10 @@ vtl::HypervisorConfig with(auto change) {
 }  // namespace
 
 TEST_CASE("a fresh partition has VTL 0 only, and says so on every processor") {
+  CONFORMANCE("HvRegisterVsmPartitionStatus",
+              "a fresh partition: VTL 0 enabled, MaximumVtl, MBEC within the capabilities",
+              "KUT; cvm");
+  CONFORMANCE("HvRegisterVsmVpStatus", "a fresh VP: active VTL 0, enabled set 1", "KUT; cvm");
   World world;
   for (VirtualProcessor& vp : world.vps) {
     world.current = &vp;
@@ -28,6 +33,14 @@ TEST_CASE("a fresh partition has VTL 0 only, and says so on every processor") {
 }
 
 TEST_CASE("EnablePartitionVtl answers each wrong input with its status") {
+  CONFORMANCE("HvCallEnablePartitionVtl",
+              "partition other than self (42) -> INVALID_PARTITION_ID",
+              "cvm; KUT");
+  CONFORMANCE("HvCallEnablePartitionVtl", "VTL 0 -> INVALID_PARAMETER", "TLFS 15.4; KUT");
+  CONFORMANCE("HvCallEnablePartitionVtl", "VTL above MaximumVtl -> INVALID_PARAMETER", "KUT");
+  CONFORMANCE("HvCallEnablePartitionVtl",
+              "unsupported or reserved flags -> INVALID_PARAMETER",
+              "cvm");
   struct Row {
     const char* what;
     uint64_t partition;
@@ -60,6 +73,12 @@ TEST_CASE("EnablePartitionVtl answers each wrong input with its status") {
 }
 
 TEST_CASE("EnablePartitionVtl needs capability, privilege, and to be the first") {
+  CONFORMANCE("HvCallEnablePartitionVtl",
+              "MBEC without the capability -> INVALID_PARAMETER",
+              "KUT");
+  CONFORMANCE("HvCallEnablePartitionVtl", "already enabled -> INVALID_VTL_STATE", "cvm");
+  CONFORMANCE("HvCallEnablePartitionVtl", "without CpuManagement -> ACCESS_DENIED", "TLFS6 15.4");
+  CONFORMANCE("HvCallEnableVpVtl", "without CpuManagement -> ACCESS_DENIED", "TLFS6 15.5");
   World no_mbec{with([](auto& config) { config.mbec_vtl_mask = 0; })};
   EXPECT(no_mbec.enable_partition_vtl(partition_self, 1, 1) == HvStatus::InvalidParameter);
   EXPECT(no_mbec.enable_partition_vtl(partition_self, 1, 0) == HvStatus::Success);
@@ -76,6 +95,12 @@ TEST_CASE("EnablePartitionVtl needs capability, privilege, and to be the first")
 }
 
 TEST_CASE("EnableVpVtl answers each wrong input with its status") {
+  CONFORMANCE("HvCallEnableVpVtl", "bad partition -> INVALID_PARTITION_ID", "cvm; KUT");
+  CONFORMANCE("HvCallEnableVpVtl", "VP -1 or beyond -> INVALID_VP_INDEX", "cvm; KUT");
+  CONFORMANCE("HvCallEnableVpVtl", "VTL 0 -> INVALID_PARAMETER", "cvm; KUT");
+  CONFORMANCE("HvCallEnableVpVtl", "not enabled for the partition -> INVALID_VTL_STATE", "cvm");
+  CONFORMANCE("HvCallEnableVpVtl", "VTL 0 on another VP -> ACCESS_DENIED", "cvm");
+  CONFORMANCE("HvCallEnableVpVtl", "enabling never changes the active VTL", "TLFS 15.4");
   struct Row {
     const char* what;
     uint64_t partition;
@@ -108,6 +133,9 @@ TEST_CASE("EnableVpVtl answers each wrong input with its status") {
 }
 
 TEST_CASE("EnableVpVtl takes only contexts in which a VTL above 0 can run") {
+  CONFORMANCE("HvCallEnableVpVtl",
+              "a context in which no VTL above 0 can run -> INVALID_REGISTER_VALUE",
+              "TLFS6; cvm");
   struct Row {
     const char* what;
     void (*change)(InitialVpContext&);
@@ -157,6 +185,7 @@ TEST_CASE("EnableVpVtl takes only contexts in which a VTL above 0 can run") {
 }
 
 TEST_CASE("the first entry into VTL 1 uses the whole context of EnableVpVtl") {
+  CONFORMANCE("HvCallEnableVpVtl", "the first entry uses the whole context", "TLFS 15.6.2");
   World world;
   InitialVpContext context = good_context();
   context.fs.base = 0x1234;
@@ -185,6 +214,11 @@ TEST_CASE("the first entry into VTL 1 uses the whole context of EnableVpVtl") {
 }
 
 TEST_CASE("once VTL 1 exists anywhere, only VTL 1 can enable it elsewhere, and only once") {
+  CONFORMANCE("HvCallEnableVpVtl",
+              "VTL 0, once VTL 1 exists on any VP -> ACCESS_DENIED",
+              "cvm; TLFS 15.5");
+  CONFORMANCE("HvCallEnableVpVtl", "already enabled on the VP -> VTL_ALREADY_ENABLED", "cvm");
+  CONFORMANCE("HvCallEnableVpVtl", "after it on every VP the enabled set is 0b11", "KUT");
   World world;
   world.enable_vtl1();
   EXPECT(world.enable_vp_vtl() == HvStatus::AccessDenied);
@@ -201,6 +235,9 @@ TEST_CASE("once VTL 1 exists anywhere, only VTL 1 can enable it elsewhere, and o
 }
 
 TEST_CASE("MBEC shows in the partition's status for the VTLs that may have it") {
+  CONFORMANCE("HvRegisterVsmPartitionStatus",
+              "MbecEnabledVtlSet within the capability mask",
+              "KUT");
   World world;
   REQUIRE(world.enable_partition_vtl(partition_self, 1, 1) == HvStatus::Success);
   const VsmPartitionStatus status{world.get(RegisterName::VsmPartitionStatus)};

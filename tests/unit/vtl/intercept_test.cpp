@@ -1,3 +1,4 @@
+#include "tests/support/conformance.h"
 #include "tests/unit/vtl/world.h"
 
 using namespace test;
@@ -44,6 +45,9 @@ void run_vtl0_with_protected_page(World& world) {
 }  // namespace
 
 TEST_CASE("a refused access becomes a message of VTL 1, byte for byte") {
+  CONFORMANCE("HvMessageTypeGpaIntercept",
+              "message whole: access type, GPA, GVA for read, write, execute",
+              "KUT; hvdef HvX64MemoryInterceptMessage");
   struct Row {
     AccessKind kind;
     uint8_t access;
@@ -117,6 +121,9 @@ TEST_CASE(
 }
 
 TEST_CASE("RFLAGS.IF of neither VTL matters for the entry, but VTL 1's TPR does") {
+  CONFORMANCE("HvMessageTypeGpaIntercept",
+              "RFLAGS.IF does not hold the entry back, the higher VTL's TPR does",
+              "TLFS 15.12.2");
   World world;
   world.enter_vtl1_ready();
   REQUIRE(world.protect(victim_page, 0) == HvStatus::Success);
@@ -166,6 +173,9 @@ TEST_CASE("after EOM and EOI the next refused access is told too") {
 }
 
 TEST_CASE("an access to a paging structure is told as what it is") {
+  CONFORMANCE("HvMessageTypeGpaIntercept",
+              "a paging structure: GVA valid, GVA and GPA do not belong together",
+              "hvdef");
   World world;
   run_vtl0_with_protected_page(world);
   Exit exit = World::violation_exit(victim_page + 0x18, AccessKind::Read, 0x1000);
@@ -249,6 +259,7 @@ TEST_CASE("faults that are the host's own stop the run") {
 }
 
 TEST_CASE("VTL 1 is never refused by its own restrictions") {
+  CONFORMANCE("HvCallModifyVtlProtectionMask", "a VTL cannot restrict itself", "TLFS 15.9");
   World world;
   world.enter_vtl1_ready();
   REQUIRE(world.protect(victim_page, 0) == HvStatus::Success);
@@ -259,6 +270,9 @@ TEST_CASE("VTL 1 is never refused by its own restrictions") {
 }
 
 TEST_CASE("a hypercall whose parameters lie in a protected page is intercepted, not answered") {
+  CONFORMANCE("HvMessageTypeGpaIntercept",
+              "a parameter page that is denied: a message, no status",
+              "TLFS 3.8");
   for (const bool output : {false, true}) {
     World world;
     run_vtl0_with_protected_page(world);
@@ -292,6 +306,9 @@ TEST_CASE("a read-only parameter page is good for input and refused for output")
 }
 
 TEST_CASE("VTL 1 can ask to be told of accesses to IA32_APIC_BASE") {
+  CONFORMANCE("HvX64RegisterCrInterceptControl",
+              "write of IA32_APIC_BASE with control 0x1000 is a message of VTL 1",
+              "tmk");
   World world;
   world.enter_vtl1_ready();
   REQUIRE(world.set(RegisterName::CrInterceptControl, 0x1000) == HvStatus::Success);

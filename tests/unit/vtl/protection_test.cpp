@@ -1,3 +1,4 @@
+#include "tests/support/conformance.h"
 #include "tests/unit/vtl/world.h"
 
 using namespace test;
@@ -23,6 +24,18 @@ HvStatus modify(World& world, uint64_t partition, uint32_t flags, uint8_t vtl, u
 }  // namespace
 
 TEST_CASE("ModifyVtlProtectionMask answers each wrong input with its status") {
+  CONFORMANCE("HvCallModifyVtlProtectionMask",
+              "bad partition -> INVALID_PARTITION_ID",
+              "TLFS6; cvm");
+  CONFORMANCE("HvCallModifyVtlProtectionMask",
+              "target VTL 0 or too high -> INVALID_PARAMETER",
+              "cvm");
+  CONFORMANCE("HvCallModifyVtlProtectionMask",
+              "flag sets that section 5.1 refuses -> INVALID_REGISTER_VALUE",
+              "cvm");
+  CONFORMANCE("HvCallModifyVtlProtectionMask",
+              "page that is no RAM -> INVALID_PARAMETER",
+              "TLFS6");
   struct Row {
     const char* what;
     uint64_t partition;
@@ -65,6 +78,12 @@ TEST_CASE("ModifyVtlProtectionMask answers each wrong input with its status") {
 }
 
 TEST_CASE("protections need VTL 1, its permission to itself, and the privilege") {
+  CONFORMANCE("HvCallModifyVtlProtectionMask",
+              "before EnableVtlProtection -> ACCESS_DENIED",
+              "cvm");
+  CONFORMANCE("HvCallModifyVtlProtectionMask",
+              "from VTL 0 or without CpuManagement -> ACCESS_DENIED",
+              "TLFS6");
   World world;
   world.enable_vtl1();
   EXPECT(world.protect(victim_page, 0) == HvStatus::AccessDenied);  // VTL 0 asks
@@ -81,6 +100,9 @@ TEST_CASE("protections need VTL 1, its permission to itself, and the privilege")
 }
 
 TEST_CASE("each mask becomes exactly those rights for VTL 0 and leaves VTL 1 everything") {
+  CONFORMANCE("HvCallModifyVtlProtectionMask",
+              "each valid MapFlags set becomes those rights of lower VTLs, with and without MBEC",
+              "TLFS 15.9, 15.10");
   struct Row {
     uint32_t flags;
     Rights rights;
@@ -108,6 +130,9 @@ TEST_CASE("each mask becomes exactly those rights for VTL 0 and leaves VTL 1 eve
 }
 
 TEST_CASE("a protection takes effect in the translations of VTL 0 before the call returns") {
+  CONFORMANCE("HvCallModifyVtlProtectionMask",
+              "translations of lower VTLs are dropped before it returns",
+              "SDM 28.3.3; section 8.5");
   World world;
   // VTL 0 page tables: one 2 MiB page that maps GVA 0x40000000 to the victim.
   world.write(0x1000, uint64_t{0x2003});
@@ -131,6 +156,9 @@ TEST_CASE("a protection takes effect in the translations of VTL 0 before the cal
 }
 
 TEST_CASE("510 pages are protected by one call, in several entries, up to the first bad one") {
+  CONFORMANCE("HvCallModifyVtlProtectionMask",
+              "rep call with continuation; reps done on failure",
+              "TLFS 3.7");
   World world;
   world.enter_vtl1_ready();
   std::vector<GpaPage> pages;
@@ -154,6 +182,12 @@ TEST_CASE("510 pages are protected by one call, in several entries, up to the fi
 }
 
 TEST_CASE("the default mask covers all of memory, and stands once it is set") {
+  CONFORMANCE("HvRegisterVsmPartitionConfig",
+              "DefaultVtlProtectionMask applies to all memory and cannot be changed once set",
+              "KUT; TLFS 15.2.2");
+  CONFORMANCE("HvRegisterVsmPartitionConfig",
+              "EnableVtlProtection cannot be cleared -> INVALID_REGISTER_VALUE",
+              "cvm");
   struct Row {
     const char* what;
     uint8_t mask;

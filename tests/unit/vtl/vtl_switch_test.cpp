@@ -1,8 +1,15 @@
+#include "tests/support/conformance.h"
 #include "tests/unit/vtl/world.h"
 
 using namespace test;
 
 TEST_CASE("VTL switches fail with #UD, never with a status, and change nothing") {
+  CONFORMANCE("HvCallVtlCall",
+              "control other than 0, extra bits, no higher VTL -> #UD",
+              "TLFS 15.6.1.1");
+  CONFORMANCE("HvCallVtlReturn",
+              "control bits 63:1, extra bits, lowest VTL -> #UD",
+              "TLFS 15.7.2");
   struct Row {
     const char* what;
     bool vtl1_enabled, from_vtl1;
@@ -41,6 +48,7 @@ TEST_CASE("VTL switches fail with #UD, never with a status, and change nothing")
 }
 
 TEST_CASE("a VTL call from user mode is #UD") {
+  CONFORMANCE("HvCallVtlCall", "CPL 3 -> #UD", "TLFS 15.6.1.1");
   World world;
   world.enable_vtl1();
   world.vp().context().segments[vtl::Ss].attributes |= 3 << 5;
@@ -49,6 +57,7 @@ TEST_CASE("a VTL call from user mode is #UD") {
 }
 
 TEST_CASE("call and return continue each VTL after its own VMCALL") {
+  CONFORMANCE("HvCallVtlReturn", "each VTL goes on after its own VMCALL", "TLFS 15.6, 15.7");
   World world;
   world.enable_vtl1();
   world.vp().context().rip = 0x5000;
@@ -68,6 +77,9 @@ TEST_CASE("call and return continue each VTL after its own VMCALL") {
 }
 
 TEST_CASE("private registers stay with their VTL and shared ones travel") {
+  CONFORMANCE("HvCallVtlCall",
+              "RFLAGS, CR3, segments and the other private state stay with their VTL",
+              "TLFS 15.11; KUT");
   World world;
   world.enable_vtl1();
   VirtualProcessor& vp = world.vp();
@@ -137,6 +149,7 @@ TEST_CASE("private registers stay with their VTL and shared ones travel") {
 }
 
 TEST_CASE("a return restores RAX and RCX from the assist page, unless it is fast") {
+  CONFORMANCE("HvCallVtlReturn", "not fast: RAX and RCX come from the assist page", "TLFS 15.7.1");
   World world;
   world.enter_vtl1_ready();
   constexpr uint64_t control = assist_page1 + 8;
@@ -155,6 +168,7 @@ TEST_CASE("a return restores RAX and RCX from the assist page, unless it is fast
 }
 
 TEST_CASE("the assist page tells why VTL 1 was entered") {
+  CONFORMANCE("HvCallVtlCall", "EntryReason 1", "TLFS 15.5");
   World world;
   world.enter_vtl1_ready();
   REQUIRE(world.vtl_return().vtl_changed);
@@ -177,6 +191,7 @@ TEST_CASE("a VTL that has no assist page is entered and left without one") {
 }
 
 TEST_CASE("a return releases the TLB locks of the VTL that leaves") {
+  CONFORMANCE("HvRegisterVsmVpSecureConfigVtl0", "a VTL return releases TlbLocked", "TLFS 15.11");
   World world;
   world.enter_vtl1_ready();
   REQUIRE(world.set(RegisterName::VsmVpSecureConfigVtl0, 2) == HvStatus::Success);
@@ -187,6 +202,9 @@ TEST_CASE("a return releases the TLB locks of the VTL that leaves") {
 }
 
 TEST_CASE("a flush of a processor whose TLB VTL 1 locked waits until VTL 1 returns or unlocks") {
+  CONFORMANCE("HvCallFlushVirtualAddressSpace",
+              "waits while a higher VTL has locked the TLB",
+              "KUT; TLFS 15.11");
   World world;
   world.enter_vtl1_ready();
   REQUIRE(world.enable_vp_vtl(1) == HvStatus::Success);

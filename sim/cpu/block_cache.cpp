@@ -37,10 +37,17 @@ bool may_switch_tasks(const Instruction& in) {
   return is_far_transfer(in) || (in.is(OpcodeMap::One, 0xcf) && in.code_size != CodeSize::Bits64);
 }
 
+/// CMPXCHG8B and CMPXCHG16B: inside a block the engine evaluates the flags by a stale record of who wrote them, and what
+/// comes out reaches all of RFLAGS, VM and IOPL included.
+bool is_wide_compare_exchange(const Instruction& in) {
+  return in.is(OpcodeMap::Two0F, 0xc7) && in.mod() != 3 && in.reg_field() == 1;
+}
+
 bool only_in_steps(const Instruction& in) {
   return is_port_io(in) || is_locked_register_bit_test(in) || is_register_compare_exchange_32(in) ||
          rotates_memory_through_carry(in) || is_conditional_loop(in) ||
-         is_missing_memory_form(in) || is_system_entry(in) || may_switch_tasks(in);
+         is_missing_memory_form(in) || is_system_entry(in) || may_switch_tasks(in) ||
+         is_wide_compare_exchange(in);
 }
 
 /// Follows the flags through a block: those that bit tests leave undefined, and what the engine knows of their writer.

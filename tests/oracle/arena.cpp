@@ -233,6 +233,7 @@ Ending Arena::run(uint64_t most) {
       case vtl::ExitReason::TripleFault:
         return Ending::Shutdown;
       case vtl::ExitReason::MachineFailure:
+        failure = exit.detail;
         return Ending::Failure;
       default:
         return Ending::NotComparable;

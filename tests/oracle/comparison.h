@@ -34,6 +34,7 @@ class Arena : public cpu_test::World {
   /// Registers and memory of a case. Equal seeds give equal states.
   void prepare(Mode mode, uint64_t seed, const Program& program);
   Ending run(uint64_t most);
+  std::string failure;  ///< with Ending::Failure: what the engine says
   [[nodiscard]] uint64_t start() const { return start_; }
   [[nodiscard]] uint64_t code_base() const { return base_; }
   /// Pages that a program can reach without fault, or that the processor writes.

@@ -286,7 +286,7 @@ bool is_left_out(std::span<const uint8_t> bytes, bool mode_64) {
 
 /// Random bytes that one instruction could be made of. It reads nothing that is undefined (see generate) and everything
 /// that it leaves is taken as undefined.
-bool random_op(Mode mode, support::Prng& random, Op& op) {
+bool random_op(Mode mode, support::Prng& random, bool filtered, Op& op) {
   thread_local Disassembler sixteen{Mode::Real16}, thirty_two{Mode::Kernel32},
       sixty_four{Mode::User64};
   Disassembler& disassembler = is_64(mode)            ? sixty_four
@@ -296,9 +296,9 @@ bool random_op(Mode mode, support::Prng& random, Op& op) {
   random.fill(bytes);
   if (random.one_in(3)) bytes[random.below(3)] = 0x0f;
   if (random.one_in(6)) bytes[0] = 0x66;
-  if (!comparable(bytes, is_64(mode), !is_user(mode)) || !engine_agrees(bytes, is_64(mode)))
+  if (filtered && (!comparable(bytes, is_64(mode), !is_user(mode)) ||
+                   !engine_agrees(bytes, is_64(mode)) || is_left_out(bytes, is_64(mode))))
     return false;
-  if (is_left_out(bytes, is_64(mode))) return false;
   const size_t length = disassembler.length(bytes);
   if (length == 0) return false;
   op = {};
@@ -378,7 +378,7 @@ Program generate(Mode mode, support::Prng& random, const Mixture& mixture, unsig
       if (!mixture.x87) continue;
       rows = x87_rows();
     } else if (dice < 46) {
-      if (!mixture.random_bytes || !random_op(mode, random, op)) continue;
+      if (!mixture.random_bytes || !random_op(mode, random, mixture.filtered, op)) continue;
       program.ops.push_back(definer());
       program.ops.push_back(op);
       continue;
@@ -392,10 +392,11 @@ Program generate(Mode mode, support::Prng& random, const Mixture& mixture, unsig
     if ((row.attributes & Native) != 0 && is_user(mode) && !mixture.native) continue;
     if ((row.attributes & Rare) != 0 && !random.one_in(3)) continue;
     op = encoder.encode(row);
-    if (!comparable(std::span{op.bytes}, mode_64, !is_user(mode))) continue;
-    if (!engine_agrees(std::span{op.bytes}, mode_64)) continue;
+    if (mixture.filtered && !(comparable(std::span{op.bytes}, mode_64, !is_user(mode)) &&
+                              engine_agrees(std::span{op.bytes}, mode_64)))
+      continue;
     program.ops.push_back(op);
-    if (!analyse(program).valid) {
+    if (mixture.filtered && !analyse(program).valid) {
       program.ops.pop_back();
       program.ops.push_back(definer());
       program.ops.push_back(op);

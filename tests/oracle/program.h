@@ -47,7 +47,8 @@ std::vector<uint8_t> layout(const Program& program, std::vector<uint32_t>& offse
 
 struct Mixture {
   bool integer{true}, control{true}, sse{true}, x87{true}, random_bytes{true};
-  bool native{};  ///< the other machine executes all privilege levels on the processor
+  bool filtered{true};  ///< without what is known to differ, or not comparable
+  bool native{};        ///< the other machine executes all privilege levels on the processor
 };
 
 Program generate(Mode mode, support::Prng& random, const Mixture& mixture, unsigned most);

@@ -191,7 +191,6 @@ Emulation move_control(const Instruction& in, VirtualProcessor& vp, const Surrou
   }
 }
 
-/// Breakpoints themselves are not implemented: the registers keep what is written.
 Emulation move_debug(const Instruction& in, VirtualProcessor& vp) {
   VtlContext& context = vp.context();
   uint8_t number = in.reg();
@@ -202,9 +201,9 @@ Emulation move_debug(const Instruction& in, VirtualProcessor& vp) {
     number = static_cast<uint8_t>(number + 2);
   }
   if ((context.dr7 & x64::dr7::gd) != 0) {
-    vp.shared.dr6 |= x64::dr6::bd;
-    context.dr7 &= ~x64::dr7::gd;
-    return raise(static_cast<uint8_t>(x64::Vector::Debug));
+    Emulation result = raise(static_cast<uint8_t>(x64::Vector::Debug));
+    result.exception.parameter = x64::dr6::bd;
+    return result;
   }
   const uint8_t size = in.code_size == CodeSize::Bits64 ? 8 : 4;
   if (in.opcode == 0x21) {

@@ -41,7 +41,10 @@ struct CpuState {
   /// A debug trap before the next instruction: bits of DR6. That of an instruction that was completed outside, or one
   /// whose delivery was refused.
   uint64_t trap_pending{};
-  STATE_FIELDS(random, trap_pending)
+  /// Those of data breakpoints that MOV SS or POP SS met: reported with the traps of the next instruction.
+  uint64_t trap_held{};
+  bool after_stack_load{};  ///< the last instruction was one of these: no instruction breakpoint here
+  STATE_FIELDS(random, trap_pending, trap_held, after_stack_load)
 };
 
 /// One virtual processor's instruction engine. Everything that the architecture defines without a hypervisor happens inside:

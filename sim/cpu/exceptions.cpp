@@ -120,7 +120,7 @@ class Delivery {
     const uint64_t frame[6] = {event_.exception.error_code,
                                event_.return_rip,
                                context_.segments[vtl::Cs].selector,
-                               (context_.rflags & ~x64::rflags::rf) | fault_flag,
+                               context_.rflags | fault_flag,
                                context_.rsp,
                                context_.segments[vtl::Ss].selector};
     const size_t skipped = event_.exception.has_error_code ? 0 : 1;
@@ -157,9 +157,12 @@ class Delivery {
 };
 
 /// CR2, and DR6: B0 to B3 are of this exception only, the others stay until software clears them (SDM vol. 3, 18.2.3).
-void note_parameter(vtl::SharedRegisters& shared, const PendingException& exception) {
+void note_parameter(vtl::VirtualProcessor& vp, const PendingException& exception) {
+  vtl::SharedRegisters& shared = vp.shared;
   if (exception.vector == static_cast<uint8_t>(Vector::PageFault)) shared.cr2 = exception.parameter;
-  if (exception.vector == static_cast<uint8_t>(Vector::Debug) && exception.parameter != 0)
+  if (exception.vector != static_cast<uint8_t>(Vector::Debug)) return;
+  vp.context().dr7 &= ~x64::dr7::gd;  // its handler may use the debug registers
+  if (exception.parameter != 0)
     shared.dr6 = (shared.dr6 & ~x64::dr6::breakpoints) | exception.parameter;
 }
 
@@ -169,8 +172,8 @@ bool is_interrupt(EventSource source) {
 
 }  // namespace
 
-vtl::PendingException single_step_trap() {
-  return {static_cast<uint8_t>(Vector::Debug), false, 0, x64::dr6::bs};
+vtl::PendingException debug_trap(uint64_t dr6_bits) {
+  return {static_cast<uint8_t>(Vector::Debug), false, 0, dr6_bits};
 }
 
 Attempt delivery_failed(Vector vector, uint32_t error_code) {
@@ -226,7 +229,7 @@ DeliveryResult deliver_event(vtl::VirtualProcessor& vp, const ProcessorMemory& m
     vp.shared.dr6 = dr6_before;
   };
   for (;;) {
-    if (!is_interrupt(current.source)) note_parameter(vp.shared, current.exception);
+    if (!is_interrupt(current.source)) note_parameter(vp, current.exception);
     const Attempt attempt = Delivery{vp, memory, current}.run();
     if (attempt.delivered()) return {DeliveryStatus::Delivered, current.exception, replaced, {}};
     if (attempt.refused) {

@@ -43,8 +43,8 @@ struct DeliveryResult {
 [[nodiscard]] DeliveryResult deliver_event(vtl::VirtualProcessor& vp, const ProcessorMemory& memory,
                                            const EventDelivery& event, uint64_t instruction_rip);
 
-/// #DB of TF.
-[[nodiscard]] vtl::PendingException single_step_trap();
+/// #DB for these bits of DR6.
+[[nodiscard]] vtl::PendingException debug_trap(uint64_t dr6_bits);
 
 /// Whether exception `second`, met while `first` is delivered, makes a double fault (SDM vol. 3, table 6-5).
 [[nodiscard]] bool makes_double_fault(uint8_t first, uint8_t second);

@@ -170,7 +170,7 @@ class ProtectedDelivery {
     if (event_.exception.has_error_code) words[count++] = event_.exception.error_code;
     words[count++] = static_cast<uint32_t>(event_.return_rip);
     words[count++] = context_.segments[vtl::Cs].selector;
-    words[count++] = static_cast<uint32_t>((context_.rflags & ~x64::rflags::rf) | fault_flag);
+    words[count++] = static_cast<uint32_t>(context_.rflags | fault_flag);
     if (new_cpl_ != vp_.cpl()) {
       words[count++] = static_cast<uint32_t>(context_.rsp);
       words[count++] = context_.segments[vtl::Ss].selector;

@@ -25,6 +25,11 @@ std::optional<MemoryFault> ProcessorMemory::locate(uint64_t address, uint64_t by
   return std::nullopt;
 }
 
+void ProcessorMemory::note(uint64_t address, uint64_t bytes, bool write, Privilege privilege) const {
+  if (touches_ != nullptr && privilege != Privilege::Implicit)
+    touches_->push_back({address, static_cast<uint32_t>(bytes), write});
+}
+
 std::optional<MemoryFault> ProcessorMemory::check(uint64_t address, uint64_t bytes,
                                                   mmu::AccessKind kind, Privilege privilege) const {
   Part parts[2];
@@ -36,6 +41,7 @@ std::optional<MemoryFault> ProcessorMemory::read(uint64_t address, std::span<uin
   Part parts[2];
   if (auto fault = locate(address, bytes.size(), mmu::AccessKind::Read, privilege, parts))
     return fault;
+  note(address, bytes.size(), false, privilege);
   uint64_t done = 0;
   for (const Part& part : parts) {
     const auto to = bytes.subspan(done, part.bytes);
@@ -52,6 +58,7 @@ std::optional<MemoryFault> ProcessorMemory::write(uint64_t address, std::span<co
   Part parts[2];
   if (auto fault = locate(address, bytes.size(), mmu::AccessKind::Write, privilege, parts))
     return fault;
+  note(address, bytes.size(), true, privilege);
   uint64_t done = 0;
   for (const Part& part : parts) {
     if (part.bytes == 0) break;

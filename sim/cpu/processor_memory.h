@@ -4,8 +4,10 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <vector>
 
 #include "mmu/translator.h"
+#include "sim/cpu/breakpoints.h"
 
 namespace cpu {
 
@@ -27,6 +29,9 @@ struct MemoryFault {
 
 class ProcessorMemory {
  public:
+  /// Explicit accesses from now on are written down there.
+  void record(std::vector<MemoryTouch>* touches) { touches_ = touches; }
+
   ProcessorMemory(mmu::Translator& translator, const mmu::AddressSpace& space)
       : translator_{translator}, space_{space} {}
 
@@ -62,8 +67,10 @@ class ProcessorMemory {
   [[nodiscard]] std::optional<MemoryFault> locate(uint64_t address, uint64_t bytes,
                                                   mmu::AccessKind kind, Privilege privilege,
                                                   Part (&parts)[2]) const;
+  void note(uint64_t address, uint64_t bytes, bool write, Privilege privilege) const;
   mmu::Translator& translator_;
   const mmu::AddressSpace& space_;
+  std::vector<MemoryTouch>* touches_{};
 };
 
 }  // namespace cpu

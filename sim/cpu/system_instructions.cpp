@@ -31,6 +31,14 @@ Emulation software_interrupt(uint8_t vector) {
   return result;
 }
 
+/// ICEBP (INT1): DR6 does not change.
+Emulation debug_trap() {
+  Emulation result;
+  result.kind = Emulation::Kind::Trap;
+  result.exception.vector = static_cast<uint8_t>(x64::Vector::Debug);
+  return result;
+}
+
 Emulation pause() {
   Emulation result = retire();
   result.pauses = true;
@@ -123,7 +131,7 @@ Emulation emulate_one_byte(const Instruction& in, VirtualProcessor& vp) {
     case 0xce:
       return (vp.context().rflags & x64::rflags::of) != 0 ? software_interrupt(4) : retire();
     case 0xf1:
-      return raise(static_cast<uint8_t>(x64::Vector::Debug));
+      return debug_trap();
     case 0x90:
       return pause();
     case 0xf4:

@@ -20,6 +20,7 @@ struct Emulation {
     Retire,     ///< done; RIP is still at the instruction
     Jump,       ///< done, and RIP is set
     Exception,  ///< raises `exception`; nothing changed
+    Trap,       ///< raises `exception` behind the instruction, whatever the gate's DPL is
     Interrupt,  ///< a software interrupt: deliver vector `exception.vector` behind the instruction
     Refused,    ///< memory could not be reached: `refused`; nothing changed
     Exit,       ///< a decision of the machine: `exit`; nothing changed

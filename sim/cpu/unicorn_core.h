@@ -1,6 +1,7 @@
 #pragma once
 // UnicornCpu: the loop around the engines. Files: unicorn_run (loop, interrupts), unicorn_step (single steps),
 // unicorn_refusals (refused fills), unicorn_exits (instructions and exceptions that come out).
+#include <array>
 #include <memory>
 #include <optional>
 
@@ -51,11 +52,17 @@ class UnicornCpu final : public Cpu {
   [[nodiscard]] bool stepping() const;
   void step_out_of_page();
   MaybeExit step();
-  MaybeExit after_step(const Instruction& in, Stop stop, uint64_t trap_before);
+  MaybeExit after_step(const Instruction& in, Stop stop, uint64_t trap_before, bool shadow_before);
   MaybeExit without_engine(const Instruction& in, bool& handled);
   void repair_pushed_flags(const Instruction& in);
   MaybeExit step_interrupt_return();
   void unblock_nmi();
+
+  // Debug registers.
+  [[nodiscard]] uint64_t instruction_breakpoints() const;
+  [[nodiscard]] uint64_t traps_of_step(const Instruction& in, uint64_t trap_before, bool shadow_before);
+  [[nodiscard]] uint64_t traps_of_emulation();
+  [[nodiscard]] ProcessorMemory recorded_memory();
 
   // Refused fills.
   MaybeExit after_refusal();
@@ -103,6 +110,10 @@ class UnicornCpu final : public Cpu {
   RegisterTransfer transfer_;
   vtl::VtlArray<std::unique_ptr<UnicornEngine>> engines_;
   const char* engine_failure_{""};
+
+  std::vector<MemoryTouch> touches_;    ///< by an emulated instruction
+  std::array<uint64_t, 4> operands_{};  ///< of the instruction that is stepped
+  uint64_t stepped_from_{};             ///< its linear address
 
   std::optional<uint8_t> offered_;  ///< no state: the machine offers anew before each run
 

@@ -68,6 +68,8 @@ const char* UnicornEngine::open_engine() {
               uc_mem_map_ptr(engine, 0, ram, UC_PROT_ALL, memory_.data()) == UC_ERR_OK &&
               uc_mmio_map(engine, ram, private_base - ram, &on_device_read, this, &on_device_write,
                           this) == UC_ERR_OK &&
+              uc_mmio_map(engine, watch_window, ram, &on_watched_read, this, &on_watched_write,
+                          this) == UC_ERR_OK &&
               uc_ctl_exits_enable(engine) == UC_ERR_OK &&
               uc_ctl_tlb_mode(engine, UC_TLB_VIRTUAL) == UC_ERR_OK;
   uc_hook hook{};
@@ -101,9 +103,12 @@ Stop UnicornEngine::single_step() {
   grant.active = true;
   step_blocks_ = 0;
   stop = Stop::None;
+  watched_.clear();
+  touches_.clear();
   registers->rflags |= abi::x64::rflags::tf;
   execute();
   grant = StepGrant{};
+  if (!watched_.empty()) flush_needed_ = true;  // they were reachable for this step
   return stop;
 }
 
@@ -247,17 +252,20 @@ void UnicornEngine::copy_code(unsigned index, uint64_t linear_page, mmu::Spa pag
 }
 
 // While the library executes, arithmetic flags and DF are apart from RFLAGS; when it returns it puts them together.
-// RF: the engine clears it at the end of a block, the processor after one instruction. Nothing here depends on it.
+// RF: the engine clears it at the end of a block, the processor after one instruction. So it is kept apart (`resume`), and
+// only while it matters.
 
 uint64_t UnicornEngine::rflags() const {
-  if (!executing_) return registers->rflags & ~abi::x64::rflags::rf;
+  const uint64_t rf = resume ? abi::x64::rflags::rf : 0;
+  if (!executing_) return (registers->rflags & ~abi::x64::rflags::rf) | rf;
   uint64_t value = 0;
   uc_reg_read(engine, UC_X86_REG_RFLAGS, &value);
-  return value & ~abi::x64::rflags::rf;
+  return (value & ~abi::x64::rflags::rf) | rf;
 }
 
 void UnicornEngine::set_rflags(uint64_t value) {
   registers->rflags = (value & ~abi::x64::rflags::rf) | abi::x64::rflags::always_one;
+  resume = (value & abi::x64::rflags::rf) != 0 && breakpoints_.execution();
 }
 
 CodeSize UnicornEngine::code_size() const {

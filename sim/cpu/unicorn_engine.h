@@ -7,6 +7,7 @@
 
 #include "mmu/translator.h"
 #include "sim/cpu/block_cache.h"
+#include "sim/cpu/breakpoints.h"
 #include "sim/cpu/code_pages.h"
 #include "sim/cpu/cpu.h"
 #include "sim/cpu/unicorn_cpu.h"
@@ -37,6 +38,7 @@ enum class RefusalKind : uint8_t {
   NeedCode,  ///< the page must become code first
   NeedData,  ///< the page is code and must become data first
   Danger,    ///< the page may only be run in single steps
+  Watch,     ///< a data breakpoint is in the page
 };
 
 struct Refusal {
@@ -90,6 +92,12 @@ class UnicornEngine {
 
   /// IRET leaves the engine: while NMIs are blocked.
   void intercept_interrupt_return(bool on) { intercept(intercept_iret, on); }
+  /// Debug registers, as the VirtualProcessor has them now.
+  void set_breakpoints(const vtl::VirtualProcessor& vp);
+  [[nodiscard]] const Breakpoints& breakpoints() const { return breakpoints_; }
+  /// Accesses to watched pages by the last single step.
+  [[nodiscard]] const std::vector<MemoryTouch>& touches() const { return touches_; }
+
   [[nodiscard]] uint64_t rflags() const;
   void set_rflags(uint64_t value);
   [[nodiscard]] CodeSize code_size() const;
@@ -123,6 +131,7 @@ class UnicornEngine {
   Stop stop{};
   uint32_t exit_code{};
   uint32_t step_count{};  ///< Stop::Step: instructions in the block
+  bool resume{};          ///< RFLAGS.RF, kept while instruction breakpoints are enabled
   bool device_written{};  ///< set by a write to a device; the owner clears it
   Refusal refusal;
   uc_err error{};
@@ -156,7 +165,9 @@ class UnicornEngine {
   [[nodiscard]] Stop reason_to_stop_before(const Block* block) const;
   /// Instants up to which blocks need no look before they run.
   [[nodiscard]] uint64_t unwatched_limit() const {
-    return gear_ == Gear::Exact || grant.active || interrupt_offered ? 0 : deadline;
+    return gear_ == Gear::Exact || grant.active || interrupt_offered || breakpoints_.execution()
+               ? 0
+               : deadline;
   }
   void enter_instruction(uint64_t address);
   bool fill(uint64_t address, uc_mem_type type, uc_tlb_entry* entry);
@@ -169,6 +180,9 @@ class UnicornEngine {
   [[nodiscard]] uint64_t repeat_count(const Block& block) const;
   void discard_page(uint64_t page);
   void stop_with(Stop reason);
+  static bool answer_watched(mmu::AccessKind access, mmu::Spa page, uint8_t rights,
+                             uc_tlb_entry* entry);
+  void touch(mmu::Spa at, unsigned bytes, bool write);
 
   static bool on_fill(uc_engine*, uint64_t address, uc_mem_type type, uc_tlb_entry* entry,
                       void* user);
@@ -176,6 +190,9 @@ class UnicornEngine {
   static void on_code(uc_engine*, uint64_t address, uint32_t size, void* user);
   static void on_exit(uc_engine*, uint32_t number, void* user);
   static void on_syscall(uc_engine*, void* user);
+  static uint64_t on_watched_read(uc_engine*, uint64_t offset, unsigned size, void* user);
+  static void on_watched_write(uc_engine*, uint64_t offset, unsigned size, uint64_t value,
+                               void* user);
   static uint64_t on_device_read(uc_engine*, uint64_t offset, unsigned size, void* user);
   static void on_device_write(uc_engine*, uint64_t offset, unsigned size, uint64_t value,
                               void* user);
@@ -196,6 +213,13 @@ class UnicornEngine {
   uint32_t step_blocks_{};
 
   uint64_t observed_instant_{~uint64_t{0}}, observed_address_{};
+
+  Breakpoints breakpoints_;
+  struct WatchedPage {
+    uint64_t linear{}, physical{};
+  };
+  std::vector<WatchedPage> watched_;  ///< pages of breakpoints that this single step reached
+  std::vector<MemoryTouch> touches_;
 
   // Counting.
   uint64_t

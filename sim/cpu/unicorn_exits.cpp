@@ -73,7 +73,7 @@ UnicornCpu::MaybeExit UnicornCpu::after_exit() {
   const auto vector = static_cast<uint8_t>(exit_code - exit_exception);
   if (is_exception &&
       vector == static_cast<uint8_t>(Vector::Debug))  // TF of the guest: RIP is behind
-    return raise_exception(single_step_trap(), EventSource::Trap);
+    return raise_exception(debug_trap(x64::dr6::bs), EventSource::Trap);
   if (exit_code == exit_iret) return step_interrupt_return();
   (void)code_at_rip();
   if (code_.count >= 3 && is_hypercall(code_.bytes) &&
@@ -88,7 +88,7 @@ UnicornCpu::MaybeExit UnicornCpu::after_exit() {
   const Instruction in = decode(code_.span(), engine_->code_size());
   const bool undefined = is_exception && vector == static_cast<uint8_t>(Vector::InvalidOpcode);
   if (!is_exception || (undefined && is_missing_in_engine(in))) {
-    const ProcessorMemory memory{translator_, engine_->space()};
+    const ProcessorMemory memory = recorded_memory();
     return apply(emulate(in, *vp_, {memory, state_.random, engine_->now}), in);
   }
   const bool has_code = x64::pushes_error_code(vector);
@@ -114,6 +114,7 @@ void UnicornCpu::count_retired(uint8_t length) {
   context.rip += length;
   if (engine_->code_size() != CodeSize::Bits64) context.rip &= 0xffffffff;
   context.interrupt_shadow = false;
+  context.rflags &= ~x64::rflags::rf;
   ++engine_->now;
   if (step_budget_ != 0) --step_budget_;
 }
@@ -133,12 +134,15 @@ UnicornCpu::MaybeExit UnicornCpu::apply(const Emulation& emulation, const Instru
       describe_instruction(*exit, in);
       return exit;
     }
+    case Emulation::Kind::Trap:
     case Emulation::Kind::Interrupt: {
       // INT3 and INTO are exceptions, INT n is none (SDM vol. 3, 25.2).
       if (in.opcode != 0xcd && intercepts_exception(emulation.exception.vector))
         return intercepted_exception(emulation.exception);
       bool replaced = false;
-      const EventDelivery event{emulation.exception, EventSource::SoftwareInterrupt,
+      const bool trap = emulation.kind == Emulation::Kind::Trap;
+      const EventDelivery event{emulation.exception,
+                                trap ? EventSource::Trap : EventSource::SoftwareInterrupt,
                                 vp_->context().rip + in.length};
       if (MaybeExit exit = deliver(event, replaced)) return exit;
       if (!replaced) ++engine_->now;
@@ -151,11 +155,11 @@ UnicornCpu::MaybeExit UnicornCpu::apply(const Emulation& emulation, const Instru
       count_retired(0);
       break;
   }
-  const bool trap = (vp_->context().rflags & x64::rflags::tf) != 0;
+  const uint64_t traps = traps_of_emulation();
   reload();
-  if (trap) {
+  if (traps != 0) {
     publish();
-    if (MaybeExit exit = raise_exception(single_step_trap(), EventSource::Trap)) return exit;
+    if (MaybeExit exit = raise_exception(debug_trap(traps), EventSource::Trap)) return exit;
   }
   if (emulation.pauses && config_.yield_at_pause) return yield_exit();
   if (emulation.ends_slice) return vtl::Exit{};
@@ -166,6 +170,10 @@ UnicornCpu::MaybeExit UnicornCpu::raise_exception(const vtl::PendingException& e
                                                   EventSource source) {
   step_budget_ = 0;
   page_steps_left_ = 0;
+  if (source == EventSource::Fault) {
+    state_.trap_held = 0;
+    state_.after_stack_load = false;
+  }
   if (intercepts_exception(exception.vector)) {
     return intercepted_exception(exception);
   }

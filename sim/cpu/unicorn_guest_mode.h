@@ -18,6 +18,8 @@ inline constexpr uint64_t private_msr_map = private_base + 0x2000,
 inline constexpr uint64_t private_entry = private_base + 0x8000;
 /// Two pages that hold copies of code for one step (unicorn_coherence).
 inline constexpr uint64_t private_copy = private_base + 0xa000;
+/// Where RAM appears to an instruction whose accesses are watched: as a device, so that each of them is seen.
+inline constexpr uint64_t watch_window = uint64_t{1} << 47;
 
 /// Exit codes 0x60 and up that leave the engine, a bit for each: all but PUSHF (0x70), POPF (0x71) and IRET (0x74).
 inline constexpr uint64_t intercept_iret = uint64_t{1} << 0x14;

@@ -79,6 +79,10 @@ Stop UnicornEngine::reason_to_stop_before(const Block* block) const {
       (registers->hidden_flags & hidden::interrupt_shadow) == 0)
     return Stop::Window;
   if (block->facts.must_step || (block->facts.reads_descriptors && cpl() == 3)) return Stop::Step;
+  // Those that read descriptors are also those that load RF or inhibit breakpoints.
+  if (breakpoints_.execution() &&
+      (block->facts.reads_descriptors || breakpoints_.in_code(block->address, block->size)))
+    return Stop::Step;
   return gear_ == Gear::Fast && block->facts.count > deadline - now ? Stop::Step : Stop::None;
 }
 
@@ -162,6 +166,9 @@ bool UnicornEngine::fill(uint64_t address, uc_mem_type type, uc_tlb_entry* entry
     user = false;
     implicit = true;
   }
+  const bool watched = breakpoints_.data() && access != mmu::AccessKind::Execute &&
+                       breakpoints_.in_page_of(address);
+  if (watched && !grant.active) return refuse(RefusalKind::Watch, access, address);
   const mmu::AddressSpace& in = space();
   if (const mmu::TlbEntry* known =
           translator_.lookup(in, mmu::Gva{address}, access, user, implicit);
@@ -189,6 +196,10 @@ bool UnicornEngine::fill(uint64_t address, uc_mem_type type, uc_tlb_entry* entry
 bool UnicornEngine::answer(mmu::AccessKind access, uint64_t address, mmu::Spa page, bool ram,
                            uint8_t rights, uc_tlb_entry* entry) {
   entry->paddr = page.value();
+  if (breakpoints_.data() && access != mmu::AccessKind::Execute && breakpoints_.in_page_of(address)) {
+    watched_.push_back({address, page.value()});
+    if (ram) return answer_watched(access, page, rights, entry);
+  }
   if (!ram) {
     if (!grant.device || page.value() >= private_base || access == mmu::AccessKind::Execute)
       return refuse(RefusalKind::Device, access, address, page);
@@ -221,6 +232,16 @@ bool UnicornEngine::answer(mmu::AccessKind access, uint64_t address, mmu::Spa pa
     return refuse(RefusalKind::NeedData, access, address, page);
   memory_.mark_dirty(number);
   entry->perms = static_cast<uc_prot>(UC_PROT_WRITE | read);
+  return true;
+}
+
+/// RAM as a device: each access to it is seen.
+bool UnicornEngine::answer_watched(mmu::AccessKind access, mmu::Spa page, uint8_t rights,
+                                   uc_tlb_entry* entry) {
+  entry->paddr = watch_window + page.value();
+  const int read = (rights & mmu::grant::read) != 0 ? UC_PROT_READ : 0;
+  entry->perms = access == mmu::AccessKind::Read ? UC_PROT_READ
+                                                 : static_cast<uc_prot>(UC_PROT_WRITE | read);
   return true;
 }
 
@@ -257,8 +278,34 @@ void UnicornEngine::on_syscall(uc_engine*, void* user) {
   static_cast<UnicornEngine*>(user)->stop_with(Stop::Syscall);
 }
 
+void UnicornEngine::touch(mmu::Spa at, unsigned bytes, bool write) {
+  for (const WatchedPage& page : watched_) {
+    if (page.physical == at.page_base().value())
+      touches_.push_back({page.linear + at.page_offset(), bytes, write});
+  }
+}
+
+uint64_t UnicornEngine::on_watched_read(uc_engine*, uint64_t offset, unsigned size, void* user) {
+  auto& self = *static_cast<UnicornEngine*>(user);
+  uint64_t value = 0;
+  const mmu::Spa at{offset};
+  if (!self.memory_.contains(at, size)) return ~uint64_t{0};
+  std::memcpy(&value, self.memory_.data() + offset, size);
+  self.touch(at, size, false);
+  return value;
+}
+
+void UnicornEngine::on_watched_write(uc_engine*, uint64_t offset, unsigned size, uint64_t value,
+                                     void* user) {
+  auto& self = *static_cast<UnicornEngine*>(user);
+  const mmu::Spa at{offset};
+  if (self.memory_.write(at, std::span{reinterpret_cast<const uint8_t*>(&value), size}))
+    self.touch(at, size, true);
+}
+
 uint64_t UnicornEngine::on_device_read(uc_engine*, uint64_t offset, unsigned size, void* user) {
   auto& self = *static_cast<UnicornEngine*>(user);
+  self.touch(mmu::Spa{self.memory_.size() + offset}, size, false);
   if (self.bus == nullptr || self.processor == nullptr) return ~uint64_t{0};
   return self.bus->mmio_read(*self.processor, {self.now}, mmu::Spa{self.memory_.size() + offset},
                              static_cast<uint8_t>(size));
@@ -267,6 +314,7 @@ uint64_t UnicornEngine::on_device_read(uc_engine*, uint64_t offset, unsigned siz
 void UnicornEngine::on_device_write(uc_engine*, uint64_t offset, unsigned size, uint64_t value,
                                     void* user) {
   auto& self = *static_cast<UnicornEngine*>(user);
+  self.touch(mmu::Spa{self.memory_.size() + offset}, size, true);
   if (self.bus == nullptr || self.processor == nullptr) return;
   self.device_written = true;
   self.bus->mmio_write(*self.processor, {self.now}, mmu::Spa{self.memory_.size() + offset},

@@ -74,6 +74,7 @@ UnicornCpu::MaybeExit UnicornCpu::after_refusal() {
     case RefusalKind::NeedData:
       return write_to_code(refusal.page);
     case RefusalKind::Danger:
+    case RefusalKind::Watch:
       step_budget_ = std::max(step_budget_, 1u);
       return std::nullopt;
     case RefusalKind::Device:

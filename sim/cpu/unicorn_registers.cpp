@@ -107,6 +107,7 @@ bool RegisterTransfer::load(const vtl::VirtualProcessor& vp, UnicornEngine& engi
   std::memcpy(registers.gpr, vp.shared.gpr.data(), sizeof registers.gpr);
   registers.gpr[vtl::Rsp] = context.rsp;
   registers.rip = context.rip;
+  engine.set_breakpoints(vp);
   engine.set_rflags(context.rflags & x64::rflags::defined);
   const bool changed = !loaded.valid || !same_system(context, loaded.context);
   if (changed) {

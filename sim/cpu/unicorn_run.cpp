@@ -79,6 +79,7 @@ UnicornCpu::MaybeExit UnicornCpu::begin() {
     state_.trap_pending = 0;
     const vtl::PendingException pending = context.pending;
     publish();
+    state_.trap_held = 0;
     // It comes from outside: whoever intercepts exceptions knows of it.
     bool replaced = false;
     MaybeExit exit = deliver({pending, EventSource::Fault, context.rip}, replaced);
@@ -88,8 +89,7 @@ UnicornCpu::MaybeExit UnicornCpu::begin() {
     return exit;
   }
   if (state_.trap_pending != 0) {
-    vtl::PendingException trap = single_step_trap();
-    trap.parameter = state_.trap_pending;
+    const vtl::PendingException trap = debug_trap(state_.trap_pending);
     state_.trap_pending = 0;
     publish();
     return raise_exception(trap, EventSource::Trap);
@@ -222,22 +222,35 @@ void UnicornCpu::retire(vtl::VirtualProcessor& vp, support::Instant& now, uint8_
   if ((context.segments[vtl::Cs].attributes & x64::segment::long_mode) == 0)
     context.rip &= 0xffffffff;
   context.interrupt_shadow = false;
-  state_.trap_pending = (context.rflags & x64::rflags::tf) != 0 ? x64::dr6::bs : 0;
+  context.rflags &= ~x64::rflags::rf;
+  if ((context.rflags & x64::rflags::tf) != 0) state_.trap_pending |= x64::dr6::bs;
+  state_.trap_pending |= state_.trap_held;
+  state_.trap_held = 0;
+  state_.after_stack_load = false;
   now.ticks += 1;
 }
 
 void UnicornCpu::complete_io_read(vtl::VirtualProcessor& vp, support::Instant& now,
                                   const vtl::Exit& exit, uint32_t value) {
   const mmu::AddressSpace space = spaces_.address_space(vp);
-  const ProcessorMemory memory{translator_, space};
+  ProcessorMemory memory{translator_, space};
   const bool code_64 = (vp.context().segments[vtl::Cs].attributes & x64::segment::long_mode) != 0;
   const bool code_32 = (vp.context().segments[vtl::Cs].attributes & x64::segment::default_big) != 0;
   const CodeSize size = code_64 ? CodeSize::Bits64 : code_32 ? CodeSize::Bits32 : CodeSize::Bits16;
   const Instruction in = decode({exit.instruction_bytes, exit.instruction_byte_count}, size);
+  const uint64_t operand = operand_addresses(in, vp)[1];
   bool repeats = false;
   // The memory side was translated before the exit; if it is gone since, the instruction faults when it is tried again.
+  const Breakpoints breakpoints{vp};
+  std::vector<MemoryTouch> touches;
+  memory.record(&touches);
   if (finish_port_access(in, exit, value, vp, memory, repeats)) return;
+  if (exit.io.string && exit.reason == vtl::ExitReason::IoWrite)
+    touches.push_back({operand, exit.io.size, false});
+  state_.trap_pending |=
+      breakpoints.at_memory(touches) | breakpoints.at_port(exit.io.port, exit.io.size);
   retire(vp, now, repeats ? uint8_t{0} : exit.instruction_length);
+  if (repeats && breakpoints.execution()) vp.context().rflags |= x64::rflags::rf;  // it has not ended
 }
 
 void UnicornCpu::complete_io_write(vtl::VirtualProcessor& vp, support::Instant& now,
@@ -248,7 +261,7 @@ void UnicornCpu::complete_io_write(vtl::VirtualProcessor& vp, support::Instant& 
 void UnicornCpu::report(support::EventKind kind, uint64_t a, uint64_t b, uint64_t c) {
   if (events_ == nullptr) return;
   events_->on({.at = {engine_->now},
-               .vp = vp_->index,
+               .vp = vp_->number,
                .vtl = vp_->active,
                .kind = kind,
                .a = a,

@@ -26,6 +26,7 @@ constexpr uint32_t longest_stay_in_a_page = 64;
 
 bool UnicornCpu::stepping() const {
   if (step_budget_ != 0 || (engine_->registers->rflags & x64::rflags::tf) != 0) return true;
+  if (engine_->resume || state_.after_stack_load || state_.trap_held != 0) return true;
   return page_steps_left_ != 0 && mmu::Gva{engine_->linear_rip()}.page_number() == step_page_;
 }
 
@@ -57,6 +58,10 @@ std::optional<MemoryFault> UnicornCpu::fetch(Instruction& in) {
 }
 
 UnicornCpu::MaybeExit UnicornCpu::step() {
+  if (const uint64_t hits = instruction_breakpoints(); hits != 0) {
+    publish();
+    return raise_exception(debug_trap(hits), EventSource::Fault);
+  }
   Instruction in;
   if (auto fault = fetch(in)) {
     next_grant_ = {};
@@ -78,14 +83,21 @@ UnicornCpu::MaybeExit UnicornCpu::step() {
   engine_->grant = once;
   next_grant_ = {};
   const uint64_t trap_before = engine_->registers->rflags & x64::rflags::tf;
+  const bool shadow_before = (engine_->registers->hidden_flags & hidden::interrupt_shadow) != 0;
+  if (engine_->breakpoints().data()) {
+    publish();
+    operands_ = operand_addresses(in, *vp_);
+    published_ = false;
+  }
   engine_->device_written = false;
+  stepped_from_ = engine_->linear_rip();
   const Stop stop = engine_->single_step();
   if (once.device || once.descriptors || once.copy) engine_->request_flush();
   for (unsigned i = 0; once.copy && i < 2; ++i) {
     if (once.copied_address[i] != ~uint64_t{0})
       (void)memory_.make_data(once.copied_page[i].page_number());
   }
-  return after_step(in, stop, trap_before);
+  return after_step(in, stop, trap_before, shadow_before);
 }
 
 /// Port access, and what the engine does wrong.
@@ -94,7 +106,7 @@ UnicornCpu::MaybeExit UnicornCpu::without_engine(const Instruction& in, bool& ha
   if (is_port_io(in)) {
     handled = true;
     publish();
-    const ProcessorMemory memory{translator_, engine_->space()};
+    const ProcessorMemory memory = recorded_memory();
     return apply(port_access(in, *vp_, memory), in);
   }
   if (is_locked_register_bit_test(in) || is_missing_memory_form(in) || (is_register_compare_exchange_32(in) && in.lock)) {
@@ -105,7 +117,7 @@ UnicornCpu::MaybeExit UnicornCpu::without_engine(const Instruction& in, bool& ha
   }
   if (is_system_entry(in) || is_far_transfer(in) || in.is(OpcodeMap::One, 0xcf)) {
     publish();
-    const ProcessorMemory memory{translator_, engine_->space()};
+    const ProcessorMemory memory = recorded_memory();
     if (auto emulation = emulate_far_transfer(in, *vp_, memory)) {
       handled = true;
       return apply(*emulation, in);
@@ -115,6 +127,7 @@ UnicornCpu::MaybeExit UnicornCpu::without_engine(const Instruction& in, bool& ha
   if (is_register_compare_exchange_32(in)) {
     handled = true;
     publish();
+    touches_.clear();
     compare_exchange_registers_32(in, *vp_);
     return apply(cpu::retire(), in);
   }
@@ -122,7 +135,7 @@ UnicornCpu::MaybeExit UnicornCpu::without_engine(const Instruction& in, bool& ha
 }
 
 UnicornCpu::MaybeExit UnicornCpu::after_step(const Instruction& in, Stop stop,
-                                             uint64_t trap_before) {
+                                             uint64_t trap_before, bool shadow_before) {
   uint64_t& flags = engine_->registers->rflags;
   const bool trapped = stop == Stop::Exit && engine_->exit_code == exit_single_step;
   const bool executed = trapped || stop == Stop::Overrun;
@@ -135,10 +148,9 @@ UnicornCpu::MaybeExit UnicornCpu::after_step(const Instruction& in, Stop stop,
   if (returning_) unblock_nmi();
   if (in.status == DecodeStatus::Ok && is_bit_test(in)) engine_->make_flags_canonical();
   if (in.is(OpcodeMap::One, 0x9c) && trap_before == 0) repair_pushed_flags(in);
-  if (trap_before != 0) {
+  if (const uint64_t traps = traps_of_step(in, trap_before, shadow_before); traps != 0) {
     publish();
-    MaybeExit exit = raise_exception(single_step_trap(), EventSource::Trap);
-    if (exit) return exit;
+    if (MaybeExit exit = raise_exception(debug_trap(traps), EventSource::Trap)) return exit;
   }
   if (config_.yield_at_locked && in.status == DecodeStatus::Ok && is_locked(in))
     return yield_exit();

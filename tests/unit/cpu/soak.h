@@ -41,6 +41,7 @@ class SoakWorld : public World {
     reset_registers();
     restore_tables();
     invalidate();
+    processor->restore({.random = support::Prng{1, "cpu.rdrand"}});
     const bool user = mode == SoakMode::LongUser64 || mode == SoakMode::ProtectedUser32 ||
                       mode == SoakMode::CompatibilityUser32;
     const bool low = mode == SoakMode::Real16 || mode == SoakMode::Virtual86;
@@ -133,8 +134,18 @@ class SoakWorld : public World {
     context().rflags =
         2 | (random.next() & (x64::rflags::arithmetic | x64::rflags::df | x64::rflags::if_));
     if (random.one_in(20)) context().rflags |= x64::rflags::tf;
+    if (random.one_in(5)) arm_breakpoints(random);
     if (random.one_in(4)) context().cr4 |= x64::cr4::smap;
     if (random.one_in(4)) context().cr4 |= x64::cr4::fsgsbase;
+  }
+
+  void arm_breakpoints(support::Prng& random) {
+    for (uint64_t& address : vp.shared.dr) {
+      const uint64_t base = random.one_in(2) ? start_ : random.one_in(2) ? kernel_data : user_data;
+      address = base + random.below(random.one_in(2) ? 64 : 0x4000);
+    }
+    context().dr7 = 0x400 | (random.next() & 0xffff00ff);
+    if (random.one_in(2)) context().cr4 |= x64::cr4::de;
   }
 
   void enter(SoakMode mode, uint64_t code, support::Prng& random) {

@@ -33,7 +33,7 @@ class CodeView final : public trace::CodeReader {
     const machine::Machine& machine = session_.machine();
     const vtl::VtlContext& context = vp.context();
     const mmu::Translator& translator = machine.translator();
-    const Key key{vp.index, static_cast<uint8_t>(vp.active), vp.cpl() == 3,
+    const Key key{vp.number, static_cast<uint8_t>(vp.active), vp.cpl() == 3,
                   (context.rflags >> 18 & 1) != 0, context.cr0, context.cr3, context.cr4, context.efer,
                   translator.misses(), translator.epoch(space_.partition, vp.active)};
     if (generation_ != 0 && key == key_) return;

@@ -120,7 +120,7 @@ void TimelineReport::print_registers() const {
     return;
   }
   json.number("instant", timeline_.now().ticks).number("instruction", timeline_.instructions());
-  json.number("vp", vp.index).number("vtl", static_cast<unsigned>(vp.active)).number("ring", vp.cpl());
+  json.number("vp", vp.number).number("vtl", static_cast<unsigned>(vp.active)).number("ring", vp.cpl());
   fmt::print("{}\n", json.text("symbol", images_.describe(vp.context().rip, vp.context().cr3)).line());
 }
 

@@ -45,6 +45,7 @@ inline constexpr int64_t maximum_clock = 253'402'300'799;
 inline constexpr int64_t default_clock = 1'767'225'600;  ///< 2026-01-01 00:00:00
 
 inline constexpr uint32_t maximum_processors = 8;
+inline constexpr uint32_t maximum_child_processors = 8;
 inline constexpr uint32_t minimum_quantum = 100, maximum_quantum = 100'000'000;
 
 struct MachineConfig {
@@ -62,6 +63,10 @@ struct MachineConfig {
   SchedulerPolicy scheduler_policy{SchedulerPolicy::RoundRobin};
   uint64_t scheduler_seed{1};  ///< 0 .. 2^63-1
   uint32_t quantum{50'000};    ///< instructions of a slice: minimum_quantum to maximum_quantum
+
+  // [hypervisor]
+  uint32_t maximum_vtl{1};       ///< the highest VTL that guests may enable: 1 or 2
+  uint32_t child_processors{0};  ///< virtual processors that HvCallCreateVp can give to child partitions: 0 to 8
 
   // [boot]
   /// Files on the host; empty means the ones that the build makes. A relative path in a machine

@@ -188,6 +188,14 @@ Status read_path(const Reading& reading, std::string& out) {
   out = (std::filesystem::path{reading.path}.parent_path() / value).lexically_normal().string();
   return Unit{};
 }
+Status read_maximum_vtl(const Reading& reading) {
+  return bounded(reading, 1, 2, reading.config.maximum_vtl);
+}
+
+Status read_child_processors(const Reading& reading) {
+  return bounded(reading, 0, maximum_child_processors, reading.config.child_processors);
+}
+
 Status read_disk(const Reading& reading) {
   return read_path(reading, reading.config.disk);
 }
@@ -248,6 +256,8 @@ constexpr Key machine_keys[] = {{"memory", read_memory}, {"seed", read_seed}, {"
                                 {"clock", read_clock}};
 constexpr Key scheduler_keys[] = {
     {"policy", read_policy}, {"seed", read_scheduler_seed}, {"quantum", read_quantum}};
+constexpr Key hypervisor_keys[] = {{"maximum_vtl", read_maximum_vtl},
+                                   {"child_processors", read_child_processors}};
 constexpr Key boot_keys[] = {{"disk", read_disk},
                              {"firmware", read_firmware},
                              {"kernel", read_kernel},
@@ -260,13 +270,20 @@ constexpr Key boot_keys[] = {{"disk", read_disk},
                              {"hvci", read_hvci}};
 constexpr Key limit_keys[] = {{"instructions", read_instructions}};
 constexpr Section sections[] = {
-    {"machine", machine_keys}, {"scheduler", scheduler_keys}, {"boot", boot_keys}, {"limits", limit_keys}};
+    {"machine", machine_keys}, {"scheduler", scheduler_keys}, {"hypervisor", hypervisor_keys}, {"boot", boot_keys}, {"limits", limit_keys}};
 
 template <class Rows>
 std::string names(const Rows& rows) {
   std::string list;
   for (const auto& row : rows)
     list += fmt::format("{}{}", list.empty() ? "" : ", ", row.name);
+  return list;
+}
+
+std::string section_names() {
+  std::string list;
+  for (const Section& section : sections)
+    list += fmt::format("{}[{}]", list.empty() ? "" : ", ", section.name);
   return list;
 }
 
@@ -380,8 +397,8 @@ Result<MachineConfig> parse_machine_text(std::string_view text, const std::strin
     const auto* const section = find(sections, name.str());
     if (section == std::end(sections))
       return Error{
-          fmt::format("{}: unknown section or key \"{}\"; allowed: [machine], [scheduler], [boot], [limits]",
-                      place(path, name.source()), printable(name.str()))};
+          fmt::format("{}: unknown section or key \"{}\"; allowed: {}", place(path, name.source()),
+                      printable(name.str()), section_names())};
     TRY(read_section(*section, value, path, config));
   }
   TRY(settle(root, path, config));

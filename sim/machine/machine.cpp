@@ -16,6 +16,8 @@ vtl::HypervisorConfig hypervisor_config(const loader::MachineConfig& config) {
   vtl::HypervisorConfig result;
   result.guest_memory_bytes = config.memory_bytes;
   result.physical_address_bits = physical_address_bits;
+  result.maximum_vtl = static_cast<uint8_t>(config.maximum_vtl);
+  result.mbec_vtl_mask = static_cast<uint16_t>((2u << config.maximum_vtl) - 1);
   return result;
 }
 
@@ -24,8 +26,9 @@ cpu::CpuConfig cpu_config(const loader::MachineConfig& config, uint32_t number) 
   result.gear = config.gear == loader::GearSetting::Exact ? cpu::Gear::Exact : cpu::Gear::Fast;
   result.seed = config.seed;
   result.vp_index = number;
-  result.yield_at_pause = config.processors > 1;
-  result.yield_at_locked = config.processors > 1 && config.scheduler_policy == loader::SchedulerPolicy::Adversarial;
+  const bool several = config.processors + config.child_processors > 1;
+  result.yield_at_pause = several;
+  result.yield_at_locked = several && config.scheduler_policy == loader::SchedulerPolicy::Adversarial;
   return result;
 }
 
@@ -37,7 +40,7 @@ Machine::Machine(const loader::MachineConfig& config, std::optional<DiskImage> d
       memory_{config.memory_bytes + hypervisor_region},
       translator_{memory_, {.physical_address_bits = physical_address_bits}},
       hypervisor_{memory_, translator_, events, hypervisor_config(config)},
-      scheduler_{config, config.processors},
+      scheduler_{config, config.processors + config.child_processors},
       disk_{std::move(disk)},
       serial_{SerialPort::com1, events},
       console_{events},
@@ -48,12 +51,13 @@ Machine::Machine(const loader::MachineConfig& config, std::optional<DiskImage> d
                         },
                         events} {
   connect_devices();
-  for (uint32_t number = 0; number < config.processors; ++number) {
+  for (uint32_t number = 0; number < config.processors + config.child_processors; ++number) {
     processors_.push_back(std::make_unique<Processor>());
     vtl::VirtualProcessor& vp = processors_.back()->registers;
     vp.index = vp.number = number;
     vp.startup_suspend = number != 0;
-    hypervisor_.add_virtual_processor(vp);
+    if (number < config.processors) hypervisor_.add_virtual_processor(vp);
+    else hypervisor_.add_spare_virtual_processor(vp);
   }
 }
 

@@ -66,7 +66,10 @@ std::optional<StopReason> Machine::run_current(Instant deadline) {
   if (const auto vector = hypervisor_.check_interrupts(vp, now_)) processor.cpu->offer_interrupt(vp, *vector);
   else processor.cpu->withdraw_interrupt(vp);
   const Instant slice_end = std::min({deadline, next_event(), scheduler_.slice_end()});
-  return dispatch(processor.cpu->run(vp, now_, std::max(slice_end, now_ + 1)));
+  const Instant before = now_;
+  const vtl::Exit exit = processor.cpu->run(vp, now_, std::max(slice_end, now_ + 1));
+  vp.run_ticks += now_ - before;
+  return dispatch(exit);
 }
 
 std::optional<StopReason> Machine::idle(Instant deadline) {
@@ -95,8 +98,14 @@ std::optional<StopReason> Machine::apply(const vtl::Outcome& outcome, const vtl:
   if (outcome.yields) scheduler_.yield(now_);
   switch (outcome.kind) {
     case vtl::OutcomeKind::Retire:
-    case vtl::OutcomeKind::Halt: processor.cpu->retire(processor.registers, now_, outcome.length); return std::nullopt;
-    case vtl::OutcomeKind::Resume: now_ = now_ + outcome.ticks; return std::nullopt;
+    case vtl::OutcomeKind::Halt:
+      processor.cpu->retire(processor.registers, now_, outcome.length);
+      ++processor.registers.run_ticks;
+      return std::nullopt;
+    case vtl::OutcomeKind::Resume:
+      now_ = now_ + outcome.ticks;
+      processor.registers.run_ticks += outcome.ticks;
+      return std::nullopt;
     case vtl::OutcomeKind::Inject: return inject(outcome.exception);
     case vtl::OutcomeKind::NotMine: return not_handled(exit);
     case vtl::OutcomeKind::Reset: return StopReason::Reset;
@@ -131,12 +140,13 @@ std::optional<StopReason> Machine::not_handled(const vtl::Exit& exit) {
 std::optional<StopReason> Machine::serve_io(const vtl::Exit& exit) {
   Processor& processor = current();
   const IoContext context{processor.registers, now_};
+  const bool has_devices = processor.registers.partition == vtl::root_partition_id;
   if (exit.reason == vtl::ExitReason::IoRead) {
-    const uint32_t value = io_.read(context, exit.io.port, exit.io.size);
+    const uint32_t value = has_devices ? io_.read(context, exit.io.port, exit.io.size) : ~uint32_t{0};
     processor.cpu->complete_io_read(processor.registers, now_, exit, value);
     return std::nullopt;
   }
-  io_.write(context, exit.io.port, exit.io.size, exit.io.value);
+  if (has_devices) io_.write(context, exit.io.port, exit.io.size, exit.io.value);
   processor.cpu->complete_io_write(processor.registers, now_, exit);
   return asked_to_stop();
 }
@@ -153,7 +163,7 @@ std::optional<StopReason> Machine::asked_to_stop() {
 void Machine::emit(support::EventKind kind) {
   if (events_ == nullptr) return;
   const vtl::VirtualProcessor& vp = processor();
-  events_->on({.at = now_, .vp = vp.index, .vtl = vp.active, .kind = kind, .rip = vp.context().rip});
+  events_->on({.at = now_, .vp = vp.number, .vtl = vp.active, .kind = kind, .rip = vp.context().rip});
 }
 
 }  // namespace machine

@@ -12,6 +12,7 @@ support::StateHash Machine::configuration() {
   // The gear is left out, both give the same results; so are paths, and the limit at which a run is given up.
   support::StateHasher hasher;
   hasher.add(config_.memory_bytes).add(config_.seed).add(config_.processors);
+  hasher.add(config_.maximum_vtl).add(config_.child_processors);
   hasher.add(static_cast<uint64_t>(config_.scheduler_policy)).add(config_.scheduler_seed).add(config_.quantum);
   hasher.add(static_cast<uint64_t>(config_.hypervisor_launch_type)).add(static_cast<uint64_t>(config_.vsm_launch_type));
   hasher.add(config_.secure_boot).add(config_.test_signing).add(static_cast<uint64_t>(config_.hvci));
@@ -92,7 +93,7 @@ support::Status Machine::apply_state(const State& state) {
 /// What readers of single parts cannot see, because it lies between them or in memory.
 support::Status Machine::check_state() const {
   if (!translator_.state_is_sound()) return support::Error{"state: a TLB entry leads to where nothing is"};
-  if (const std::string_view unsound = hypervisor_.partition().what_is_unsound(); !unsound.empty())
+  if (const std::string_view unsound = hypervisor_.what_is_unsound(); !unsound.empty())
     return support::Error{fmt::format("state: {}", unsound)};
   return support::Unit{};
 }

@@ -131,7 +131,7 @@ Result<ImageFacts> only_image(const Lines& lines, std::string_view key) {
 
 Status parse_config(const Lines& lines, loader::MachineConfig& config) {
   std::string text;
-  for (const char* section : {"machine", "scheduler", "boot", "limits"})
+  for (const char* section : {"machine", "scheduler", "hypervisor", "boot", "limits"})
     text += fmt::format("{} = {}\n", section, TRY(only(lines, section)));
   config = TRY(loader::parse_machine_text(text, "configuration"));
   if (!config.disk.empty() || !config.firmware.empty() || !config.kernel.empty() || !config.initrd.empty())
@@ -199,18 +199,19 @@ std::string to_hex(const loader::Sha256& hash) {
 
 std::string canonical(const loader::MachineConfig& config) {
   // A new setting must be added here and to machine_file.cpp, or it would not be replayed.
-  const auto& [memory_bytes, seed, gear, processors, board, clock, policy, scheduler_seed, quantum, disk, firmware, kernel, initrd,
-               append, hypervisor, vsm, secure_boot, test_signing, hvci, instruction_limit] = config;
+  const auto& [memory_bytes, seed, gear, processors, board, clock, policy, scheduler_seed, quantum,
+               maximum_vtl, child_processors, disk, firmware, kernel, initrd, append, hypervisor, vsm, secure_boot, test_signing, hvci, instruction_limit] = config;
   for (const std::string* path : {&disk, &firmware, &kernel, &initrd}) static_cast<void>(path);
   return fmt::format(
       "machine\t{{ memory = \"{}MiB\", seed = {}, gear = \"{}\", processors = {}, board = \"{}\", clock = {} }}\n"
       "scheduler\t{{ policy = \"{}\", seed = {}, quantum = {} }}\n"
+      "hypervisor\t{{ maximum_vtl = {}, child_processors = {} }}\n"
       "boot\t{{ hypervisorlaunchtype = \"{}\", vsmlaunchtype = \"{}\", secure_boot = {}, test_signing = {}, hvci = "
       "\"{}\", append = \"{}\" }}\n"
       "limits\t{{ instructions = {} }}\n",
       memory_bytes >> 20, seed, gear == loader::GearSetting::Exact ? "exact" : "fast", processors,
       board == loader::Board::Pc ? "pc" : "native", clock, policy_word(policy), scheduler_seed, quantum,
-      launch(hypervisor), launch(vsm), on_off(secure_boot), on_off(test_signing), hvci_word(hvci), quoted(append),
+      maximum_vtl, child_processors, launch(hypervisor), launch(vsm), on_off(secure_boot), on_off(test_signing), hvci_word(hvci), quoted(append),
       instruction_limit);
 }
 

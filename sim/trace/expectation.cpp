@@ -8,7 +8,7 @@ InstructionRecord capture(support::Instant now, const vtl::VirtualProcessor& vp,
   const vtl::VtlContext& context = vp.context();
   InstructionRecord record;
   record.at = now;
-  record.vp = vp.index;
+  record.vp = vp.number;
   record.vtl = vp.active;
   record.rip = context.rip;
   record.has_registers = detail == Detail::Full;

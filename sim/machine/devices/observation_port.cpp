@@ -20,7 +20,7 @@ void ObservationPort::report(const IoContext& context, support::EventKind kind, 
                              uint64_t a, uint64_t b, uint64_t c) {
   if (events_ == nullptr) return;
   events_->on({.at = context.now,
-               .vp = context.vp.index,
+               .vp = context.vp.number,
                .vtl = context.vp.active,
                .kind = kind,
                .a = a,

@@ -18,7 +18,7 @@ void collect(std::string& line, char byte, const IoContext& context, support::Ev
   if (byte != '\n' && line.size() < longest_line) return;
   if (events != nullptr) {
     events->on({.at = context.now,
-                .vp = context.vp.index,
+                .vp = context.vp.number,
                 .vtl = context.vp.active,
                 .kind = support::EventKind::DebugPrint,
                 .rip = context.vp.context().rip,

@@ -73,7 +73,7 @@ TEST_CASE("Each wrong machine file is refused with line, column and what is allo
       {"[machine]\nmemroy = \"1GiB\"",
        "m.toml:2:1:", "unknown key \"memroy\"; allowed: memory, seed, gear"},
       {"[cpu]\nx = 1",
-       "m.toml:1:", "unknown section or key \"cpu\"; allowed: [machine], [scheduler], [boot], [limits]"},
+       "m.toml:1:", "unknown section or key \"cpu\"; allowed: [machine], [scheduler], [hypervisor], [boot], [limits]"},
       {"machine = 5",
        "m.toml:1:11:", "[machine] is an integer; allowed: a table with memory, seed, gear"},
       {"[machine]\nmemory = 128",

@@ -1,0 +1,123 @@
+// Processors come up by HvCallStartVirtualProcessor and wait for work.
+#include <string.h>
+
+#include "processors.h"
+
+using namespace kernel;
+using namespace abi::hv;
+
+extern "C" void processor_start();
+
+namespace processors {
+namespace {
+
+struct Mailbox {
+  std::atomic<Work> work;
+  std::atomic<bool> waits;
+};
+Mailbox mailboxes[count];
+
+SegmentRegister segment(uint16_t selector, uint16_t attributes) { return {0, 0xFFFFFFFF, selector, attributes}; }
+
+}  // namespace
+
+InitialVpContext waiting_context(unsigned) {
+  constexpr uint64_t stack_pages = 4;
+  uint64_t stack = 0;
+  for (uint64_t i = 0; i < stack_pages; ++i) stack = allocate_page() + 4096;
+  InitialVpContext context{};
+  context.rip = reinterpret_cast<uint64_t>(processor_start);
+  context.rsp = stack - 32;  // room that every callee may use
+  context.rflags = 2;
+  context.cs = segment(kernel_code, 0xA09B);
+  context.ds = context.es = context.ss = segment(kernel_data, 0xC093);
+  context.fs = context.gs = segment(0, 0xC093);
+  context.tr = {0, 0x67, tss_selector, 0x8B};
+  context.ldtr = {0, 0, 0, 0x82};
+  const arch::DescriptorTable gdt = arch::store_gdt(), idt = arch::store_idt();
+  context.gdtr = {{}, gdt.limit, gdt.base};
+  context.idtr = {{}, idt.limit, idt.base};
+  context.efer = arch::read_msr(0xC0000080);
+  context.cr0 = arch::read_cr0();
+  context.cr3 = arch::read_cr3();
+  context.cr4 = arch::read_cr4();
+  context.msr_cr_pat = 0x0007040600070406;
+  return context;
+}
+
+extern "C" [[noreturn]] void wait_for_work(unsigned index) {
+  Mailbox& box = mailboxes[index];
+  apic(apic_spurious) = 0x1FF;
+  box.waits = true;
+  for (;;) {
+    Work work = nullptr;
+    while ((work = box.work.exchange(nullptr)) == nullptr) arch::pause();
+    work(index);
+    box.waits = true;
+  }
+}
+
+bool waits_for_work(unsigned index) { return mailboxes[index].waits; }
+void tell(unsigned index, Work work) {
+  mailboxes[index].waits = false;
+  mailboxes[index].work = work;
+}
+void wait_for(unsigned index) {
+  while (!mailboxes[index].waits) arch::pause();
+}
+
+}  // namespace processors
+
+namespace {
+
+using namespace processors;
+
+call::Result start(uint32_t index, uint8_t vtl = 0) {
+  EnableVpVtl header{};
+  header.target_partition = partition_self;
+  header.target_vp = index;
+  header.target_vtl = vtl;
+  header.context = waiting_context(index);
+  return call::simple(CallCode::StartVirtualProcessor, header);
+}
+
+const char* refusals() {
+  EXPECT_STATUS(start(0), InvalidVpIndex);      // the caller itself
+  EXPECT_STATUS(start(count), InvalidVpIndex);  // none
+  EXPECT_STATUS(start(1, 1), AccessDenied);     // a higher level than the caller's
+  return nullptr;
+}
+
+const char* all_start() {
+  for (unsigned index = 1; index < count; ++index) {
+    EXPECT_THAT(!waits_for_work(index));
+    EXPECT_STATUS(start(index), Success);
+  }
+  for (unsigned index = 1; index < count; ++index) wait_for(index);
+  EXPECT_STATUS(start(1), InvalidVpState);  // it runs already
+  return nullptr;
+}
+
+uint64_t apic_ids[count], indices[count];
+
+const char* each_knows_itself() {
+  for (unsigned index = 1; index < count; ++index) {
+    have_done(index, [](unsigned i) {
+      apic_ids[i] = apic(0x20) >> 24;
+      indices[i] = arch::read_msr(msr::VpIndex);
+    });
+    EXPECT_EQUAL(indices[index], index);
+    EXPECT_EQUAL(apic_ids[index], index);
+  }
+  return nullptr;
+}
+
+constexpr Test tests[] = {
+    {"processors that do not exist, run, or lack the level do not start", refusals},
+    {"three processors start by hypercall", all_start},
+    {"each processor has its own index and local APIC", each_knows_itself},
+};
+
+}  // namespace
+
+std::span<const Test> start_tests() { return tests; }

@@ -126,11 +126,18 @@ bool KvmMachine::create(uint64_t bytes, std::string& why_not) {
   // XSAVE stays, because KVM's own KVM_SET_XSAVE needs it. What else Airlock does not have is not offered: no AVX, BMI, ADX, SHA, FSGSBASE, UMIP.
   for (uint32_t i = 0; i < cpuid.count; ++i) {
     kvm_cpuid_entry2& leaf = cpuid.entries[i];
+    // Intel's, as Airlock: KVM's own walker and emulator follow the vendor.
+    if (leaf.function == 0 || leaf.function == 0x80000000) {
+      leaf.ebx = 0x756e6547;
+      leaf.edx = 0x49656e69;
+      leaf.ecx = 0x6c65746e;
+    }
     if (leaf.function == 1) leaf.ecx &= ~(1u << 27 | 1u << 28 | 1u << 29 | 1u << 12);
     if (leaf.function == 7 && leaf.index == 0) {
       leaf.ebx &= 1u << 7 | 1u << 9 | 1u << 20;
       leaf.ecx = leaf.edx = 0;
     }
+    if (leaf.function == 0x80000001) kind_.gib_pages = (leaf.edx >> 26 & 1) != 0;
     if (leaf.function == 0x80000001) leaf.ecx &= 1u << 0 | 1u << 8;
   }
   if (ioctl(vcpu_, set_cpuid, &cpuid) != 0) return refuse("KVM_SET_CPUID2");

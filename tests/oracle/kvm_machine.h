@@ -29,6 +29,7 @@ const char* name_of(KvmStop stop);
 /// CPL 3 on the processor, and the rest in an emulator in the kernel: not the processor, but not QEMU's offspring either.
 struct KvmKind {
   bool kernel_is_native{};  ///< CPL 0 executes on the processor
+  bool gib_pages{};         ///< page-directory-pointer entries may map 1 GiB
   std::string text;
 };
 

@@ -2,6 +2,8 @@
 
 #include <cstring>
 
+#include "abi/x64/registers.h"
+
 namespace vtl {
 namespace {
 
@@ -9,21 +11,25 @@ constexpr uint32_t bit(unsigned n) {
   return uint32_t{1} << n;
 }
 
-// Leaf 1 (SDM vol. 2, CPUID). What the engine executes, and nothing that needs state it does not
-// keep (no XSAVE, no AVX).
+// Leaf 1 (SDM vol. 2, CPUID). What the engine executes or sim/cpu emulates, and nothing else: tests/unit/cpu/features_test
+// executes an instruction of each. Not there: AVX, BMI, ADX, CET, MONITOR, CLFLUSHOPT, VME, protection keys, SMX, VMX.
 constexpr uint32_t leaf1_edx =
     bit(0) /*FPU*/ | bit(2) /*DE*/ | bit(3) /*PSE*/ | bit(4) /*TSC*/ | bit(5) /*MSR*/ |
     bit(6) /*PAE*/ | bit(7) /*MCE*/ | bit(8) /*CX8*/ | bit(11) /*SEP*/ | bit(12) /*MTRR*/ |
-    bit(13) /*PGE*/ | bit(14) /*MCA*/ | bit(15) /*CMOV*/ | bit(16) /*PAT*/ | bit(19) /*CLFSH*/ |
+    bit(13) /*PGE*/ | bit(14) /*MCA*/ | bit(15) /*CMOV*/ | bit(16) /*PAT*/ | bit(17) /*PSE-36*/ |
+    bit(19) /*CLFSH*/ |
     bit(23) /*MMX*/ | bit(24) /*FXSR*/ | bit(25) /*SSE*/ | bit(26) /*SSE2*/;
 constexpr uint32_t leaf1_edx_apic = bit(9);
 constexpr uint32_t leaf1_ecx = bit(0) /*SSE3*/ | bit(1) /*PCLMULQDQ*/ | bit(9) /*SSSE3*/ |
-                               bit(13) /*CX16*/ | bit(19) /*SSE4.1*/ | bit(20) /*SSE4.2*/ |
+                               bit(13) /*CX16*/ | bit(17) /*PCID*/ | bit(19) /*SSE4.1*/ | bit(20) /*SSE4.2*/ |
                                bit(21) /*x2APIC*/ | bit(22) /*MOVBE*/ | bit(23) /*POPCNT*/ |
-                               bit(24) /*TSC-deadline*/ | bit(25) /*AES*/ | bit(30) /*RDRAND*/;
-constexpr uint32_t leaf7_ebx =
-    bit(7) /*SMEP*/ | bit(9) /*ERMS*/ | bit(18) /*RDSEED*/ | bit(20) /*SMAP*/;
-constexpr uint32_t extended1_ecx = bit(0) /*LAHF*/ | bit(8) /*PREFETCHW*/;
+                               bit(24) /*TSC-deadline*/ | bit(25) /*AES*/ | bit(26) /*XSAVE*/ |
+                               bit(30) /*RDRAND*/;
+constexpr uint32_t leaf1_ecx_osxsave = bit(27);
+constexpr uint32_t leaf7_ebx = bit(0) /*FSGSBASE*/ | bit(7) /*SMEP*/ | bit(9) /*ERMS*/ |
+                               bit(10) /*INVPCID*/ | bit(18) /*RDSEED*/ | bit(20) /*SMAP*/;
+constexpr uint32_t leaf7_ecx = bit(2) /*UMIP*/ | bit(16) /*LA57*/ | bit(22) /*RDPID*/;
+constexpr uint32_t extended1_ecx = bit(0) /*LAHF*/ | bit(5) /*LZCNT*/ | bit(8) /*PREFETCHW*/;
 constexpr uint32_t extended1_edx = bit(11) /*SYSCALL*/ | bit(20) /*NX*/ | bit(26) /*1 GiB pages*/ |
                                    bit(27) /*RDTSCP*/ | bit(29) /*long mode*/;
 
@@ -61,6 +67,14 @@ CpuidResult deterministic_cache(uint32_t subleaf) {
   return {};
 }
 
+/// XSAVE of x87 and SSE in the standard form, XSAVEOPT (SDM vol. 2, leaf 0DH).
+CpuidResult extended_state(uint32_t subleaf) {
+  using namespace abi::x64::xcr0;
+  if (subleaf == 0) return {static_cast<uint32_t>(supported), area_bytes, area_bytes, 0};
+  if (subleaf == 1) return {bit(0), 0, 0, 0};
+  return {};
+}
+
 }  // namespace
 
 CpuidResult cpuid(uint32_t leaf, uint32_t subleaf, bool hypervisor_present,
@@ -72,16 +86,19 @@ CpuidResult cpuid(uint32_t leaf, uint32_t subleaf, bool hypervisor_present,
     case 1:
       return {intel ? intel_signature : amd_signature,
               8u << 8 | uint32_t{context.processors} << 16 | uint32_t{context.apic_id} << 24,
-              leaf1_ecx | (hypervisor_present ? abi::hv::cpuid::hypervisor_present : 0),
+              leaf1_ecx | (context.os_xsave ? leaf1_ecx_osxsave : 0) |
+                  (hypervisor_present ? abi::hv::cpuid::hypervisor_present : 0),
               leaf1_edx | (context.apic_enabled ? leaf1_edx_apic : 0)};
     case 4:
       return intel ? deterministic_cache(subleaf) : CpuidResult{};
     case 6:
       return {bit(2), 0, 0, 0};  // ARAT: the APIC timer never stops
     case 7:
-      return subleaf == 0 ? CpuidResult{0, leaf7_ebx, 0, 0} : CpuidResult{};
+      return subleaf == 0 ? CpuidResult{0, leaf7_ebx, leaf7_ecx, 0} : CpuidResult{};
     case 0xB:
       return topology(subleaf, context);
+    case 0xD:
+      return extended_state(subleaf);
     case 0x15:
       return {1, 10, static_cast<uint32_t>(apic_frequency), 0};  // TSC = 10 x crystal clock
     case 0x16:
@@ -99,7 +116,7 @@ CpuidResult cpuid(uint32_t leaf, uint32_t subleaf, bool hypervisor_present,
     case 0x80000007:
       return {0, 0, 0, bit(8)};  // invariant TSC
     case 0x80000008:
-      return {48u << 8 | context.physical_address_bits, 0, 0, 0};
+      return {57u << 8 | context.physical_address_bits, 0, 0, 0};
     default:
       return {};
   }

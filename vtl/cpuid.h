@@ -17,6 +17,7 @@ struct CpuidContext {
   uint8_t apic_id{};
   uint8_t processors{1};
   bool apic_enabled{true};  ///< IA32_APIC_BASE bit 11
+  bool os_xsave{};          ///< CR4.OSXSAVE
 };
 
 /// The processor's own leaves; `hypervisor_present` is only the flag of leaf 1. Leaves that do not

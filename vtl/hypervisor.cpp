@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "abi/x64/registers.h"
 #include "sim/support/check.h"
 #include "vtl/hypercall_page.h"
 
@@ -76,10 +77,11 @@ mmu::AddressSpace Hypervisor::address_space(const VirtualProcessor& vp, Vtl vtl)
   constexpr unsigned alignment_check_bit = 18;
   space.stage1 = {context.cr0, context.cr3, context.cr4, context.efer,
                   ((context.rflags >> alignment_check_bit) & 1) != 0, context.pdpte};
-  if (launched()) {
-    const VpState& state = this->state(vp);
-    space.slat = state.partition->memory->slat(vtl);
-    space.mbec = mbec_active(state, vtl);
+  // A spare processor has no state, and does not run; a bare machine has no second stage.
+  const VpState* const state = processors_[vp.number].state.get();
+  if (state != nullptr && state->partition->memory != nullptr) {
+    space.slat = state->partition->memory->slat(vtl);
+    space.mbec = mbec_active(*state, vtl);
   }
   return space;
 }
@@ -184,7 +186,8 @@ CpuidResult Hypervisor::cpuid_of(const VpState& vp, Vtl vtl, uint32_t leaf, uint
                              .physical_address_bits = config_.physical_address_bits,
                              .apic_id = local.id(),
                              .processors = static_cast<uint8_t>(vp.partition->vps.size()),
-                             .apic_enabled = local.globally_enabled()};
+                             .apic_enabled = local.globally_enabled(),
+                             .os_xsave = (vp.registers->contexts[vtl].cr4 & abi::x64::cr4::osxsave) != 0};
   constexpr uint32_t hypervisor_first = 0x40000000, hypervisor_last = 0x4FFFFFFF;
   CpuidResult result;
   if (leaf >= hypervisor_first && leaf <= hypervisor_last) {

@@ -19,7 +19,7 @@ constexpr uint64_t cr0_kept = x64::cr0::pe | x64::cr0::mp | x64::cr0::em | x64::
 constexpr uint64_t cr4_allowed =
     x64::cr4::la57 | x64::cr4::tsd | x64::cr4::de | x64::cr4::pse | x64::cr4::pae |
     x64::cr4::mce | x64::cr4::pge | x64::cr4::pce | x64::cr4::osfxsr | x64::cr4::osxmmexcpt |
-    x64::cr4::umip | x64::cr4::fsgsbase | x64::cr4::pcide | x64::cr4::smep | x64::cr4::smap;
+    x64::cr4::umip | x64::cr4::fsgsbase | x64::cr4::osxsave | x64::cr4::pcide | x64::cr4::smep | x64::cr4::smap;
 constexpr uint64_t cr3_no_flush = uint64_t{1} << 63;
 
 /// The address space as the registers have it now.

@@ -71,6 +71,10 @@ struct Instruction {
 [[nodiscard]] bool is_register_compare_exchange_32(const Instruction& in);
 /// Its access to memory is locked: LOCK prefix, or XCHG with memory.
 [[nodiscard]] bool is_locked(const Instruction& in);
+/// XSAVE, XSAVEOPT, XRSTOR.
+[[nodiscard]] bool is_extended_state(const Instruction& in);
+/// MOVBE.
+[[nodiscard]] bool is_big_endian_move(const Instruction& in);
 /// Far JMP and CALL.
 [[nodiscard]] bool is_far_transfer(const Instruction& in);
 /// SYSENTER, SYSEXIT.

@@ -222,6 +222,16 @@ bool is_locked(const Instruction& in) {
   return in.map == OpcodeMap::One && (in.opcode == 0x86 || in.opcode == 0x87) && in.mod() != 3;
 }
 
+bool is_extended_state(const Instruction& in) {
+  return in.is(OpcodeMap::Two0F, 0xae) && !in.vex && in.mod() != 3 && in.reg_field() >= 4 &&
+         in.reg_field() <= 6 && !in.operand_size_prefix && !in.rep && !in.repne;
+}
+
+bool is_big_endian_move(const Instruction& in) {
+  return (in.is(OpcodeMap::Three0F38, 0xf0) || in.is(OpcodeMap::Three0F38, 0xf1)) && !in.vex &&
+         in.mod() != 3 && !in.rep && !in.repne && !in.lock;
+}
+
 bool is_far_transfer(const Instruction& in) {
   if (in.map != OpcodeMap::One) return false;
   if (in.opcode == 0xff) return in.reg_field() == 3 || in.reg_field() == 5;

@@ -101,8 +101,9 @@ Emulation emulate_0f01_register(const Instruction& in, VirtualProcessor& vp,
     case 0xcb:
       return change_alignment_check(vp, true);
     case 0xd0:
+      return read_extended_control(vp);
     case 0xd1:
-      return invalid_opcode();  // XGETBV, XSETBV: CR4.OSXSAVE is never set
+      return write_extended_control(in, vp);
     case 0xf9:
       return read_time(vp, with, true);  // RDTSCP
     case 0xc8:
@@ -159,6 +160,7 @@ Emulation emulate_0f(const Instruction& in, VirtualProcessor& vp, const Surround
     case 0xa2:
       return exit_with(vtl::ExitReason::Cpuid);
     case 0xae:
+      if (is_extended_state(in)) return emulate_extended_state(in, vp, with);
       return in.rep && in.mod() == 3 && in.reg_field() < 4 ? access_base(in, vp) : Emulation{};
     case 0xc7:
       if (in.mod() != 3 || in.lock) return {};
@@ -186,6 +188,7 @@ Emulation emulate(const Instruction& in, VirtualProcessor& vp, const Surrounding
         result.kind != Emulation::Kind::Unknown)
       return result;
   }
+  if (is_big_endian_move(in)) return move_big_endian(in, vp, with);
   return emulate_control(in, vp, with);
 }
 

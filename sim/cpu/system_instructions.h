@@ -82,6 +82,13 @@ void write_general(vtl::VirtualProcessor& vp, uint8_t index, uint8_t size, uint6
                                         const Surroundings& with);
 [[nodiscard]] Emulation emulate_descriptor_tables(const Instruction& in, vtl::VirtualProcessor& vp,
                                                   const Surroundings& with);
+/// XSAVE, XSAVEOPT, XRSTOR.
+[[nodiscard]] Emulation emulate_extended_state(const Instruction& in, vtl::VirtualProcessor& vp,
+                                               const Surroundings& with);
+[[nodiscard]] Emulation read_extended_control(vtl::VirtualProcessor& vp);
+[[nodiscard]] Emulation write_extended_control(const Instruction& in, vtl::VirtualProcessor& vp);
+[[nodiscard]] Emulation move_big_endian(const Instruction& in, vtl::VirtualProcessor& vp,
+                                        const Surroundings& with);
 [[nodiscard]] Emulation read_msr(vtl::VirtualProcessor& vp, const Surroundings& with);
 [[nodiscard]] Emulation write_msr(vtl::VirtualProcessor& vp, const Surroundings& with);
 

@@ -24,9 +24,11 @@ bool is_hypercall(const uint8_t* bytes) {
 bool is_missing_in_engine(const Instruction& in) {
   if (in.status != DecodeStatus::Ok || in.lock) return false;
   if (in.is(OpcodeMap::One, 0xf1) || in.is(OpcodeMap::Three0F38, 0x82)) return true;
+  if (is_extended_state(in) || is_big_endian_move(in)) return true;
   if (in.map != OpcodeMap::Two0F || in.mod() != 3) return false;
   if (in.opcode == 0x01)
-    return in.modrm == 0xc1 || in.modrm == 0xca || in.modrm == 0xcb || in.modrm == 0xd9;
+    return in.modrm == 0xc1 || in.modrm == 0xca || in.modrm == 0xcb || in.modrm == 0xd0 ||
+           in.modrm == 0xd1 || in.modrm == 0xd9;
   if (in.opcode == 0xc7) return in.reg_field() >= 6;
   return in.opcode == 0xae && in.rep && in.reg_field() < 4;
 }

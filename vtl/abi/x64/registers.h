@@ -38,6 +38,12 @@ inline constexpr uint64_t umip = 1u << 11, la57 = 1u << 12, vmxe = 1u << 13, fsg
 inline constexpr uint64_t osxsave = 1u << 18, smep = 1u << 20, smap = 1u << 21;
 }  // namespace cr4
 
+/// XCR0 and the area of XSAVE in the standard form (SDM vol. 1, 13.2 to 13.4). x87 and SSE are all there is.
+namespace xcr0 {
+inline constexpr uint64_t x87 = 1u << 0, sse = 1u << 1, supported = x87 | sse;
+inline constexpr uint32_t area_bytes = 576;
+}  // namespace xcr0
+
 /// IA32_EFER (SDM vol. 3, 2.2.1).
 namespace efer {
 inline constexpr uint64_t sce = 1u << 0, lme = 1u << 8, lma = 1u << 10, nxe = 1u << 11;

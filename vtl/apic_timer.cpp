@@ -28,8 +28,7 @@ uint32_t LocalApic::timer_count(Instant now) const {
   return count > 0xFFFFFFFF ? 0xFFFFFFFF : static_cast<uint32_t>(count);
 }
 
-Instant LocalApic::next_timer(uint64_t tsc_offset) const {
-  if (timer_mode() != TimerMode::TscDeadline) return expiry_;
+Instant LocalApic::next_deadline(uint64_t tsc_offset) const {
   if (tsc_deadline_ == 0) return support::never;
   // A deadline that the VTL's clock has passed by less than half its range is due at once.
   const uint64_t ticks = tsc_deadline_ - tsc_offset;

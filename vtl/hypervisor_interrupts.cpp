@@ -44,8 +44,7 @@ Instant Hypervisor::next_event(const VirtualProcessor& vp) const {
   for (const Vtl vtl : all_vtls) {
     if (!state.enabled(vtl)) continue;
     next = std::min(next, state.vtls[vtl].apic.next_timer(vp.contexts[vtl].tsc_offset));
-    for (const SyntheticTimer& timer : state.vtls[vtl].synic.timers)
-      next = std::min(next, timer.next());
+    next = std::min(next, state.vtls[vtl].synic.next_timer());
   }
   return next;
 }
@@ -53,9 +52,11 @@ Instant Hypervisor::next_event(const VirtualProcessor& vp) const {
 void Hypervisor::fire_timers(VpState& vp, Instant now) {
   for (const Vtl vtl : all_vtls) {
     if (!vp.enabled(vtl)) continue;
-    if (vp.vtls[vtl].apic.advance(now, vp.registers->contexts[vtl].tsc_offset))
+    VtlState& state = vp.vtls[vtl];
+    const uint64_t tsc_offset = vp.registers->contexts[vtl].tsc_offset;
+    if (state.apic.next_timer(tsc_offset) <= now && state.apic.advance(now, tsc_offset))
       interrupt_arrived(vp, vtl);
-    fire_synthetic_timers(vp, vtl, now);
+    if (state.synic.next_timer() <= now) fire_synthetic_timers(vp, vtl, now);
   }
 }
 

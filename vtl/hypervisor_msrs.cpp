@@ -288,10 +288,13 @@ bool Hypervisor::write_sint(VpState& vp, Vtl vtl, uint32_t index, uint64_t value
 bool Hypervisor::write_timer_msr(VpState& vp, Vtl vtl, uint32_t number, uint64_t value,
                                  Instant now) {
   const uint32_t offset = number - msr::Stimer0Config;
-  SyntheticTimer& timer = vp.vtls[vtl].synic.timers[offset / 2];
-  if (offset % 2 == 0) return timer.write_config(value, now);
-  timer.write_count(value, now);
-  return true;
+  Synic& synic = vp.vtls[vtl].synic;
+  SyntheticTimer& timer = synic.timers[offset / 2];
+  bool legal = true;
+  if (offset % 2 == 0) legal = timer.write_config(value, now);
+  else timer.write_count(value, now);
+  synic.timers_changed();
+  return legal;
 }
 
 /// The VP waits until an interrupt arrives, whatever RFLAGS.IF says; the read then yields 0 (TLFS

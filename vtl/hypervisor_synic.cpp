@@ -102,6 +102,7 @@ void Hypervisor::fire_synthetic_timers(VpState& vp, Vtl vtl, Instant now) {
   for (uint8_t i = 0; i < timer_count; ++i) {
     SyntheticTimer& timer = synic.timers[i];
     const auto expired = timer.advance(now);
+    synic.timers_changed();
     if (!expired) continue;
     if (timer.direct()) {
       request_interrupt(vp, vtl, timer.vector());

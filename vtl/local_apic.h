@@ -144,7 +144,9 @@ class LocalApic {
   // --- Timer, in ticks of the machine.
   /// When the timer fires next; support::never if it is not armed. `tsc_offset`: TSC = ticks +
   /// tsc_offset.
-  [[nodiscard]] Instant next_timer(uint64_t tsc_offset) const;
+  [[nodiscard]] Instant next_timer(uint64_t tsc_offset) const {
+    return timer_mode() != TimerMode::TscDeadline ? expiry_ : next_deadline(tsc_offset);
+  }
   /// Fires what is due at `now`; a periodic timer that missed periods fires once. True: a vector
   /// became pending.
   bool advance(Instant now, uint64_t tsc_offset);
@@ -156,6 +158,7 @@ class LocalApic {
  private:
   enum class TimerMode : uint8_t { OneShot = 0, Periodic = 1, TscDeadline = 2, Reserved = 3 };
   [[nodiscard]] bool in_x2apic_mode() const { return (base_ & apic_base::x2apic) != 0; }
+  [[nodiscard]] Instant next_deadline(uint64_t tsc_offset) const;
   [[nodiscard]] TimerMode timer_mode() const {
     return static_cast<TimerMode>((lvt_timer_ >> 17) & 3);
   }

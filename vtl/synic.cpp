@@ -7,9 +7,17 @@ namespace vtl {
 
 using namespace abi::hv;
 
+support::Instant Synic::first_due() const {
+  support::Instant next = support::never;
+  for (const SyntheticTimer& timer : timers)
+    next = std::min(next, timer.next());
+  return next;
+}
+
 const char* Synic::state_error() const {
   const auto legal = [](const QueuedMessage& message) { return message.sint < sint_count; };
   if (!std::all_of(queue.begin(), queue.end(), legal)) return "a message for a SINT that is not";
+  if (timers_due != first_due()) return "timers are due when none expires";
   return "";
 }
 

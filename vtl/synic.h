@@ -30,11 +30,17 @@ struct Synic {
   std::array<SyntheticTimer, abi::hv::timer_count> timers;
   std::vector<QueuedMessage> queue;  ///< in the order in which they came
   Synic() { sint.fill(abi::hv::sint_reset); }
+  support::Instant timers_due{support::never};  ///< first_due()
   STATE_FIELDS(scontrol, siefp, simp, sirbp, sint, message_page, event_page, ring_page, timers,
-               queue)
+               queue, timers_due)
   /// After a restore: empty, or what is wrong.
   [[nodiscard]] const char* state_error() const;
 
+  /// When the next of its timers expires: asked before every slice.
+  [[nodiscard]] support::Instant next_timer() const { return timers_due; }
+  /// After each change of a timer.
+  void timers_changed() { timers_due = first_due(); }
+  [[nodiscard]] support::Instant first_due() const;
   [[nodiscard]] bool enabled() const { return abi::hv::Scontrol{scontrol}.enable(); }
   [[nodiscard]] abi::hv::Sint line(uint8_t index) const { return {sint[index]}; }
   /// A message could be put into the SINT's slot if that were free.

@@ -341,6 +341,7 @@ class Hypervisor {
   void deliver(VpState& vp, Vtl vtl, const InterruptMessage& message);
   [[nodiscard]] bool denies_startup(const Partition& partition, Vtl vtl) const;
   [[nodiscard]] std::optional<Vtl> startup_receiver(const VpState& vp, Vtl vtl) const;
+  [[nodiscard]] bool load_pointers(const VirtualProcessor& vp, Vtl vtl, VtlContext& wanted) const;
   [[nodiscard]] CallResult tell_of_start(Vtl receiver, uint32_t target);
   [[nodiscard]] bool startup_denied(const VpState& vp, Vtl vtl) const;
   void initialise(VpState& vp, Vtl vtl);

@@ -64,6 +64,7 @@ void Hypervisor::give_processor(Processor& processor, Partition& partition, uint
   registers.index = index;
   registers.active = Vtl::Vtl0;
   registers.shared = {};
+  registers.run_ticks = 0;
   for (const Vtl vtl : all_vtls) {
     const uint64_t changes = registers.contexts[vtl].changes;
     registers.contexts[vtl] = {};

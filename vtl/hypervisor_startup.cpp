@@ -2,6 +2,7 @@
 // HvCallGetVpIndexFromApicId; sections 3.7 and 3.8).
 #include <algorithm>
 
+#include "abi/x64/paging.h"
 #include "vtl/hypervisor.h"
 #include "vtl/register_rules.h"
 
@@ -68,12 +69,13 @@ CallResult Hypervisor::on(Tag<CallCode::StartVirtualProcessor>, const CallContex
       return tell_of_start(*receiver, input.target_vp);
   }
 
-  VtlContext& wanted = registers.contexts[target];
-  const VtlContext before = wanted;
-  wanted = initial_registers(input.context);
-  wanted.changes = before.changes + 1;
-  wanted.tsc_offset = before.tsc_offset;
-  wanted.interceptions = before.interceptions;
+  VtlContext wanted = initial_registers(input.context);
+  if (!load_pointers(registers, target, wanted)) return HvStatus::InvalidRegisterValue;
+  VtlContext& stored = registers.contexts[target];
+  wanted.changes = stored.changes + 1;
+  wanted.tsc_offset = stored.tsc_offset;
+  wanted.interceptions = stored.interceptions;
+  stored = wanted;
   // The highest VTL runs first, with what EnableVpVtl gave it; it returns to the one that was meant.
   registers.active = highest(vp->enabled_vtls);
   registers.halted = false;
@@ -82,6 +84,28 @@ CallResult Hypervisor::on(Tag<CallCode::StartVirtualProcessor>, const CallContex
     if (vp->enabled(vtl)) translator_.invalidate_all(address_space(registers, vtl), false);
   }
   return HvStatus::Success;
+}
+
+/// With PAE paging the processor holds four pointers, which a start loads as MOV CR3 would (SDM vol. 3, 4.4.1).
+bool Hypervisor::load_pointers(const VirtualProcessor& vp, Vtl vtl, VtlContext& wanted) const {
+  mmu::AddressSpace space = address_space(vp, vtl);
+  space.stage1.cr0 = wanted.cr0;
+  space.stage1.cr4 = wanted.cr4;
+  space.stage1.efer = wanted.efer;
+  if (mmu::paging_mode(space.stage1) != mmu::PagingMode::Pae) return true;
+  std::array<uint64_t, 4> pointers{};
+  const Gpa table{wanted.cr3 & abi::x64::pae_paging::table_mask};
+  if (mmu::read_gpa(translator_, space, table,
+                    {reinterpret_cast<uint8_t*>(pointers.data()), sizeof pointers}) !=
+      sizeof pointers)
+    return false;
+  const uint64_t beyond = ~uint64_t{0} << config_.physical_address_bits;
+  for (const uint64_t pointer : pointers) {
+    const bool present = (pointer & abi::x64::pte::present) != 0;
+    if (present && (pointer & (abi::x64::pae_paging::pointer_reserved | beyond)) != 0) return false;
+  }
+  wanted.pdpte = pointers;
+  return true;
 }
 
 /// The call is not done: its caller executes it again if the VTL that is told does not do it instead.

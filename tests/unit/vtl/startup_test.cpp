@@ -83,6 +83,27 @@ TEST_CASE("VTL 0 starts in whatever mode its context says") {
   EXPECT(world.vps[1].active == Vtl::Vtl0);
 }
 
+TEST_CASE("a start with PAE paging loads the four pointers, or refuses") {
+  CONFORMANCE("HvCallStartVirtualProcessor", "PAE pointers that MOV CR3 would refuse -> INVALID_REGISTER_VALUE", "SDM 4.4.1");
+  StartWorld world;
+  InitialVpContext context = real_mode();
+  context.cr0 = 0x80000031;
+  context.cr4 = 0x20;
+  context.cr3 = 0x30020;
+  context.cs.attributes = 0xC09B;
+  const uint64_t pointers[] = {0x31001, 0, 0x32001, 0x33001};
+  for (size_t i = 0; i < 4; ++i) world.write(0x30020 + 8 * i, pointers[i]);
+  world.write(0x30028, uint64_t{0x7});  // R/W and U/S are reserved
+  EXPECT(world.start(1, 0, context) == HvStatus::InvalidRegisterValue);
+  context.cr3 = guest_bytes + (uint64_t{1} << 32);  // no memory is there
+  EXPECT(world.start(1, 0, context) == HvStatus::InvalidRegisterValue);
+  EXPECT(world.vps[1].startup_suspend);
+  context.cr3 = 0x30020;
+  world.write(0x30028, uint64_t{0});
+  REQUIRE(world.start(1, 0, context) == HvStatus::Success);
+  for (size_t i = 0; i < 4; ++i) EXPECT(world.vps[1].contexts[Vtl::Vtl0].pdpte[i] == pointers[i]);
+}
+
 TEST_CASE("a processor with VTL 1 starts there, with what EnableVpVtl gave it, and returns to the context") {
   CONFORMANCE("HvCallStartVirtualProcessor", "target VTL 0 on a VP with VTL 1: VTL 1 runs first", "cvm; WI7-2");
   CONFORMANCE("HvCallEnableVpVtl", "once on one VP, the VTL itself enables it on others", "TLFS 15.5");

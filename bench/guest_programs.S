@@ -4,10 +4,12 @@
     .intel_syntax noprefix
 
 // As in guest_layout.h.
+    .set code, 0x101000
     .set data, 0x102000
     .set launch_block, data
     .set enable_partition_vtl, data + 0x100
     .set enable_vp_vtl, data + 0x200
+    .set start_vp, data + 0x300
     .set far_tables, 0x103000
     .set memory_buffer, 0x400000
     .set hypercall_page0, 0x200000
@@ -137,6 +139,97 @@ program tlb_flushed
     sub rsi, 1
     jnz 1b
 end tlb_flushed
+
+    .macro enable_hypercalls
+    launch_hypervisor
+    mov ecx, 0x40000000              // HV_X64_MSR_GUEST_OS_ID
+    mov eax, 1
+    mov edx, 0x00010400
+    wrmsr
+    mov ecx, 0x40000001              // HV_X64_MSR_HYPERCALL
+    mov eax, hypercall_page0 + 1
+    xor edx, edx
+    wrmsr
+    mov r14d, hypercall_page0
+    mov rax, cr4                     // OSFXSR
+    or eax, 0x200
+    mov cr4, rax
+    .endm
+
+// HvCallGetVpRegisters, fast, one register: its own index.
+program hypercall
+    enable_hypercalls
+    mov eax, 0x00090003              // HvRegisterVpIndex
+    movq xmm0, rax
+    mov r12, 0x0000000100010050
+    mov r13, -1                      // HV_PARTITION_ID_SELF
+    mov r15d, 0xfffffffe             // HV_VP_INDEX_SELF, own VTL
+1:  mov rcx, r12
+    mov rdx, r13
+    mov r8, r15
+    call r14
+    sub rsi, 1
+    jnz 1b
+    test ax, ax
+    jz 9f
+    ud2
+9:
+end hypercall
+
+// HvCallFlushVirtualAddressList, fast, one page on one processor; the page is read in between.
+program flush_hypercall
+    enable_hypercalls
+    mov eax, memory_buffer
+    movq xmm1, rax
+    mov eax, 1                       // processor 0
+    movq xmm0, rax
+    punpcklqdq xmm0, xmm1
+    mov r12, 0x0000000100010003
+    mov r13, cr3
+    mov edi, memory_buffer
+1:  mov rax, [rdi]
+    mov rcx, r12
+    mov rdx, r13
+    xor r8d, r8d
+    call r14
+    sub rsi, 1
+    jnz 1b
+    test ax, ax
+    jz 9f
+    ud2
+9:
+end flush_hypercall
+
+// The arithmetic of `compute` on four processors; each takes the number of rounds from the first instruction.
+program four_processors
+    enable_hypercalls
+    mov ebp, 1
+1:  mov [start_vp + 8], ebp          // HV_VP_INDEX
+    mov ecx, 0x99                    // HvCallStartVirtualProcessor
+    mov edx, start_vp
+    xor r8d, r8d
+    call r14
+    test ax, ax
+    jz 2f
+    ud2
+2:  inc ebp
+    cmp ebp, 4
+    jb 1b
+    .globl bench_worker_entry
+bench_worker_entry:
+    mov rsi, [code + 2]
+    mov eax, 1
+    mov ebx, 2
+    mov ecx, 3
+    mov edx, 4
+3:  add rax, rbx
+    xor rbx, rcx
+    rol rax, 7
+    imul rcx, rax
+    lea rdx, [rdx + rax + 1]
+    sub rsi, 1
+    jnz 3b
+end four_processors
 
 // VTL 0 calls, VTL 1 returns at once; both through the stubs of their hypercall pages.
 program vtl_round_trip

@@ -19,8 +19,11 @@ BENCH_PROGRAM(tlb_resident)
 BENCH_PROGRAM(tlb_conflict)
 BENCH_PROGRAM(tlb_flushed)
 BENCH_PROGRAM(vtl_round_trip)
+BENCH_PROGRAM(hypercall)
+BENCH_PROGRAM(flush_hypercall)
+BENCH_PROGRAM(four_processors)
 #undef BENCH_PROGRAM
-extern "C" const uint8_t bench_vtl1_entry[];
+extern "C" const uint8_t bench_vtl1_entry[], bench_worker_entry[];
 
 namespace bench {
 namespace {
@@ -86,6 +89,10 @@ void put_hypercall_inputs(ImageBytes& image) {
   context.cr4 = 0x6a0;
   context.msr_cr_pat = 0x0007'0406'0007'0406;
   image.put(enable_vp_vtl, vp);
+
+  vp.target_vtl = 0;
+  context.rip = code + static_cast<uint64_t>(bench_worker_entry - bench_four_processors_begin);
+  image.put(start_vp, vp);
 }
 
 /// DOS header, PE headers and one section that covers the rest.
@@ -133,6 +140,9 @@ const GuestProgram& program(const char* name) {
       {"tlb_conflict", BENCH_CODE(tlb_conflict), 20'000, 4 * 64 + 5},
       {"tlb_flushed", BENCH_CODE(tlb_flushed), 10'000, 4 * 64 + 6},
       {"vtl_round_trip", BENCH_CODE(vtl_round_trip), 500'000, 15},
+      {"hypercall", BENCH_CODE(hypercall), 1'000'000, 8},
+      {"flush_hypercall", BENCH_CODE(flush_hypercall), 500'000, 9},
+      {"four_processors", BENCH_CODE(four_processors), 5'000'000, 4 * 7},
   };
 #undef BENCH_CODE
   for (const GuestProgram& candidate : programs) {

@@ -23,6 +23,7 @@ std::unique_ptr<machine::Machine> machine_with(const GuestProgram& program, uint
   loader::MachineConfig config;
   config.memory_bytes = loader::minimum_memory;
   config.gear = gear;
+  if (std::string_view{program.name} == "four_processors") config.processors = 4;
   machine::MachineParts parts;
   parts.firmware = firmware_with(program, rounds);
   auto machine = machine::Machine::create(config, std::move(parts), nullptr);
@@ -93,15 +94,16 @@ void on_stock(benchmark::State& state, const GuestProgram& program, bool block_h
 void add(const char* name, bool with_exact) {
   const GuestProgram& what = program(name);
   const std::string base = what.name;
+  const bool hypervisor = base == "vtl_round_trip" || base.ends_with("hypercall") || base == "four_processors";  // the bare library has none
   const auto settings = [](benchmark::internal::Benchmark* b) { b->UseManualTime()->Iterations(1)->Unit(benchmark::kMillisecond); };
-  if (base != "vtl_round_trip") {
+  if (!hypervisor) {
     settings(benchmark::RegisterBenchmark((base + "/stock").c_str(), [&what](benchmark::State& s) { on_stock(s, what, false); }));
   }
   settings(benchmark::RegisterBenchmark((base + "/fast").c_str(), [&what](benchmark::State& s) {
     on_airlock(s, what, loader::GearSetting::Fast);
   }));
   if (!with_exact) return;
-  if (base != "vtl_round_trip") {
+  if (!hypervisor) {
     settings(benchmark::RegisterBenchmark((base + "/hooked").c_str(), [&what](benchmark::State& s) { on_stock(s, what, true); }));
   }
   settings(benchmark::RegisterBenchmark((base + "/exact").c_str(), [&what](benchmark::State& s) {
@@ -121,7 +123,7 @@ int main(int argc, char** argv) {
   }
   for (const char* name : {"compute", "memory", "call"}) bench::add(name, true);
   for (const char* name : {"tlb_resident", "tlb_conflict", "tlb_flushed"}) bench::add(name, false);
-  bench::add("vtl_round_trip", true);
+  for (const char* name : {"vtl_round_trip", "hypercall", "flush_hypercall", "four_processors"}) bench::add(name, true);
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
   benchmark::RunSpecifiedBenchmarks();

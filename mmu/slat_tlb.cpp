@@ -90,6 +90,7 @@ void SlatTlb::fill(const AddressSpace& space, Gva address, Spa spa, Gpa gpa, uin
       slot = slot_of(key);
     }
     ++used_;
+    taken_.push_back(static_cast<uint32_t>(slot));
     reusable = &slots_[slot];
   }
   note_large_page(key, attributes);
@@ -135,20 +136,36 @@ bool SlatTlb::remove_page(uint64_t key, uint16_t pcid, bool keep_globals) {
   return removed;
 }
 
+/// Removes `entry` if it is a part of the large page that the page of `key` is part of.
+bool SlatTlb::remove_part(const Domain& domain, TlbEntry& entry, uint64_t key, uint16_t pcid,
+                          bool keep_globals) {
+  if (entry.stamp() < generation_start_ || entry.key() == removed_key) return false;
+  const unsigned shift = page_shift(entry);
+  if (shift == 0 || (entry.key() ^ key) >> shift != 0 || !visible(domain, entry, pcid)) return false;
+  if (keep_globals && entry.has(TlbEntry::Global)) return false;
+  entry = {removed_key, entry.stamp(), 0, {}, {}, 0};
+  return true;
+}
+
 // A large page is cached in parts of 4 KiB; invalidating it concerns all of them (SDM vol.
-// 3, 4.10.2.3).
+// 3, 4.10.2.3). They are looked for among the slots that are taken, or, if that is less, by their names.
 bool SlatTlb::remove_large_page(uint64_t key, uint16_t pcid, bool keep_globals) {
   const Domain& domain = *domain_of_key(key);
   bool removed = false;
-  for (uint64_t slot = 0; slot <= slot_mask_; ++slot) {
-    TlbEntry& entry = slots_[slot];
-    if (entry.stamp() < generation_start_ || entry.key() == removed_key) continue;
-    const uint64_t distance = entry.key() ^ key;
-    const unsigned shift = page_shift(entry);
-    if (shift == 0 || distance >> shift != 0 || !visible(domain, entry, pcid)) continue;
-    if (keep_globals && entry.has(TlbEntry::Global)) continue;
-    entry = {removed_key, entry.stamp(), 0, {}, {}, 0};
-    removed = true;
+  constexpr uint64_t parts = uint64_t{1} << pages_2m_shift;
+  const unsigned huge = filter_bit(key, pages_1g_shift);
+  const bool only_2m = ((large_pages_[huge / 64] >> (huge % 64)) & 1) == 0;
+  if (taken_.size() <= parts || !only_2m) {
+    for (const uint32_t slot : taken_)
+      removed |= remove_part(domain, slots_[slot], key, pcid, keep_globals);
+    return removed;
+  }
+  for (uint64_t part = key & ~(parts - 1), i = 0; i < parts; ++i, ++part) {
+    for (uint64_t slot = slot_of(part); slots_[slot].stamp() >= generation_start_;
+         slot = (slot + 1) & slot_mask_) {
+      if (slots_[slot].key() == part)
+        removed |= remove_part(domain, slots_[slot], key, pcid, keep_globals);
+    }
   }
   return removed;
 }
@@ -188,6 +205,7 @@ void SlatTlb::drop_generation() {
   ++generations_dropped_;
   ++everywhere_epoch_;
   large_pages_ = {};
+  taken_.clear();
 }
 
 support::StateHash SlatTlb::hash() const {
@@ -233,6 +251,7 @@ bool SlatTlb::restore_slots(const std::vector<SavedSlot>& saved) {
                     Spa{from.spa_and_attributes}, Gpa{from.gpa_and_pcid}, from.spa_and_attributes & 0xfff};
     note_large_page(from.key, from.spa_and_attributes);
     ++used_;
+    taken_.push_back(static_cast<uint32_t>(slot));
   }
   return true;
 }

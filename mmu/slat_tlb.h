@@ -160,9 +160,9 @@ class SlatTlb {
   template <class Visitor, class Self>
   static void visit_state(Visitor& visit, Self& self) {
     auto& [capacity_, slot_shift_, slot_mask_, slots_, domains_, clock_, generation_start_, used_,
-           generations_dropped_, epochs_, everywhere_epoch_, large_pages_] = self;
+           generations_dropped_, epochs_, everywhere_epoch_, large_pages_, taken_] = self;
     visit.host(capacity_, slot_shift_, slot_mask_, slots_, domains_, clock_, generation_start_, used_, epochs_,
-               everywhere_epoch_, large_pages_);
+               everywhere_epoch_, large_pages_, taken_);
     visit("generations_dropped", generations_dropped_);
     std::vector<SavedSlot> saved;
     if constexpr (!Visitor::reads) saved = self.saved_slots();
@@ -236,6 +236,7 @@ class SlatTlb {
   [[nodiscard]] bool may_hold_part_of_large_page(uint64_t key) const;
   bool remove_page(uint64_t key, uint16_t pcid, bool keep_globals);
   bool remove_large_page(uint64_t key, uint16_t pcid, bool keep_globals);
+  bool remove_part(const Domain& domain, TlbEntry& entry, uint64_t key, uint16_t pcid, bool keep_globals);
   void move_epoch(uint8_t partition, abi::hv::Vtl vtl) { ++epochs_[epoch_index(partition, vtl)]; }
 
   uint32_t capacity_;
@@ -252,6 +253,7 @@ class SlatTlb {
   /// Which large pages may have parts here, by a hash of their number: saves INVLPG from searching
   /// for nothing.
   std::array<uint64_t, 64> large_pages_{};
+  std::vector<uint32_t> taken_;  ///< the slots that were filled since the generation began
 };
 
 }  // namespace mmu

@@ -26,7 +26,7 @@ namespace cli {
 namespace {
 
 struct ReplayArguments {
-  std::string file, until, disk, firmware, gear;
+  std::string file, until, disk, firmware, kernel, initrd, gear;
   bool verify{}, any_images{}, info{}, json{}, quiet{}, cycles{};
   uint64_t cycles_from{~uint64_t{0}}, cycles_to{~uint64_t{0}}, from{};
   std::vector<std::string> bookmark;  ///< instant, text
@@ -45,6 +45,7 @@ class ImageSource {
 
   /// As the command line says, else as embedded, else those of the build.
   [[nodiscard]] support::Result<machine::MachineParts> chosen() const {
+    if (recording_.facts().config.board == loader::Board::Pc) return kernel();
     if (embedded() && arguments_.disk.empty() && arguments_.firmware.empty()) return recording_.images();
     machine::MachineParts parts;
     if (embedded()) parts = TRY(recording_.images());
@@ -64,6 +65,17 @@ class ImageSource {
   [[nodiscard]] bool embedded() const { return recording_.facts().embedded; }
 
  private:
+  /// Kernels are nobody's but their owner's: embedded or named.
+  [[nodiscard]] support::Result<machine::MachineParts> kernel() const {
+    machine::MachineParts parts;
+    if (embedded()) parts = TRY(recording_.images());
+    else if (arguments_.kernel.empty())
+      return support::Error{"the recording is of a kernel and does not carry it; name it with --kernel"};
+    if (!arguments_.kernel.empty()) parts.firmware = TRY(loader::read_file(arguments_.kernel, replay::maximum_firmware));
+    if (!arguments_.initrd.empty()) parts.initrd = TRY(loader::read_file(arguments_.initrd, replay::maximum_image));
+    return parts;
+  }
+
   const replay::Recording& recording_;
   const ReplayArguments& arguments_;
 };
@@ -239,6 +251,8 @@ void register_replay(CLI::App& app, int& exit_code) {
       ->check(CLI::IsMember({"exact", "fast"}));
   command->add_option("--firmware", arguments->firmware, "The firmware image, if it is not the build's");
   command->add_option("--disk", arguments->disk, "The disk image, if it is not the build's");
+  command->add_option("--kernel", arguments->kernel, "The kernel of a run with --kernel that the recording does not carry");
+  command->add_option("--initrd", arguments->initrd, "Its module");
   command->add_flag("--any-images", arguments->any_images,
                     "Replay although an image is not the recorded one, to see where the runs part (with --verify)");
   command->add_flag("--info", arguments->info, "Only what the file says about the run");

@@ -162,6 +162,7 @@ class Machine final : private cpu::MmioBus, private cpu::AddressSpaceProvider, p
   std::optional<StopReason> run_current(support::Instant deadline);
   std::optional<StopReason> idle(support::Instant deadline);
   [[nodiscard]] std::optional<StopReason> asked_to_stop();
+  [[nodiscard]] bool nobody_listens() const;
   support::Status begin(const MachineParts& parts);
   support::Status begin_kernel(const MachineParts& parts);
   bool launch_hypervisor(vtl::VirtualProcessor& vp);

@@ -1,6 +1,7 @@
 // Machine: the run loop. Who runs, until when, and what is done about each exit.
 #include <algorithm>
 
+#include "abi/x64/registers.h"
 #include "sim/machine/machine.h"
 
 namespace machine {
@@ -72,9 +73,19 @@ std::optional<StopReason> Machine::run_current(Instant deadline) {
   return dispatch(exit);
 }
 
+/// On a PC, whose timers never end: every processor waits in HLT with interrupts off, and nothing sends an NMI.
+bool Machine::nobody_listens() const {
+  if (!pc_ || pc_->may_send_nmi()) return false;
+  return std::all_of(processors_.begin(), processors_.end(), [&](const auto& processor) {
+    const vtl::VirtualProcessor& vp = processor->registers;
+    const bool one_vtl = hypervisor_.partition().enabled_vtls == 1;
+    return vp.suspended() || (one_vtl && (vp.context().rflags & abi::x64::rflags::if_) == 0 && !vp.context().nmi_pending);
+  });
+}
+
 std::optional<StopReason> Machine::idle(Instant deadline) {
   const Instant next = next_event();
-  if (next == support::never) return StopReason::Hung;
+  if (next == support::never || nobody_listens()) return StopReason::Hung;
   const Instant wake = std::max(now_, std::min(next, deadline));
   idle_ticks_ += wake - now_;
   now_ = wake;

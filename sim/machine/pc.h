@@ -59,6 +59,9 @@ class Pc final : public vtl::InterruptControllers, private InterruptLines, priva
   [[nodiscard]] uint64_t mmio_read(mmu::Spa address, uint8_t size) const;
   void mmio_write(mmu::Spa address, uint8_t size, uint64_t value);
 
+  /// An interrupt of the board could reach a processor that masks interrupts.
+  [[nodiscard]] bool may_send_nmi() const { return io_apic_.may_send_nmi(); }
+
   [[nodiscard]] const DebugExit& debug_exit() const { return exit_; }
   [[nodiscard]] PowerRequest power_request() const { return power_.request(); }
 

@@ -130,6 +130,7 @@ void check(bool holds, const char* what) {
 }
 
 void exit(uint32_t code) {
+  while ((in8(serial + 5) & 0x60) != 0x60) pause();  // until the last letter is out
   out32(exit_port, code);
   // Where that port does not exist: Bochs ends when it reads this word.
   for (const char* letter = "Shutdown"; *letter != 0; ++letter) out8(0x8900, static_cast<uint8_t>(*letter));

@@ -1,5 +1,7 @@
 #include "sim/machine/devices/io_apic.h"
 
+#include <algorithm>
+
 namespace machine {
 namespace {
 
@@ -55,6 +57,13 @@ void IoApic::end_of_interrupt(uint8_t vector) {
     entry &= ~remote_irr;
     service(pin);
   }
+}
+
+bool IoApic::may_send_nmi() const {
+  return std::any_of(redirection_.begin(), redirection_.end(), [](uint64_t entry) {
+    const auto mode = static_cast<vtl::DeliveryMode>((entry >> 8) & 7);
+    return (entry & mask_bit) == 0 && mode != vtl::DeliveryMode::Fixed && mode != vtl::DeliveryMode::LowestPriority;
+  });
 }
 
 uint32_t IoApic::read_register() const {

@@ -30,6 +30,9 @@ class IoApic {
   /// A local APIC ended a level-triggered interrupt of this vector.
   void end_of_interrupt(uint8_t vector);
 
+  /// A pin that is not masked sends something other than ordinary interrupts: NMI, INIT, SMI.
+  [[nodiscard]] bool may_send_nmi() const;
+
   /// Registers of the page at mmio_base: IOREGSEL 0x00, IOWIN 0x10, EOI 0x40. Other widths than 4 read ones and write nothing.
   [[nodiscard]] uint64_t mmio_read(uint16_t offset, uint8_t size) const;
   void mmio_write(uint16_t offset, uint8_t size, uint64_t value);

@@ -1,4 +1,6 @@
 // Address spaces and their flushes (TLFS 4.4 and the calls by name; sections 2.10, 3.5, 3.8).
+#include <utility>
+
 #include "vtl/hypervisor.h"
 #include "vtl/processor_set.h"
 #include "vtl/register_rules.h"
@@ -171,7 +173,11 @@ CallResult Hypervisor::on(Tag<CallCode::SwitchVirtualAddressSpace>, const CallCo
   const uint64_t value = pcid ? input.address_space & ~keep : input.address_space;
   if (!valid_register(RegisterName::Cr3, value, config_.physical_address_bits))
     return HvStatus::InvalidParameter;
-  own.cr3 = value;
+  const uint64_t before = std::exchange(own.cr3, value);
+  if (!load_pointers(vp, context.vtl, own)) {
+    own.cr3 = before;
+    return HvStatus::InvalidParameter;
+  }
   ++own.changes;
   const mmu::AddressSpace space = address_space(vp);
   if (!pcid || (input.address_space & keep) == 0)

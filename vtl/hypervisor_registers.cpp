@@ -1,4 +1,6 @@
 // HvCallGetVpRegisters and HvCallSetVpRegisters (TLFS 7.10; section 3.8).
+#include <utility>
+
 #include "abi/hv/msrs.h"
 #include "vtl/hypervisor.h"
 #include "vtl/register_rules.h"
@@ -378,7 +380,11 @@ HvStatus Hypervisor::set_register(VpState& vp, Vtl vtl, RegisterName name, Insta
   if (!valid_register(name, value.low, config_.physical_address_bits))
     return HvStatus::InvalidRegisterValue;
   if (uint64_t* plain = plain_register(registers, vtl, name)) {
-    *plain = stored_register(name, value.low);
+    const uint64_t before = std::exchange(*plain, stored_register(name, value.low));
+    if (changes_translation(name) && !load_pointers(registers, vtl, own)) {
+      *plain = before;  // PAE pointers that MOV CR would refuse
+      return HvStatus::InvalidRegisterValue;
+    }
     if (changes_translation(name)) translator_.invalidate_all(address_space(registers, vtl), false);
   } else if (Segment* segment = segment_of(registers, vtl, name)) {
     const auto wanted = __builtin_bit_cast(SegmentRegister, value);

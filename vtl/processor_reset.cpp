@@ -13,6 +13,7 @@ void reset_registers(VirtualProcessor& vp, Vtl vtl, uint32_t signature) {
   own.rflags = abi::x64::rflags::always_one;
   own.cr0 = (own.cr0 & cache_bits) | abi::x64::cr0::et;
   own.cr3 = own.cr4 = own.efer = 0;
+  own.pdpte = {};
   own.dr7 = abi::x64::dr7::fixed_one;
   own.segments.fill({0, 0xFFFF, 0, data});
   own.segments[Cs] = {0xFFFF0000, 0xFFFF, 0xF000, code};

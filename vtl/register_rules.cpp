@@ -20,8 +20,8 @@ constexpr uint64_t cr0_bits = x64::cr0::pe | x64::cr0::mp | x64::cr0::em | x64::
 constexpr uint64_t cr4_bits = x64::cr4::tsd | x64::cr4::de | x64::cr4::pse | x64::cr4::pae |
                               x64::cr4::mce | x64::cr4::pge | x64::cr4::pce | x64::cr4::osfxsr |
                               x64::cr4::osxmmexcpt | x64::cr4::umip | x64::cr4::la57 |
-                              x64::cr4::fsgsbase | x64::cr4::pcide | x64::cr4::smep |
-                              x64::cr4::smap;
+                              x64::cr4::fsgsbase | x64::cr4::pcide | x64::cr4::osxsave |
+                              x64::cr4::smep | x64::cr4::smap;
 constexpr uint64_t efer_bits = x64::efer::sce | x64::efer::lme | x64::efer::lma | x64::efer::nxe;
 constexpr uint16_t reserved_attributes = 0xF << 8;
 
@@ -86,6 +86,8 @@ bool valid_register(RegisterName name, uint64_t value, uint8_t physical_address_
       return valid_pat(value);
     case RegisterName::Rflags:
       return (value & ~x64::rflags::defined & ~x64::rflags::always_one) == 0;
+    case RegisterName::Xfem:
+      return value == 1 || value == 3;  // x87, and SSE with it: XSETBV takes no other
     case RegisterName::Xss:
       return value == 0;  // no XSAVES: there is no such state
     case RegisterName::MsrIa32MiscEnable:

@@ -1,4 +1,5 @@
 #include "sim/support/state.h"
+#include "tests/support/conformance.h"
 #include "tests/unit/vtl/world.h"
 
 using namespace test;
@@ -59,6 +60,10 @@ TEST_CASE("HLT with interrupts off is not left for a vector that will not be tak
 }
 
 TEST_CASE("VTL 1's timer forces an entry, whatever RFLAGS.IF says") {
+  CONFORMANCE("LocalApic", "VTL 1's timer forces entry, RFLAGS.IF of either VTL ignored",
+              "TLFS 15.12.2; KUT");
+  CONFORMANCE("HvCallVtlReturn", "pending interrupts of the higher VTL are looked at again",
+              "TLFS 15.12.2");
   World world;
   world.enter_vtl1_ready();
   arm_timer(world, 0x50, 100);
@@ -82,6 +87,8 @@ TEST_CASE("VTL 1's timer forces an entry, whatever RFLAGS.IF says") {
 }
 
 TEST_CASE("VTL 1's TPR holds its own interrupts back, and only its own") {
+  CONFORMANCE("LocalApic", "only the higher VTL's TPR holds its interrupt back; TPR isolated",
+              "TLFS 15.12.2; KUT");
   World world;
   world.enable_apic();
   world.enter_vtl1_ready();
@@ -102,6 +109,7 @@ TEST_CASE("VTL 1's TPR holds its own interrupts back, and only its own") {
 }
 
 TEST_CASE("an interrupt of VTL 0 waits while VTL 1 runs, and fires on return") {
+  CONFORMANCE("LocalApic", "VTL 0's timer fires after the return", "TLFS 15.12.3; KUT");
   World world;
   world.enable_apic();
   world.vp().context().rflags = interrupts_on;
@@ -115,6 +123,7 @@ TEST_CASE("an interrupt of VTL 0 waits while VTL 1 runs, and fires on return") {
 }
 
 TEST_CASE("disabling VTL 1's APIC leaves VTL 0's alone") {
+  CONFORMANCE("LocalApic", "disabling VTL 1's APIC leaves VTL 0's", "KUT");
   World world;
   world.enable_apic();
   world.enter_vtl1_ready();
@@ -128,6 +137,7 @@ TEST_CASE("disabling VTL 1's APIC leaves VTL 0's alone") {
 }
 
 TEST_CASE("interprocessor interrupts stay within their VTL") {
+  CONFORMANCE("LocalApic", "IPIs stay within the sender's VTL", "TLFS 15.12; KUT");
   World world;
   for (VirtualProcessor& vp : world.vps) {
     world.current = &vp;
@@ -162,6 +172,8 @@ TEST_CASE("interprocessor interrupts stay within their VTL") {
 }
 
 TEST_CASE("VINA tells VTL 1 once of an interrupt that VTL 0 would take") {
+  CONFORMANCE("HvRegisterVsmVina", "raised once, by the arrival; EOI does not clear VinaAsserted",
+              "TLFS 15.12.4");
   World world;
   world.enable_apic();
   world.vp().context().rflags = interrupts_on;
@@ -185,6 +197,8 @@ TEST_CASE("VINA tells VTL 1 once of an interrupt that VTL 0 would take") {
 }
 
 TEST_CASE("VINA is not raised for what VTL 0 would not take, nor when it is off") {
+  CONFORMANCE("HvRegisterVsmVina", "only for vectors that VTL 0 would take now: IF and PPR",
+              "section 6");
   struct Row {
     const char* what;
     uint64_t rflags;
@@ -216,6 +230,7 @@ TEST_CASE("VINA is not raised for what VTL 0 would not take, nor when it is off"
 }
 
 TEST_CASE("VINA with AutoReset is cleared at the next entry, with AutoEoi it needs no EOI") {
+  CONFORMANCE("HvRegisterVsmVina", "AutoReset at entry, AutoEoi", "TLFS 15.12.4");
   World world;
   world.enable_apic();
   world.vp().context().rflags = interrupts_on;
@@ -277,4 +292,62 @@ TEST_CASE("the state's hash moves with each part of the hypervisor's state") {
   EXPECT(changed());
   World other;
   EXPECT(hash(other) == seen.front());
+}
+
+TEST_CASE("of several pending interrupts the highest VTL's comes first") {
+  CONFORMANCE("LocalApic", "several pending: highest VTL first", "TLFS 15.12.2");
+  vtl::HypervisorConfig config;
+  config.maximum_vtl = 2;
+  World world{config};
+  world.enable_apic();
+  world.vp().context().rflags = interrupts_on;
+  world.enter_vtl1_ready();
+  REQUIRE(world.enable_partition_vtl(partition_self, 2) == HvStatus::Success);
+  REQUIRE(world.enable_vp_vtl(vp_self, 2) == HvStatus::Success);
+  REQUIRE(world.vtl_call().vtl_changed);
+  world.enable_apic();
+  REQUIRE(world.vtl_return(1).vtl_changed);
+  REQUIRE(world.vtl_return(1).vtl_changed);
+  REQUIRE(world.vp().active == Vtl::Vtl0);
+  const auto send = [&](uint8_t vtl, uint32_t vector) {
+    return world.slow(CallCode::SendSyntheticClusterIpi,
+                      SendSyntheticClusterIpi{vector, InputVtl{vtl}, 0, 0, 1});
+  };
+  REQUIRE(send(0x10, 0xE0) == HvStatus::Success);
+  REQUIRE(send(0x11, 0xD0) == HvStatus::Success);
+  REQUIRE(send(0x12, 0x50) == HvStatus::Success);
+  EXPECT(check(world) == 0x50);
+  EXPECT(world.vp().active == Vtl::Vtl2);
+  accept(world, 0x50);
+  REQUIRE(world.vtl_return(1).vtl_changed);
+  EXPECT(check(world) == 0xD0);
+  EXPECT(world.vp().active == Vtl::Vtl1);
+  accept(world, 0xD0);
+  REQUIRE(world.vtl_return(1).vtl_changed);
+  EXPECT(check(world) == 0xE0);
+  EXPECT(world.vp().active == Vtl::Vtl0);
+}
+
+TEST_CASE("how often interrupts are looked at changes nothing") {
+  CONFORMANCE("HvRegisterVsmVina", "raised by events, not by looking", "TLFS 15.12.4");
+  const auto hash_after = [](unsigned extra) {
+    World world;
+    world.enable_apic();
+    world.vp().context().rflags = interrupts_on;
+    arm_timer(world, 0xD1, 50);
+    world.enter_vtl1_ready();
+    const auto vina = VsmVina{}.with_vector(0x40).with_enabled(true);
+    REQUIRE(world.set(RegisterName::VsmVina, vina.raw) == HvStatus::Success);
+    for (uint64_t tick = 1000; tick < 2000; ++tick) {
+      world.now = Instant{tick};
+      const bool due = world.hypervisor.next_event(world.vp()) == world.now;
+      for (unsigned i = 0; i < extra + (due ? 1u : 0u); ++i)
+        (void)check(world);
+      if (tick == 1400) world.write(assist_page1 + 12, uint8_t{0});
+    }
+    return support::hash_of(world.hypervisor);
+  };
+  const auto expected = hash_after(0);
+  EXPECT(hash_after(1) == expected);
+  EXPECT(hash_after(5) == expected);
 }

@@ -32,9 +32,10 @@ bool is_conditional_loop(const Instruction& in) {
   return in.is(OpcodeMap::One, 0xe0) || in.is(OpcodeMap::One, 0xe1);
 }
 
-/// Far JMP and CALL anywhere; IRET outside 64-bit code.
+/// Far JMP and CALL anywhere; IRET outside 64-bit code, and IRETD in it, which the engine lets into virtual-8086 mode.
 bool may_switch_tasks(const Instruction& in) {
-  return is_far_transfer(in) || (in.is(OpcodeMap::One, 0xcf) && in.code_size != CodeSize::Bits64);
+  return is_far_transfer(in) || (in.is(OpcodeMap::One, 0xcf) &&
+                                   (in.code_size != CodeSize::Bits64 || in.operand_size == 4));
 }
 
 /// CMPXCHG8B and CMPXCHG16B: inside a block the engine evaluates the flags by a stale record of who wrote them, and what

@@ -55,6 +55,7 @@ class UnicornCpu final : public Cpu {
   MaybeExit after_step(const Instruction& in, Stop stop, uint64_t trap_before, bool shadow_before);
   MaybeExit without_engine(const Instruction& in, bool& handled);
   void repair_pushed_flags(const Instruction& in);
+  [[nodiscard]] uint8_t* popped_virtual_8086(const Instruction& in);
   MaybeExit step_interrupt_return();
   void unblock_nmi();
 

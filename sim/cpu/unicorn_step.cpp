@@ -19,6 +19,8 @@ bool loads_trap_flag(const Instruction& in) {
 }
 
 constexpr uint32_t exit_single_step = 0x41;
+/// VM, bit 17 of EFLAGS, in its byte.
+constexpr uint8_t virtual_8086_in_byte = 1u << 1;
 /// A block that reaches into the next page does so after few instructions; a loop that never does must not be stepped on.
 constexpr uint32_t longest_stay_in_a_page = 64;
 
@@ -91,13 +93,34 @@ UnicornCpu::MaybeExit UnicornCpu::step() {
   }
   engine_->device_written = false;
   stepped_from_ = engine_->linear_rip();
+  uint8_t* const popped = popped_virtual_8086(in);
+  if (popped != nullptr) *popped ^= virtual_8086_in_byte;
   const Stop stop = engine_->single_step();
+  if (popped != nullptr) *popped ^= virtual_8086_in_byte;
   if (once.device || once.descriptors || once.copy) engine_->request_flush();
   for (unsigned i = 0; once.copy && i < 2; ++i) {
     if (once.copied_address[i] != ~uint64_t{0})
       (void)memory_.make_data(once.copied_page[i].page_number());
   }
   return after_step(in, stop, trap_before, shadow_before);
+}
+
+/// IRETD in long mode ignores VM in what it pops (SDM vol. 2, IRET); the engine would enter virtual-8086 mode, from any CPL.
+/// The byte of the stack that holds the bit if it is set: clear for the one step.
+uint8_t* UnicornCpu::popped_virtual_8086(const Instruction& in) {
+  if (!in.is(OpcodeMap::One, 0xcf) || in.operand_size != 4) return nullptr;
+  if ((vp_->context().efer & x64::efer::lma) == 0) return nullptr;
+  const EngineRegisters& registers = *engine_->registers;
+  uint64_t address = registers.gpr[vtl::Rsp] + 10;
+  if (in.code_size != CodeSize::Bits64) {
+    if ((registers.hidden_flags & hidden::stack32) == 0) address &= 0xffff;
+    address = (address + registers.segments[vtl::Ss].base) & 0xffffffff;
+  }
+  const mmu::Access read{mmu::Gva{address}, mmu::AccessKind::Read, engine_->cpl() == 3, false};
+  const mmu::TranslationResult at = translator_.probe(engine_->space(), read);
+  if (!at.ok || !at.translation.ram) return nullptr;
+  uint8_t* const byte = memory_.data() + at.translation.spa.value();
+  return (*byte & virtual_8086_in_byte) != 0 ? byte : nullptr;
 }
 
 /// Port access, and what the engine does wrong.

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <catch2/catch_session.hpp>
 #include <chrono>
 #include <map>
@@ -20,6 +21,7 @@ struct Options {
   uint64_t seed = 1;
   uint64_t seconds = 60;
   uint64_t batches = 0;  ///< 0: until the time is over
+  uint64_t divide = 1;   ///< batches are so many times smaller
   std::string target = "all", gear = "both";
   bool one = false;
 };
@@ -101,13 +103,14 @@ struct Tally {
 void soak_target(const soak::TargetInfo& info, const std::string& gear, uint64_t batch,
                  Tally& tally) {
   const soak::Gears gears = gears_of(gear);
-  const uint64_t first = options.seed * 1'000'000'000 + batch * info.batch;
+  const uint64_t count = std::max<uint64_t>(1, info.batch / options.divide);
+  const uint64_t first = options.seed * 1'000'000'000 + batch * count;
   const double before = cpu_seconds();
   Report reports[2];
   for (Report& report : reports) {
     uint64_t last_seed = 0;
     int status = 0;
-    if (in_child(info, gears, first, info.batch, report, last_seed, status)) continue;
+    if (in_child(info, gears, first, count, report, last_seed, status)) continue;
     ++tally.crashes;
     fmt::print(stderr, "{} --gear {} seed {}: the process ended with {} {}\n", info.name, gear,
                last_seed, WIFSIGNALED(status) ? "signal" : "status",
@@ -175,6 +178,7 @@ int main(int argc, char** argv) {
   app.add_option("--seed", options.seed, "of all cases; with --one: the case");
   app.add_option("--seconds", options.seconds, "how long");
   app.add_option("--batches", options.batches, "instead of a time: batches of each target");
+  app.add_option("--divide", options.divide, "makes batches smaller")->check(CLI::PositiveNumber);
   app.add_option("--target", options.target, "one kind of case, or all");
   app.add_option("--gear", options.gear, "exact, fast, both (one against the other), or all");
   app.add_flag("--one", options.one, "one case, in this process");

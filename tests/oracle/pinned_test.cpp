@@ -1,0 +1,297 @@
+// What Airlock's instruction engine is known to do otherwise than a processor, one case each, as it is today. If one of
+// these fails because the engine got better: remove it here, in instruction_filters.cpp or known.cpp, and in
+// docs/reference/engine-differences.md.
+#include <cstring>
+#include <fstream>
+#include <functional>
+#include <sstream>
+
+#include "tests/oracle/arena_places.h"
+#include "tests/oracle/comparison.h"
+
+using namespace oracle;
+using namespace cpu_test;
+
+namespace {
+
+using Bytes = std::vector<uint8_t>;
+
+/// How it ended: the vector of the handler (13 behind the program: HLT of CPL 3), and where.
+struct Outcome {
+  unsigned vector = 0;
+  uint64_t rip = 0, error = 0, flags = 0;
+};
+
+struct Pin {
+  const char* name;
+  Bytes code;
+  std::function<void(Arena&)> set_up;
+  std::function<bool(Arena&, const Outcome&)> today;
+};
+
+constexpr uint64_t data = user_data, readable_end = user_data + 0x5000;  // page 5 is absent
+
+vtl::FloatingPoint& fp(Arena& arena) {
+  return arena.vp.shared.fp;
+}
+uint64_t rip_of_end(const Arena& arena, const Bytes& code) {
+  return arena.start() + code.size();
+}
+void nothing(Arena&) {}
+
+const Pin pins[] = {
+    {"mxcsr-flags",
+     {0xf3, 0x0f, 0x5e, 0xc1},  // divss xmm0, xmm1: 1 / 3
+     [](Arena& a) {
+       fp(a).xmm[0].low = 0x3f800000;
+       fp(a).xmm[1].low = 0x40400000;
+       fp(a).mxcsr = 0x1f80;
+     },
+     [](Arena& a, const Outcome&) { return fp(a).mxcsr == 0x1f80; }},
+    {"fsw-flags",
+     {0xd9, 0xe8, 0xd8, 0x33},  // fld1; fdiv dword [rbx]: 1 / 3
+     [](Arena& a) {
+       a.poke(data, uint32_t{0x40400000});
+       fp(a).tag = 0;
+       fp(a).control = 0x37f;
+     },
+     [](Arena& a, const Outcome&) { return (fp(a).status & 0x20) == 0; }},
+    {"x87-stack-fault",
+     {0xd9, 0xe8},  // fld1 onto a full stack
+     [](Arena& a) { fp(a).tag = 0xff; },
+     [](Arena& a, const Outcome&) {
+       return (fp(a).status & 0x41) == 0 && fp(a).st[0].high == 0x3fff;
+     }},
+    {"x87-tags",
+     {0xdd, 0xd4},  // fst st(4)
+     [](Arena& a) { fp(a).tag = 0x01; },
+     [](Arena& a, const Outcome&) { return (fp(a).tag & 0x10) == 0; }},
+    {"mmx-exponent",
+     {0x0f, 0xfc, 0xc1},  // paddb mm0, mm1
+     [](Arena& a) {
+       fp(a).st[0] = {1, 0x1234};
+       fp(a).tag = 0;
+     },
+     [](Arena& a, const Outcome&) { return fp(a).st[0].high == 0x1234; }},
+    {"sse-alignment",
+     {0x0f, 0x28, 0x03},  // movaps xmm0, [rbx]
+     [](Arena& a) { a.gpr(vtl::Rbx) = data + 1; },
+     [](Arena& a, const Outcome& o) { return o.rip == a.start() + 3; }},
+    {"sse-partial-load",
+     {0x0f, 0x10, 0x03},  // movups xmm0, [rbx], its second half absent
+     [](Arena& a) {
+       a.gpr(vtl::Rbx) = readable_end - 8;
+       a.poke(readable_end - 8, uint64_t{0x77});
+       fp(a).xmm[0].low = 1;
+     },
+     [](Arena& a, const Outcome& o) { return o.vector == 14 && fp(a).xmm[0].low == 0x77; }},
+    {"sse-partial-store",
+     {0x0f, 0x11, 0x03},  // movups [rbx], xmm0
+     [](Arena& a) {
+       a.gpr(vtl::Rbx) = readable_end - 8;
+       a.poke(readable_end - 8, uint64_t{0});
+       fp(a).xmm[0].low = 0x77;
+     },
+     [](Arena& a, const Outcome& o) { return o.vector == 14 && a.peek(readable_end - 8) == 0x77; }},
+    {"fcomi-flags",
+     {0xd9, 0xe8, 0xdb, 0xf0},  // fld1; fcomi st(0)
+     [](Arena& a) { a.context().rflags |= x64::rflags::of; },
+     [](Arena&, const Outcome& o) { return (o.flags & x64::rflags::of) != 0; }},
+    {"near-noncanonical",
+     {0xff, 0xe3},  // jmp rbx
+     [](Arena& a) { a.gpr(vtl::Rbx) = uint64_t{1} << 50; },
+     [](Arena&, const Outcome& o) { return o.vector == 13 && o.rip == uint64_t{1} << 50; }},
+    {"lahf-rex",
+     {0x48, 0x9f},  // lahf with a REX prefix writes SPL
+     [](Arena& a) { a.gpr(vtl::Rax) = 0; },
+     [](Arena& a, const Outcome&) { return a.gpr(vtl::Rax) == 0; }},
+    {"test-alias",
+     {0xf7, 0xcb, 1, 0, 0, 0},  // the second encoding of TEST
+     nothing,
+     [](Arena&, const Outcome& o) { return o.vector == 6; }},
+    {"lock-not-refused",
+     {0xf0, 0xd1, 0x23},  // lock shl dword [rbx], 1
+     nothing,
+     [](Arena& a, const Outcome& o) { return o.rip == a.start() + 3; }},
+    {"ret-imm16-signed",
+     {0xc2, 0x00, 0x80},  // ret 0x8000
+     [](Arena& a) { a.poke(a.context().rsp, a.start() + 3); },
+     [](Arena& a, const Outcome&) {
+       return a.peek(kernel_stack - 16) < user_stack - 0x4000;  // the RSP that was pushed
+     }},
+    {"enter-66",
+     {0x66, 0xc8, 0, 0, 0},  // enter with 66 changes all of RBP
+     [](Arena& a) { a.gpr(vtl::Rbp) = 0x1234567800000000; },
+     [](Arena& a, const Outcome&) { return a.gpr(vtl::Rbp) >> 32 != 0x12345678; }},
+    {"lock-neg-flags",
+     {0xf0, 0x66, 0xf7, 0x1b},  // lock neg word [rbx]
+     [](Arena& a) { a.poke(data, uint16_t{0x8002}); },
+     [](Arena&, const Outcome& o) {  // 0x7ffe: CF, AF, not SF, not OF
+       return (o.flags & (x64::rflags::cf | x64::rflags::sf | x64::rflags::of | x64::rflags::zf)) !=
+              x64::rflags::cf;
+     }},
+    {"shld-rip-relative",
+     {0x0f, 0xa4, 0x05, 0x00, 0x01, 0, 0, 0x04},  // shld [rip + 0x100], eax, 4
+     [](Arena& a) {
+       a.gpr(vtl::Rax) = 0;
+       a.poke(a.start() + 8 + 0x100, uint32_t{0x11111111});
+     },
+     [](Arena& a, const Outcome&) {
+       return a.peek<uint32_t>(a.start() + 8 + 0x100) != 0x11111110;
+     }},
+    {"clflush-no-fault",
+     {0x0f, 0xae, 0x3b},  // clflush [rbx] of an absent page
+     [](Arena& a) { a.gpr(vtl::Rbx) = readable_end; },
+     [](Arena& a, const Outcome& o) { return o.vector == 13 && o.rip == a.start() + 3; }},
+    {"ldmxcsr-reserved",
+     {0x0f, 0xae, 0x13},  // ldmxcsr [rbx]
+     [](Arena& a) { a.poke(data, uint32_t{0x80001f80}); },
+     [](Arena& a, const Outcome& o) { return o.rip == a.start() + 3; }},
+    {"cmpps-imm8",
+     {0x0f, 0xc2, 0xc1, 0x08},  // cmpps xmm0, xmm1, 8: bits 7:3 are ignored
+     nothing,
+     [](Arena&, const Outcome& o) { return o.vector == 6; }},
+    {"horizontal-same-register",
+     {0x66, 0x0f, 0x38, 0x06, 0xc0},  // phsubd xmm0, xmm0
+     [](Arena& a) { fp(a).xmm[0] = {uint64_t{3} << 32 | 5, uint64_t{11} << 32 | 7}; },
+     [](Arena& a, const Outcome&) {
+       const uint64_t right = uint64_t{static_cast<uint32_t>(7 - 11)} << 32 | 2;
+       return fp(a).xmm[0].low != right || fp(a).xmm[0].high != right;
+     }},
+    {"missing-group-members",
+     {0xc7, 0xfb, 1, 0, 0, 0},  // C7 /7, which without RTM does not exist
+     nothing,
+     [](Arena& a, const Outcome& o) { return o.rip == a.start() + 6; }},
+    {"fisttp-overflow",
+     {0xdd, 0x0b},  // fisttp qword [rbx] of infinity
+     [](Arena& a) {
+       fp(a).st[0] = {uint64_t{1} << 63, 0x7fff};
+       fp(a).tag = 0xff;
+     },
+     [](Arena& a, const Outcome&) { return a.peek(data) == 0x7fffffffffffffff; }},
+    {"fldcw-reserved",
+     {0xd9, 0x2b},  // fldcw [rbx]: bit 6 is always one, bits 15:13 are zero
+     [](Arena& a) { a.poke(data, uint16_t{0xe33f}); },
+     [](Arena& a, const Outcome&) { return fp(a).control == 0xe33f; }},
+    {"x87-constants",
+     {0xd9, 0xed},  // fldln2, rounding down
+     [](Arena& a) {
+       fp(a).control = 0x77f;
+       fp(a).tag = 0;
+     },
+     [](Arena& a, const Outcome&) { return fp(a).st[0].low == 0xb17217f7d1cf79ac; }},
+};
+
+Outcome outcome_of(Arena& arena) {
+  const vtl::VtlContext& c = arena.context();
+  Outcome outcome;
+  if (c.rip < handlers || c.rip >= handlers + 0x1000) return outcome;
+  outcome.vector = static_cast<unsigned>((c.rip - handlers) / 16);
+  const bool error = outcome.vector == 8 || (outcome.vector >= 10 && outcome.vector <= 14);
+  const uint64_t frame = c.rsp + (error ? 8 : 0);
+  outcome.rip = arena.peek(frame);
+  outcome.flags = arena.peek(frame + 16);
+  if (error) outcome.error = arena.peek(c.rsp);
+  return outcome;
+}
+
+Outcome run(Arena& arena, const Bytes& code, const std::function<void(Arena&)>& set_up) {
+  Program program{Mode::User64, {}};
+  Op op;
+  std::copy(code.begin(), code.end(), op.bytes.begin());
+  op.length = static_cast<uint8_t>(code.size());
+  program.ops.push_back(op);
+  // The start depends on the seed: one that leaves the program in the middle of its page.
+  arena.prepare(Mode::User64, 2, program);
+  arena.vp.shared.gpr[vtl::Rbx] = data;
+  arena.vp.shared.fp.control = 0x37f;
+  arena.vp.shared.fp.status = 0;
+  set_up(arena);
+  REQUIRE(arena.run(100) == Ending::Halt);
+  return outcome_of(arena);
+}
+
+}  // namespace
+
+TEST_CASE("what the engine does otherwise than a processor is as it is listed") {
+  for (const cpu::Gear gear : {cpu::Gear::Exact, cpu::Gear::Fast}) {
+    Arena arena{gear};
+    for (const Pin& pin : pins) {
+      const Outcome outcome = run(arena, pin.code, pin.set_up);
+      INFO(pin.name << ": vector " << outcome.vector << ", RIP " << outcome.rip << ", flags "
+                    << outcome.flags);
+      EXPECT(pin.today(arena, outcome));
+    }
+  }
+}
+
+TEST_CASE("each difference that is pinned is described in docs/reference") {
+  std::ifstream file{std::string{AIRLOCK_SOURCE_DIR} + "/docs/reference/engine-differences.md"};
+  REQUIRE(file.good());
+  std::stringstream text;
+  text << file.rdbuf();
+  for (const Pin& pin : pins) {
+    INFO(pin.name);
+    EXPECT(text.str().find("`" + std::string{pin.name} + "`") != std::string::npos);
+  }
+}
+
+TEST_CASE("a read-modify-write whose page is absent faults as a write") {
+  Arena arena{cpu::Gear::Fast};
+  const auto absent = [](Arena& a) { a.gpr(vtl::Rbx) = readable_end; };
+  for (const Bytes& code :
+       {Bytes{0x28, 0x13}, Bytes{0xd1, 0x23}, Bytes{0xff, 0x03}, Bytes{0x0f, 0xba, 0x2b, 0x01},
+        Bytes{0x0f, 0xc1, 0x03}, Bytes{0x87, 0x03}}) {
+    const Outcome outcome = run(arena, code, absent);
+    EXPECT(outcome.vector == 14);
+    EXPECT(outcome.error == 6);
+  }
+  EXPECT(run(arena, {0x38, 0x13}, absent).error == 4);  // CMP only reads
+}
+
+TEST_CASE("a base of R12 or R13 is of the data segment, RBP of the stack's") {
+  Arena arena{cpu::Gear::Fast};
+  const auto wild = [](Arena& a) {
+    for (const auto index : {vtl::R12, vtl::R13, vtl::Rbp})
+      a.vp.shared.gpr[index] = uint64_t{1} << 50;
+  };
+  EXPECT(run(arena, {0x41, 0x8a, 0x04, 0x24}, wild).vector == 13);  // [r12]
+  EXPECT(run(arena, {0x41, 0x8a, 0x45, 0x00}, wild).vector == 13);  // [r13 + 0]
+  EXPECT(run(arena, {0x8a, 0x45, 0x00}, wild).vector == 12);        // [rbp + 0]
+  EXPECT(run(arena, {0xc9}, wild).vector == 12);                    // leave
+}
+
+TEST_CASE("CMPXCHG8B and CMPXCHG16B change no flag but ZF, whatever came before them") {
+  for (const cpu::Gear gear : {cpu::Gear::Exact, cpu::Gear::Fast}) {
+    Arena arena{gear};
+    const auto zero = [](Arena& a) {
+      a.poke(data, uint64_t{1});
+      a.poke(data + 8, uint64_t{1});
+      a.gpr(vtl::Rcx) = 0x7fffffff;
+    };
+    // inc ecx: OF, SF, AF, PF, not CF, not ZF
+    for (const Bytes& code : {Bytes{0xf8, 0xff, 0xc1, 0x0f, 0xc7, 0x0b},
+                              Bytes{0xf8, 0xff, 0xc1, 0x48, 0x0f, 0xc7, 0x0b}}) {
+      const Outcome outcome = run(arena, code, zero);
+      EXPECT(outcome.rip == rip_of_end(arena, code));
+      EXPECT((outcome.flags & ~uint64_t{0x10600}) == (2 | O | S | A | P));
+    }
+  }
+}
+
+TEST_CASE("IRET in long mode never enters virtual-8086 mode") {
+  for (const cpu::Gear gear : {cpu::Gear::Exact, cpu::Gear::Fast}) {
+    Arena arena{gear};
+    const Outcome outcome = run(arena, {0xcf}, [](Arena& a) {
+      const uint64_t stack = a.context().rsp;
+      a.poke(stack, static_cast<uint32_t>(a.start() + 1));
+      a.poke(stack + 4, uint32_t{user_cs});
+      a.poke(stack + 8, uint32_t{0x20202});
+      a.poke(stack + 12, static_cast<uint32_t>(stack));
+      a.poke(stack + 16, uint32_t{user_ss});
+    });
+    EXPECT(outcome.vector == 13);
+    EXPECT(outcome.rip == arena.start() + 1);
+    EXPECT((outcome.flags & x64::rflags::vm) == 0);
+  }
+}

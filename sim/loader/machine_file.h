@@ -5,9 +5,19 @@
 //   memory = "128MiB"              # 64MiB .. 3GiB, whole 2 MiB
 //   seed = 1                       # 0 .. 2^63-1
 //   gear = "fast"                  # or "exact"
+//   processors = 1                 # 1 .. 8
+//   board = "native"               # or "pc": what [boot] kernel makes it
+//   clock = 1767225600             # Unix seconds that the PC's clock shows at first
+//   [scheduler]
+//   policy = "round-robin"         # or "random", "adversarial"
+//   seed = 1                       # 0 .. 2^63-1
+//   quantum = 50_000               # instructions of a slice
 //   [boot]
 //   disk = "disk.img"              # relative to the folder of this file
 //   firmware = "firmware.efi"
+//   kernel = "kernel.elf"          # Multiboot 1, on the PC board, in place of disk and firmware
+//   initrd = "module.bin"
+//   append = ""                    # its command line after the first word
 //   hypervisorlaunchtype = "auto"  # or "off"
 //   vsmlaunchtype = "auto"         # or "off"; "auto" needs hypervisorlaunchtype = "auto"
 //   secure_boot = true

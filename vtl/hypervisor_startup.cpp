@@ -80,6 +80,7 @@ CallResult Hypervisor::on(Tag<CallCode::StartVirtualProcessor>, const CallContex
   registers.active = highest(vp->enabled_vtls);
   registers.halted = false;
   registers.startup_suspend = false;
+  if (!own) registers.explicit_suspend = false;  // as its parent left it after HvCallCreateVp
   for (const Vtl vtl : all_vtls) {
     if (vp->enabled(vtl)) translator_.invalidate_all(address_space(registers, vtl), false);
   }

@@ -77,10 +77,11 @@ struct FloatingPoint {
   uint16_t control{0x37f}, status{}, opcode{};
   uint8_t tag{};  ///< abridged: bit n set = physical register n in use
   uint32_t mxcsr{0x1f80};
-  uint64_t instruction{}, operand{};
+  uint64_t instruction{}, operand{};                          ///< of the last x87 instruction: FIP, FDP
+  uint16_t instruction_selector{}, operand_selector{};        ///< FCS, FDS
   std::array<Xmm, 8> st{};
   std::array<Xmm, 16> xmm{};
-  STATE_FIELDS(control, status, opcode, tag, mxcsr, instruction, operand, st, xmm)
+  STATE_FIELDS(control, status, opcode, tag, mxcsr, instruction, operand, instruction_selector, operand_selector, st, xmm)
   friend constexpr bool operator==(const FloatingPoint&, const FloatingPoint&) = default;
 };
 
@@ -137,13 +138,14 @@ struct VtlContext {
   PendingException pending;  ///< delivered before the next instruction of this VTL
   /// Waits in HLT while another VTL runs; for the active VTL see VirtualProcessor::halted.
   bool halted{};
+  uint8_t npiep{};  ///< HV_X64_MSR_NPIEP_CONFIG: SGDT, SIDT, SLDT, STR that are #GP at CPL 3
   Interceptions interceptions;
   uint64_t
       changes{};  ///< counts writes from outside the engine: one that caches a context reloads it
 
   STATE_FIELDS(rip, rsp, rflags, cr0, cr3, cr4, efer, pdpte, dr7, segments, ldtr, tr, gdtr, idtr, star, lstar, cstar,
                sfmask, kernel_gs_base, sysenter_cs, sysenter_esp, sysenter_eip, pat, tsc_aux, tsc_offset, misc_enable,
-               tpr, interrupt_shadow, nmi_masked, nmi_pending, exception_pending, pending, halted, interceptions, (changes))
+               tpr, interrupt_shadow, nmi_masked, nmi_pending, exception_pending, pending, halted, npiep, interceptions, (changes))
 };
 
 /// One virtual processor: shared registers once, private registers per VTL.

@@ -144,9 +144,9 @@ Emulation write_cr8(VtlContext& context, uint64_t value) {
 
 Emulation move_control(const Instruction& in, VirtualProcessor& vp, const Surroundings& with) {
   VtlContext& context = vp.context();
-  const uint8_t number =
-      in.lock ? in.reg_field() | 8 : in.reg();  // LOCK MOV CR0 is AMD's name for CR8
+  const uint8_t number = in.reg();
   const uint8_t size = in.code_size == CodeSize::Bits64 ? 8 : 4;
+  if (in.lock || is_undefined_control_register(in)) return invalid_opcode();
   if (vp.cpl() != 0) return general_protection();
   if (in.opcode == 0x20) {
     uint64_t value = 0;
@@ -195,11 +195,11 @@ Emulation move_debug(const Instruction& in, VirtualProcessor& vp) {
   VtlContext& context = vp.context();
   uint8_t number = in.reg();
   if (number > 7) return invalid_opcode();
-  if (vp.cpl() != 0) return general_protection();
   if (number == 4 || number == 5) {
     if ((context.cr4 & x64::cr4::de) != 0) return invalid_opcode();
     number = static_cast<uint8_t>(number + 2);
   }
+  if (vp.cpl() != 0) return general_protection();
   if ((context.dr7 & x64::dr7::gd) != 0) {
     Emulation result = raise(static_cast<uint8_t>(x64::Vector::Debug));
     result.exception.parameter = x64::dr6::bd;

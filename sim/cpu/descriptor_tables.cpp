@@ -18,8 +18,11 @@ struct [[gnu::packed]] TableOperand {
   uint64_t base;
 };
 
-bool is_store_refused(const VirtualProcessor& vp) {
-  return vp.cpl() != 0 && (vp.context().cr4 & x64::cr4::umip) != 0;
+/// SGDT, SIDT, SLDT, STR: UMIP refuses all to CPL 1 to 3, HV_X64_MSR_NPIEP_CONFIG each to CPL 3 (TLFS 13.3).
+enum class Store : uint8_t { Gdt = 0, Idt = 1, Ldt = 2, Task = 3 };
+bool is_store_refused(const VirtualProcessor& vp, Store what) {
+  if (vp.cpl() != 0 && (vp.context().cr4 & x64::cr4::umip) != 0) return true;
+  return vp.cpl() == 3 && ((vp.context().npiep >> static_cast<unsigned>(what)) & 1) != 0;
 }
 
 std::span<uint8_t> operand_bytes(TableOperand& operand, const Instruction& in) {
@@ -46,7 +49,7 @@ Emulation load_table(const Instruction& in, VirtualProcessor& vp, const Surround
 
 Emulation store_table(const Instruction& in, VirtualProcessor& vp, const Surroundings& with) {
   if (in.mod() == 3) return invalid_opcode();
-  if (is_store_refused(vp)) return general_protection();
+  if (is_store_refused(vp, in.reg_field() == 0 ? Store::Gdt : Store::Idt)) return general_protection();
   const vtl::DescriptorTable& table = in.reg_field() == 0 ? vp.context().gdtr : vp.context().idtr;
   TableOperand operand{table.limit, table.base};
   if (auto fault = with.memory.write(linear_address(in, vp), operand_bytes(operand, in),
@@ -66,7 +69,7 @@ std::optional<MemoryFault> read_selector(const Instruction& in, VirtualProcessor
 
 Emulation store_selector(const Instruction& in, VirtualProcessor& vp, const Surroundings& with,
                          uint16_t selector) {
-  if (is_store_refused(vp)) return general_protection();
+  if (is_store_refused(vp, in.reg_field() == 0 ? Store::Ldt : Store::Task)) return general_protection();
   if (in.mod() == 3) {
     write_general(vp, in.rm(), in.operand_size, selector);
     return retire();

@@ -34,7 +34,8 @@ static_assert(sizeof(XsaveArea) == x64::xcr0::area_bytes && offsetof(XsaveArea, 
 bool is_initial_x87(const FloatingPoint& fp) {
   const FloatingPoint initial;
   return fp.control == initial.control && fp.status == 0 && fp.tag == 0 && fp.opcode == 0 &&
-         fp.instruction == 0 && fp.operand == 0 && fp.st == initial.st;
+         fp.instruction == 0 && fp.operand == 0 && fp.instruction_selector == 0 &&
+         fp.operand_selector == 0 && fp.st == initial.st;
 }
 
 unsigned xmm_count(const Instruction& in) {
@@ -62,14 +63,19 @@ uint64_t requested(const VirtualProcessor& vp) {
   return mask & vp.shared.xcr0;
 }
 
-void put_x87(XsaveArea& area, const FloatingPoint& fp) {
+/// With REX.W the pointers have 64 bits, without it 32 and their selectors.
+bool is_wide(const Instruction& in) {
+  return (in.rex & 8) != 0;
+}
+
+void put_x87(XsaveArea& area, const FloatingPoint& fp, bool wide) {
   area.control = fp.control;
   area.status = fp.status;
   area.tag = fp.tag;
   area.reserved0 = 0;
   area.opcode = fp.opcode;
-  area.instruction = fp.instruction;
-  area.operand = fp.operand;
+  area.instruction = wide ? fp.instruction : (fp.instruction & 0xffffffff) | uint64_t{fp.instruction_selector} << 32;
+  area.operand = wide ? fp.operand : (fp.operand & 0xffffffff) | uint64_t{fp.operand_selector} << 32;
   for (unsigned i = 0; i < 8; ++i)
     area.st[i] = {fp.st[i].low, fp.st[i].high & 0xffff};
 }
@@ -86,7 +92,7 @@ Emulation save(const Instruction& in, VirtualProcessor& vp, const Surroundings& 
   const uint64_t in_use = (is_initial_x87(fp) ? 0 : x87) | (is_initial_sse(fp, count) ? 0 : sse);
   const bool optimises = in.reg_field() == 6;
   const uint64_t written = optimises ? wanted & in_use : wanted;
-  if ((written & x87) != 0) put_x87(area, fp);
+  if ((written & x87) != 0) put_x87(area, fp, is_wide(in));
   if ((wanted & sse) != 0) {
     area.mxcsr = fp.mxcsr;
     area.mxcsr_mask = mxcsr_mask;
@@ -99,13 +105,15 @@ Emulation save(const Instruction& in, VirtualProcessor& vp, const Surroundings& 
   return retire();
 }
 
-void take_x87(FloatingPoint& fp, const XsaveArea& area) {
+void take_x87(FloatingPoint& fp, const XsaveArea& area, bool wide) {
   fp.control = area.control;
   fp.status = area.status;
   fp.tag = area.tag;
   fp.opcode = area.opcode;
-  fp.instruction = area.instruction;
-  fp.operand = area.operand;
+  fp.instruction = wide ? area.instruction : area.instruction & 0xffffffff;
+  fp.operand = wide ? area.operand : area.operand & 0xffffffff;
+  fp.instruction_selector = wide ? uint16_t{0} : static_cast<uint16_t>(area.instruction >> 32);
+  fp.operand_selector = wide ? uint16_t{0} : static_cast<uint16_t>(area.operand >> 32);
   for (unsigned i = 0; i < 8; ++i)
     fp.st[i] = {area.st[i].low, area.st[i].high & 0xffff};
 }
@@ -125,8 +133,8 @@ Emulation restore(const Instruction& in, VirtualProcessor& vp, const Surrounding
   const FloatingPoint initial;
   if ((wanted & x87) != 0) {
     XsaveArea from = area;
-    if ((area.components & x87) == 0) put_x87(from, initial);
-    take_x87(fp, from);
+    if ((area.components & x87) == 0) put_x87(from, initial, is_wide(in));
+    take_x87(fp, from, is_wide(in));
   }
   if ((wanted & sse) != 0) fp.mxcsr = area.mxcsr;
   for (unsigned i = 0; (wanted & sse) != 0 && i < xmm_count(in); ++i)

@@ -69,12 +69,19 @@ struct Instruction {
 [[nodiscard]] bool is_missing_memory_form(const Instruction& in);
 /// CMPXCHG r32, r32: the engine clears the upper half of the destination also when it does not write it.
 [[nodiscard]] bool is_register_compare_exchange_32(const Instruction& in);
+/// LOCK before an instruction that may not have it (SDM vol. 2, LOCK): #UD, but the engine ignores it.
+[[nodiscard]] bool is_lock_refused(const Instruction& in);
 /// Its access to memory is locked: LOCK prefix, or XCHG with memory.
 [[nodiscard]] bool is_locked(const Instruction& in);
 /// XSAVE, XSAVEOPT, XRSTOR.
 [[nodiscard]] bool is_extended_state(const Instruction& in);
 /// MOVBE.
 [[nodiscard]] bool is_big_endian_move(const Instruction& in);
+/// Uses XMM registers; or MMX registers, or either by its prefixes. As far as CR0.EM and CR4.OSFXSR are concerned.
+[[nodiscard]] bool is_sse(const Instruction& in);
+[[nodiscard]] bool is_mmx_or_sse(const Instruction& in);
+/// MOV to or from a control register that does not exist.
+[[nodiscard]] bool is_undefined_control_register(const Instruction& in);
 /// Far JMP and CALL.
 [[nodiscard]] bool is_far_transfer(const Instruction& in);
 /// SYSENTER, SYSEXIT.

@@ -217,6 +217,74 @@ bool is_register_compare_exchange_32(const Instruction& in) {
          !in.vex;
 }
 
+bool is_lock_refused(const Instruction& in) {
+  if (!in.lock) return false;
+  if (in.vex || !in.has_modrm || in.mod() == 3) return true;
+  const uint8_t op = in.opcode, field = in.reg_field();
+  if (in.map == OpcodeMap::Two0F) {
+    switch (op) {
+      case 0xab:
+      case 0xb3:
+      case 0xbb:
+      case 0xb0:
+      case 0xb1:
+      case 0xc0:
+      case 0xc1:
+        return false;
+      case 0xba:
+        return field < 5;  // BT is none
+      case 0xc7:
+        return field != 1;
+      default:
+        return true;
+    }
+  }
+  if (in.map != OpcodeMap::One) return true;
+  if (op < 0x38) return (op & 7) > 1;
+  switch (op) {
+    case 0x80:
+    case 0x81:
+    case 0x82:
+    case 0x83:
+      return field == 7;
+    case 0x86:
+    case 0x87:
+      return false;
+    case 0xf6:
+    case 0xf7:
+      return field != 2 && field != 3;
+    case 0xfe:
+    case 0xff:
+      return field > 1;
+    default:
+      return true;
+  }
+}
+
+bool is_sse(const Instruction& in) {
+  const bool prefixed = in.operand_size_prefix || in.rep || in.repne;
+  if (in.map == OpcodeMap::One || in.vex) return false;
+  if (in.map != OpcodeMap::Two0F) return in.operand_size_prefix;
+  const uint8_t op = in.opcode;
+  if ((op >= 0x10 && op < 0x18) || (op >= 0x28 && op < 0x30) || (op >= 0x50 && op < 0x60)) return true;
+  if (op == 0xc2 || op == 0xc6) return true;
+  return prefixed && is_mmx_or_sse(in);
+}
+
+bool is_mmx_or_sse(const Instruction& in) {
+  if (in.map == OpcodeMap::One || in.vex) return false;
+  if (in.map != OpcodeMap::Two0F) return true;
+  const uint8_t op = in.opcode;
+  return (op >= 0x10 && op < 0x18) || (op >= 0x28 && op < 0x30) || (op >= 0x50 && op < 0x80) || op == 0xc2 ||
+         (op >= 0xc4 && op < 0xc7) || op >= 0xd0;
+}
+
+bool is_undefined_control_register(const Instruction& in) {
+  if (!in.is(OpcodeMap::Two0F, 0x20) && !in.is(OpcodeMap::Two0F, 0x22)) return false;
+  const uint8_t number = in.reg();
+  return number != 0 && number != 2 && number != 3 && number != 4 && number != 8;
+}
+
 bool is_locked(const Instruction& in) {
   if (in.lock) return true;
   return in.map == OpcodeMap::One && (in.opcode == 0x86 || in.opcode == 0x87) && in.mod() != 3;

@@ -33,6 +33,15 @@ bool is_missing_in_engine(const Instruction& in) {
   return in.opcode == 0xae && in.rep && in.reg_field() < 4;
 }
 
+/// The engine looks at CR0.TS before CR0.EM and CR4.OSFXSR, and at the privilege before the number of a register.
+bool is_undefined_first(const Instruction& in, uint8_t vector, const vtl::VtlContext& context) {
+  if (in.status != DecodeStatus::Ok) return false;
+  if (vector == static_cast<uint8_t>(Vector::GeneralProtection)) return is_undefined_control_register(in);
+  if (vector != static_cast<uint8_t>(Vector::DeviceNotAvailable)) return false;
+  if ((context.cr0 & x64::cr0::em) != 0 && is_mmx_or_sse(in)) return true;
+  return (context.cr4 & x64::cr4::osfxsr) == 0 && is_sse(in);
+}
+
 }  // namespace
 
 const UnicornCpu::Code& UnicornCpu::code_at_rip() {
@@ -93,6 +102,9 @@ UnicornCpu::MaybeExit UnicornCpu::after_exit() {
     const ProcessorMemory memory = recorded_memory();
     return apply(emulate(in, *vp_, {memory, state_.random, engine_->now}), in);
   }
+  if (is_undefined_first(in, vector, vp_->context()))
+    return raise_exception({static_cast<uint8_t>(Vector::InvalidOpcode), false, 0, 0},
+                           EventSource::Fault);
   const bool has_code = x64::pushes_error_code(vector);
   return raise_exception({vector, has_code, has_code ? engine_->error_code() & 0xffff : 0, 0},
                          EventSource::Fault);

@@ -212,6 +212,28 @@ bool find_floating_point(Probe& probe, EngineLayout& layout) {
   return layout.xmm + 16 * layout.xmm_stride <= layout.size;
 }
 
+/// Where one register of `bytes` bytes is: two values, so that a coincidence shows.
+bool find_register(Probe& probe, const EngineLayout& layout, int number, unsigned bytes, size_t& offset) {
+  std::optional<size_t> found;
+  for (const uint64_t value : {0x5a71c3e40000b25fu, 0x1d28963f0000e7c1u}) {
+    const uint64_t own = value + 0x101 * static_cast<unsigned>(number);
+    const uint64_t cut = bytes == 2 ? own & 0xffff : own;
+    if (!probe.write(number, cut)) return false;
+    const auto at = locate(live(probe, layout), bytes_of(cut).first(bytes), 2);
+    if (!at || (found && *found != *at)) return false;
+    found = at;
+  }
+  offset = *found;
+  return true;
+}
+
+bool find_x87_pointers(Probe& probe, EngineLayout& layout) {
+  return find_register(probe, layout, UC_X86_REG_FIP, 8, layout.x87_ip) &&
+         find_register(probe, layout, UC_X86_REG_FDP, 8, layout.x87_dp) &&
+         find_register(probe, layout, UC_X86_REG_FCS, 2, layout.x87_cs) &&
+         find_register(probe, layout, UC_X86_REG_FDS, 2, layout.x87_ds);
+}
+
 /// Two #GP with different selectors: MOV DS, AX beyond the descriptor table.
 bool find_error_code(Probe& probe, EngineLayout& layout) {
   std::vector<size_t> candidates;
@@ -320,6 +342,7 @@ const char* calibrate(EngineLayout& layout) {
       !find_msr(first, layout, 0xc0000081, 0x0123002076540010, layout.star) ||
       !find_msr(first, layout, 0xc0000080, 0x1d01, layout.efer))
     return "an MSR is not found";
+  if (!find_x87_pointers(first, layout)) return "the x87 pointers are not found";
   if (!find_floating_point(first, layout)) return "x87 or SSE registers are not found";
   if (const char* failure = second.enter(); failure != nullptr) return failure;
   if (field_at<uint64_t>(registers_of(second.engine, layout), layout.efer) != 0x1d01)

@@ -64,6 +64,7 @@ struct EngineLayout {
   size_t efer{}, star{}, kernel_gs_base{};
   size_t x87{};            ///< EngineX87
   size_t x87_registers{};  ///< EngineX87Register[8]
+  size_t x87_ip{}, x87_dp{}, x87_cs{}, x87_ds{};  ///< of the last x87 instruction: 8, 8, 2 and 2 bytes
   size_t mxcsr{};          ///< to read; written through the interface, which derives more from it
   size_t xmm{}, xmm_stride{};
   size_t error_code{};  ///< of the last exception

@@ -9,7 +9,9 @@ namespace cpu {
 /// x87 and MXCSR as the engine has them; compared as a whole, converted only when different.
 struct RawFloatingPoint {
   EngineX87 head{};
-  uint32_t mxcsr{}, unused{};
+  uint32_t mxcsr{};
+  uint16_t instruction_selector{}, operand_selector{};
+  uint64_t instruction{}, operand{};
   EngineX87Register registers[8]{};
 };
 

@@ -90,6 +90,12 @@ UnicornCpu::MaybeExit UnicornCpu::after_fault() {
   const Refusal& refusal = engine_->refusal;
   MemoryFault fault{refusal.fault, refusal.access};
   const bool fetch = refusal.access == mmu::AccessKind::Execute;
+  if (fetch) {
+    if (const uint64_t hits = instruction_breakpoints(); hits != 0) {
+      publish();
+      return raise_exception(debug_trap(hits), EventSource::Fault);
+    }
+  }
   uint64_t exact = fetch ? engine_->linear_rip() : engine_->fault_address();
   if (mmu::Gva{exact}.page_base().value() != refusal.page_address) exact = refusal.page_address;
   const uint64_t offset = mmu::Gva{exact}.page_offset();

@@ -75,6 +75,10 @@ RawFloatingPoint raw_floating_point(const UnicornEngine& engine) {
   RawFloatingPoint raw;
   raw.head = engine.field<EngineX87>(engine.layout.x87);
   raw.mxcsr = engine.field<uint32_t>(engine.layout.mxcsr);
+  raw.instruction = engine.field<uint64_t>(engine.layout.x87_ip);
+  raw.operand = engine.field<uint64_t>(engine.layout.x87_dp);
+  raw.instruction_selector = engine.field<uint16_t>(engine.layout.x87_cs);
+  raw.operand_selector = engine.field<uint16_t>(engine.layout.x87_ds);
   std::memcpy(raw.registers, &engine.field<EngineX87Register>(engine.layout.x87_registers),
               sizeof raw.registers);
   return raw;
@@ -86,7 +90,9 @@ vtl::Xmm* xmm_of(const UnicornEngine& engine, unsigned index) {
 
 bool same_x87(const vtl::FloatingPoint& a, const vtl::FloatingPoint& b) {
   return a.control == b.control && a.status == b.status && a.tag == b.tag && a.mxcsr == b.mxcsr &&
-         a.st == b.st;
+         a.instruction == b.instruction && a.operand == b.operand &&
+         a.instruction_selector == b.instruction_selector &&
+         a.operand_selector == b.operand_selector && a.st == b.st;
 }
 
 }  // namespace
@@ -164,6 +170,10 @@ void RegisterTransfer::load_floating_point(const vtl::FloatingPoint& fp, Unicorn
     auto& to = registers[(top + i) & 7];
     to = {fp.st[i].low, static_cast<uint16_t>(fp.st[i].high), {}};
   }
+  engine.field<uint64_t>(engine.layout.x87_ip) = fp.instruction;
+  engine.field<uint64_t>(engine.layout.x87_dp) = fp.operand;
+  engine.field<uint16_t>(engine.layout.x87_cs) = fp.instruction_selector;
+  engine.field<uint16_t>(engine.layout.x87_ds) = fp.operand_selector;
   // Rounding and masks are derived from these two.
   const uint16_t control = fp.control;
   const uint32_t mxcsr = fp.mxcsr;
@@ -180,6 +190,10 @@ void RegisterTransfer::store_floating_point(UnicornEngine& engine, vtl::Floating
   fp.control = raw.head.control;
   fp.status = static_cast<uint16_t>((raw.head.status & ~0x3800u) | (raw.head.top & 7) << 11);
   fp.mxcsr = raw.mxcsr;
+  fp.instruction = raw.instruction;
+  fp.operand = raw.operand;
+  fp.instruction_selector = raw.instruction_selector;
+  fp.operand_selector = raw.operand_selector;
   fp.tag = 0;
   for (unsigned i = 0; i < 8; ++i) {
     if (raw.head.empty[i] == 0) fp.tag = static_cast<uint8_t>(fp.tag | 1u << i);

@@ -311,6 +311,23 @@ TEST_CASE("UMIP keeps ring 3 from reading descriptor-table registers; without it
   EXPECT(world.run().reason == (umip ? vtl::ExitReason::Exception : vtl::ExitReason::Cpuid));
 }
 
+TEST_CASE("NPIEP refuses ring 3 each of SGDT, SIDT, SLDT and STR by a bit of its own") {
+  const auto gear = any_gear();
+  const uint8_t refused = GENERATE(uint8_t{1}, uint8_t{2}, uint8_t{4}, uint8_t{8});
+  const std::vector<uint8_t> codes[] = {{0x0f, 0x01, 0x03}, {0x0f, 0x01, 0x0b}, {0x0f, 0x00, 0xc0}, {0x0f, 0x00, 0xc8}};
+  for (unsigned i = 0; i < 4; ++i) {
+    World world{gear};
+    world.context().npiep = refused;
+    world.put(user_code, codes[i]);
+    world.put(user_code + 3, {0x0f, 0xa2});
+    world.enter_user_mode();
+    world.gpr(vtl::Rbx) = user_data;
+    world.context().interceptions.exceptions = 1u << 13;
+    const bool fault = refused == 1u << i;
+    EXPECT(world.run().reason == (fault ? vtl::ExitReason::Exception : vtl::ExitReason::Cpuid));
+  }
+}
+
 TEST_CASE("PCIDs keep translations apart; MOV CR3 with bit 63 keeps its own, INVPCID drops them") {
   World world{any_gear()};
   world.context().cr4 |= x64::cr4::pcide;

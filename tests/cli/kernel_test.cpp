@@ -116,3 +116,19 @@ TEST_CASE("A recording without its images replays with the kernel that is named,
   EXPECT(other.exit_code != cli::exit_ok);
   CHECK_THAT(other.errors, ContainsSubstring("the kernel is not the one that was recorded"));
 }
+
+TEST_CASE("A recorded kernel run can be walked through, and memory says who wrote it") {
+  const TemporaryFolder folder;
+  const std::string file = folder.file("run.airrec");
+  REQUIRE(airlock({"run", "-q", "--kernel", board_kernel, "--record", file, "--embed", "--keyframes", "1"}).exit_code == 1);
+  const ProgramResult begin = airlock({"seek", file, "--at", "0"});
+  EXPECT(begin.exit_code == cli::exit_ok);
+  CHECK_THAT(begin.output, ContainsSubstring("rax 000000002badb002") && ContainsSubstring("cr0 0000000000000011"));
+  const ProgramResult back = airlock({"seek", file, "--at", "2000", "--step", "-1500"});
+  EXPECT(back.exit_code == cli::exit_ok);
+  CHECK_THAT(back.output, ContainsSubstring("Instant 500,"));
+  const ProgramResult writer = airlock({"seek", file, "--who-wrote", "gpa:1000+8"});
+  INFO(writer.output << writer.errors);
+  EXPECT(writer.exit_code == cli::exit_ok);
+  CHECK_THAT(writer.output, ContainsSubstring("1234"));
+}

@@ -139,13 +139,16 @@ std::vector<uint8_t> saved_registers(Probe& probe) {
   return save;
 }
 
-/// Follows each pointer of uc_engine and looks for the register file behind it; what holds in both engines is the path.
+/// Follows each pointer of uc_engine and looks for the register file behind it; what holds in both engines is the path. Of
+/// several the shortest: it begins at the processor's own object, while others begin at neighbours in the heap, and
+/// these pointers may change.
 bool find_live_registers(Probe& first, Probe& second, EngineLayout& layout) {
   constexpr size_t reach = 0x40000, compared = 0x240;
   const SelfReader memory;
   const auto a = saved_registers(first), b = saved_registers(second);
   if (a.size() < compared || b.size() < compared) return false;
   layout.size = a.size();
+  bool found = false;
   const size_t words = malloc_usable_size(first.engine) / 8;
   for (size_t word = 0; word < words; ++word) {
     uint64_t pointer[2];
@@ -158,11 +161,12 @@ bool find_live_registers(Probe& first, Probe& second, EngineLayout& layout) {
     if (!at) continue;
     const auto other = memory.read(pointer[1] + *at, compared);
     if (other.size() != compared || std::memcmp(other.data(), b.data(), compared) != 0) continue;
+    if (found && *at >= layout.cpu_to_registers) continue;
     layout.engine_to_cpu = 8 * word;
     layout.cpu_to_registers = *at;
-    return true;
+    found = true;
   }
-  return false;
+  return found;
 }
 
 std::span<const uint8_t> live(Probe& probe, const EngineLayout& layout) {

@@ -138,6 +138,7 @@ CpuidResult hypervisor_cpuid(uint32_t leaf, const HypervisorConfig& config) {
                                 .with_xmm_hypercall_input(true)
                                 .with_xmm_hypercall_output(true)
                                 .with_crash_msrs(true)
+                                .with_npiep(true)
                                 .with_extended_gva_ranges(true)
                                 .with_cross_vtl_flush(true)
                                 .with_translate_gva_flags(true)

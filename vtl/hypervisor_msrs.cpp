@@ -47,6 +47,8 @@ PrivilegeMask needed_privilege(uint32_t number) {
   switch (number) {
     case msr::VpRuntime:
       return PrivilegeMask{}.with_access_vp_run_time_msr(true);
+    case msr::NpiepConfig:
+      return PrivilegeMask{}.with_access_hypercall_msrs(true);  // CPUID 0x40000003 EDX bit 12 says it
     case msr::GuestIdle:
       return PrivilegeMask{}.with_access_guest_idle_msr(true);
     case msr::TscInvariantControl:
@@ -180,6 +182,8 @@ std::optional<uint64_t> Hypervisor::read_synthetic_msr(VpState& vp, Vtl vtl, uin
       return support::ticks_per_second;
     case msr::ApicFrequency:
       return apic_frequency;
+    case msr::NpiepConfig:
+      return vp.registers->contexts[vtl].npiep;
     case msr::VpRuntime:
       return vp.registers->run_ticks / support::ticks_per_100ns;
     case msr::TscInvariantControl:
@@ -265,6 +269,11 @@ bool Hypervisor::write_synthetic_msr(VpState& vp, Vtl vtl, uint32_t number, uint
       return write_overlay_register(partition, vtl, state.synic.sirbp, state.synic.ring_page, value);
     case msr::Eom:
       deliver_waiting(vp, vtl, now);
+      return true;
+    case msr::NpiepConfig:
+      if (value > 0xF) return false;
+      vp.registers->contexts[vtl].npiep = static_cast<uint8_t>(value);
+      ++vp.registers->contexts[vtl].changes;
       return true;
     case msr::TscInvariantControl:
       // Bit 0 exposes the invariant TSC, which CPUID says always; it cannot be taken back.

@@ -7,7 +7,7 @@ TEST_CASE("MSRs that nobody owns are #GP, on reads and writes, in every VTL") {
   for (const bool vtl1 : {false, true}) {
     if (vtl1) world.enter_vtl1_ready();
     for (const uint32_t number :
-         {0x0u, 0x3Au, 0x480u, 0x7FFu, 0x840u, 0x40000004u, 0x40000040u, 0x40000086u, 0x400000A0u,
+         {0x0u, 0x3Au, 0x480u, 0x7FFu, 0x840u, 0x40000004u, 0x40000041u, 0x40000086u, 0x400000A0u,
           0x400000B8u, 0x400000F1u, 0x40000106u, 0x40000119u, 0x40001080u, 0x40000200u, 0xC0010114u,
           0xFFFFFFFFu}) {
       INFO(number);

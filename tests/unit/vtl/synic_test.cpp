@@ -433,3 +433,13 @@ TEST_CASE("run time, ring page and TSC invariant control") {
   EXPECT(!world.wrmsr(msr::TscInvariantControl, 0));
   EXPECT(world.rdmsr(msr::TscInvariantControl) == 1);
 }
+
+TEST_CASE("NPIEP is a register of each VTL with four bits") {
+  CONFORMANCE("HV_X64_MSR_NPIEP_CONFIG", "bits 3:0, others #GP; private to a VTL", "TLFS 13.3");
+  World world;
+  EXPECT(!world.wrmsr(msr::NpiepConfig, 0x10));
+  EXPECT(world.wrmsr(msr::NpiepConfig, 0xF));
+  EXPECT(world.rdmsr(msr::NpiepConfig) == 0xF);
+  world.enter_vtl1_ready();
+  EXPECT(world.rdmsr(msr::NpiepConfig) == 0);
+}

@@ -158,6 +158,7 @@ class Machine final : private cpu::MmioBus, private cpu::AddressSpaceProvider, p
   std::optional<StopReason> apply(const vtl::Outcome& outcome, const vtl::Exit& exit);
   std::optional<StopReason> inject(const vtl::PendingException& exception);
   std::optional<StopReason> not_handled(const vtl::Exit& exit);
+  StopReason end_in_reset();
   std::optional<StopReason> serve_io(const vtl::Exit& exit);
   std::optional<StopReason> run_current(support::Instant deadline);
   std::optional<StopReason> idle(support::Instant deadline);

@@ -1,8 +1,10 @@
 // Machine: the run loop. Who runs, until when, and what is done about each exit.
 #include <algorithm>
+#include <array>
 
 #include "abi/x64/registers.h"
 #include "sim/machine/machine.h"
+#include "sim/support/check.h"
 
 namespace machine {
 
@@ -119,7 +121,7 @@ std::optional<StopReason> Machine::apply(const vtl::Outcome& outcome, const vtl:
       return std::nullopt;
     case vtl::OutcomeKind::Inject: return inject(outcome.exception);
     case vtl::OutcomeKind::NotMine: return not_handled(exit);
-    case vtl::OutcomeKind::Reset: return StopReason::Reset;
+    case vtl::OutcomeKind::Reset: return end_in_reset();
     case vtl::OutcomeKind::MachineFailure: detail_ = outcome.detail; return StopReason::MachineFailure;
   }
   return std::nullopt;
@@ -168,7 +170,18 @@ std::optional<StopReason> Machine::asked_to_stop() {
   const PowerRequest request = pc_ ? pc_->power_request() : power_.request();
   if (request == PowerRequest::None) return std::nullopt;
   emit(support::EventKind::PowerOff);
-  return request == PowerRequest::PowerOff ? StopReason::PowerOff : StopReason::Reset;
+  return request == PowerRequest::PowerOff ? StopReason::PowerOff : end_in_reset();
+}
+
+/// A reset ends the run, once it has done to memory what VTL 1 wants (VsmPartitionConfig.ZeroMemoryOnReset): whatever starts
+/// next must not find secrets. Without a VTL 1 memory stays, as on a PC.
+StopReason Machine::end_in_reset() {
+  if (hypervisor_.partition().enabled_vtls == 1 || hypervisor_.keeps_memory_on_reset()) return StopReason::Reset;
+  const uint64_t end = config_.memory_bytes / abi::page_size;
+  constexpr std::array<uint8_t, abi::page_size> zeros{};
+  for (const uint64_t page : memory_.pages_in_use())
+    if (page < end) CHECK(memory_.write(mmu::Spa{page * abi::page_size}, std::span<const uint8_t>{zeros}));
+  return StopReason::Reset;
 }
 
 void Machine::emit(support::EventKind kind) {

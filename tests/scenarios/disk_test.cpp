@@ -1,6 +1,8 @@
 // The boot disk is an ordinary FAT volume: a user can look inside and exchange files, and the machine boots what is there.
 #include "tests/support/catch.h"
 
+#include <algorithm>
+
 #include "tests/support/machine_run.h"
 #include "tests/support/program.h"
 
@@ -68,6 +70,25 @@ TEST_CASE("Without winload or without a disk the firmware says so and resets") {
   MachineRun empty{config};
   EXPECT(empty.finish() == machine::StopReason::Reset);
   EXPECT(empty.seen().has(EventKind::Milestone, "no ATA disk"));
+}
+
+TEST_CASE("A reset with VTL 1 leaves nothing in memory, one without it everything") {
+  DiskVariant disk;
+  disk.replace(std::string{system_folder} + "ntoskrnl.exe", std::vector<uint8_t>(5000, 0xcc));
+  loader::MachineConfig config = with_vsm();
+  config.disk = disk.path();
+  for (const bool vsm : {true, false}) {
+    CAPTURE(vsm);
+    if (!vsm) config.vsm_launch_type = loader::LaunchType::Off, config.hvci = loader::HvciSetting::Off;
+    MachineRun run{config};
+    REQUIRE(run.finish() == machine::StopReason::Reset);
+    EXPECT((run.seen().count(EventKind::VtlEnabled) != 0) == vsm);
+    const std::vector<uint64_t> pages = run.machine().memory().pages_in_use();
+    const uint64_t end = config.memory_bytes / abi::page_size;
+    const auto kept = std::count_if(pages.begin(), pages.end(), [end](uint64_t page) { return page < end; });
+    if (vsm) EXPECT(kept == 0);
+    else EXPECT(kept > 500);
+  }
 }
 
 TEST_CASE("Garbage in place of NTOS ends the boot with a message, not with a crash") {

@@ -26,7 +26,10 @@ machine::Machine* booted() {
     std::vector<uint8_t> firmware = read_file("guests/images/firmware.efi"), disk = read_file("guests/disk.img");
     if (firmware.empty() || disk.empty()) return nullptr;
     const auto make = [&] {
-      return machine::Machine::create({}, {firmware, machine::DiskImage{disk}}, nullptr);
+      machine::MachineParts parts;
+      parts.firmware = firmware;
+      parts.disk = machine::DiskImage{disk};
+      return machine::Machine::create({}, std::move(parts), nullptr);
     };
     auto whole = make();
     auto half = make();

@@ -22,8 +22,9 @@ BENCH_PROGRAM(vtl_round_trip)
 BENCH_PROGRAM(hypercall)
 BENCH_PROGRAM(flush_hypercall)
 BENCH_PROGRAM(four_processors)
+BENCH_PROGRAM(events)
 #undef BENCH_PROGRAM
-extern "C" const uint8_t bench_vtl1_entry[], bench_worker_entry[];
+extern "C" const uint8_t bench_vtl_round_trip_vtl1[], bench_events_vtl1[], bench_events_timer[], bench_worker_entry[];
 
 namespace bench {
 namespace {
@@ -63,7 +64,7 @@ void put_far_tables(ImageBytes& image) {
   image.put(far_pt, far_page | rights | pte::dirty);
 }
 
-void put_hypercall_inputs(ImageBytes& image) {
+void put_hypercall_inputs(ImageBytes& image, uint64_t vtl1_entry) {
   using namespace abi::hv;
   EnablePartitionVtl partition{};
   partition.target_partition = partition_self;
@@ -75,7 +76,7 @@ void put_hypercall_inputs(ImageBytes& image) {
   vp.target_vp = vp_self;
   vp.target_vtl = 1;
   InitialVpContext& context = vp.context;
-  context.rip = code + static_cast<uint64_t>(bench_vtl1_entry - bench_vtl_round_trip_begin);
+  context.rip = vtl1_entry;
   context.rsp = vtl1_stack;
   context.rflags = 2;
   context.cs = {0, ~0u, machine::reset_layout::code_selector, 0xa09b};
@@ -93,6 +94,17 @@ void put_hypercall_inputs(ImageBytes& image) {
   vp.target_vtl = 0;
   context.rip = code + static_cast<uint64_t>(bench_worker_entry - bench_four_processors_begin);
   image.put(start_vp, vp);
+}
+
+/// An interrupt descriptor table whose one entry is the timer's.
+void put_interrupt_table(ImageBytes& image, uint64_t handler) {
+  constexpr uint64_t vector = 0x40, entry_size = 16;
+  image.put(idt_pointer, static_cast<uint16_t>((vector + 1) * entry_size - 1));
+  image.put(idt_pointer + 2, idt);
+  const uint64_t low = (handler & 0xffff) | uint64_t{machine::reset_layout::code_selector} << 16 |
+                       uint64_t{0x8e00} << 32 | (handler >> 16 & 0xffff) << 48;
+  image.put(idt + vector * entry_size, low);
+  image.put(idt + vector * entry_size + 8, handler >> 32);
 }
 
 /// DOS header, PE headers and one section that covers the rest.
@@ -143,6 +155,7 @@ const GuestProgram& program(const char* name) {
       {"hypercall", BENCH_CODE(hypercall), 1'000'000, 8},
       {"flush_hypercall", BENCH_CODE(flush_hypercall), 500'000, 9},
       {"four_processors", BENCH_CODE(four_processors), 5'000'000, 4 * 7},
+      {"events", BENCH_CODE(events), 5'000, 4'030},
   };
 #undef BENCH_CODE
   for (const GuestProgram& candidate : programs) {
@@ -158,7 +171,11 @@ std::vector<uint8_t> firmware_with(const GuestProgram& program, uint64_t rounds)
   image.put(code, program.code.data(), program.code.size());
   image.put(code + rounds_operand, rounds);
   image.put(data, abi::boot::LaunchBlock{.size = sizeof(abi::boot::LaunchBlock), .version = 1, .flags = 0, .reserved = {}});
-  put_hypercall_inputs(image);
+  const bool events = std::string_view{program.name} == "events";
+  const uint8_t* const vtl1 = events ? bench_events_vtl1 : bench_vtl_round_trip_vtl1;
+  const uint8_t* const begin = events ? bench_events_begin : bench_vtl_round_trip_begin;
+  put_hypercall_inputs(image, code + static_cast<uint64_t>(vtl1 - begin));
+  if (events) put_interrupt_table(image, code + static_cast<uint64_t>(bench_events_timer - bench_events_begin));
   put_far_tables(image);
   return image.take();
 }

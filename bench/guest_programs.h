@@ -14,6 +14,7 @@ inline constexpr uint64_t data = 0x102000;
 inline constexpr uint64_t enable_partition_vtl = data + 0x100;
 inline constexpr uint64_t enable_vp_vtl = data + 0x200;
 inline constexpr uint64_t start_vp = data + 0x300;
+inline constexpr uint64_t idt_pointer = data + 0x480, idt = data + 0x500;
 inline constexpr uint64_t far_pml4 = 0x103000, far_pdpt = 0x104000, far_pd = 0x105000, far_pt = 0x106000;
 inline constexpr uint64_t far_page = 0x107000;
 inline constexpr uint64_t image_end = 0x108000;

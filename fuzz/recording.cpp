@@ -7,6 +7,8 @@
 //   4  the inputs of one chunk; likewise
 //   5  the text of META
 //   6  the disk whose files are listed
+//   7  the stretch before a keyframe
+//   8  inputs as text
 #include <cstdlib>
 #include <cstring>
 
@@ -64,6 +66,8 @@ void read_file(const std::vector<uint8_t>& file) {
   if (events != recording.events()) std::abort();
   if (recording.facts().firmware.size < 65536 && (!recording.facts().disk || recording.facts().disk->size < (4u << 20)))
     static_cast<void>(recording.images().ok());
+  if (recording.facts().config.memory_bytes <= (128u << 20) && recording.keyframes().size() < 4)
+    for (const replay::Keyframe& keyframe : recording.keyframes()) static_cast<void>(recording.keyframe(keyframe.at).ok());
   const auto comparison = replay::compare(recording, recording, nullptr);
   if (!comparison.ok() || comparison.value().first_state || comparison.value().first_event) std::abort();
 }
@@ -101,6 +105,16 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       if (const auto facts = replay::parse_meta(rest)) static_cast<void>(replay::mismatch(facts.value()));
       break;
     case 6: static_cast<void>(replay::files_on(rest)); break;
+    case 7:
+      if (const auto span = replay::decode_span(payload, {}, {rest[0]}); span.ok()) {
+        const auto again = replay::decode_span(replay::encode(span.value()), {}, {rest[0]});
+        if (!again.ok() || !(again.value() == span.value())) std::abort();
+      }
+      break;
+    case 8:
+      if (const auto inputs = replay::parse_inputs({reinterpret_cast<const char*>(rest.data()), rest.size()}))
+        for (const replay::Input& input : inputs.value()) static_cast<void>(replay::to_text(input));
+      break;
     default: break;
   }
   return 0;

@@ -8,6 +8,7 @@
 
 #include "sim/cli/cycles_watch.h"
 #include "sim/cli/exit_codes.h"
+#include "sim/cli/standard_output.h"
 #include "sim/cli/machine_subcommands.h"
 #include "sim/timing/comparison.h"
 #include "sim/timing/report.h"
@@ -29,8 +30,8 @@ int complain(int code, std::string_view message) {
   return code;
 }
 
-int finish_output(int code) {
-  return std::fflush(stdout) == 0 ? code : complain(exit_io, "cannot write standard output");
+int finish_output(StandardOutput& out, int code) {
+  return out.finish() ? code : complain(exit_io, out.why());
 }
 
 std::string report_of(const CyclesArguments& arguments, const timing::CycleModel& model,
@@ -39,7 +40,7 @@ std::string report_of(const CyclesArguments& arguments, const timing::CycleModel
                         : timing::report_text(model, ledger, arguments.report);
 }
 
-int cycles_of_machine(const CyclesArguments& arguments) {
+int cycles_of_machine(const CyclesArguments& arguments, StandardOutput& out) {
   SessionOptions options = arguments.session;
   options.gear = loader::GearSetting::Exact;
   auto opened = Session::open(options);
@@ -63,18 +64,18 @@ int cycles_of_machine(const CyclesArguments& arguments) {
 
   const std::string report = report_of(arguments, watch.model(), watch.ledger());
   if (!arguments.json) {
-    fmt::print("{}{}\n{}\n", report, comparison ? timing::comparison_text(*comparison) : "",
+    out.print("{}{}\n{}\n", report, comparison ? timing::comparison_text(*comparison) : "",
                sentence(stop, session.machine()));
   } else if (comparison) {
-    fmt::print("{{\"report\":{},\"comparison\":{}}}\n", report, timing::comparison_json(*comparison));
+    out.print("{{\"report\":{},\"comparison\":{}}}\n", report, timing::comparison_json(*comparison));
   } else {
-    fmt::print("{}", report);
+    out.print("{}", report);
   }
   const bool good = stop == machine::StopReason::PowerOff || session.stopped_as_asked();
-  return finish_output(good ? exit_ok : exit_abnormal);
+  return finish_output(out, good ? exit_ok : exit_abnormal);
 }
 
-int cycles_of_trace(const CyclesArguments& arguments) {
+int cycles_of_trace(const CyclesArguments& arguments, StandardOutput& out) {
   auto reader = trace::Reader::open(arguments.trace_file);
   if (!reader) return complain(exit_bad_input, reader.error().message);
   if (reader.value().detail() != trace::Detail::Full)
@@ -97,22 +98,23 @@ int cycles_of_trace(const CyclesArguments& arguments) {
   }
   feeder.finish();
   const bool nothing = feeder.model().totals().instructions == 0;
-  if (!nothing) fmt::print("{}", report_of(arguments, feeder.model(), ledger));
+  if (!nothing) out.print("{}", report_of(arguments, feeder.model(), ledger));
   if (!status) return complain(exit_bad_input, fmt::format("{}: {}", arguments.trace_file, status.error().message));
   if (const std::string doubt = feeder.doubt(); !doubt.empty())
     return complain(exit_bad_input, fmt::format("{}: {}", arguments.trace_file, doubt));
   if (nothing)
     return complain(exit_bad_input, fmt::format("{}: the trace has no instructions, so there is nothing to count",
                                                 arguments.trace_file));
-  return finish_output(exit_ok);
+  return finish_output(out, exit_ok);
 }
 
 int run(const CyclesArguments& arguments) {
+  StandardOutput out;
   if (arguments.table) {
-    fmt::print("{}", arguments.json ? timing::cost_table_json() : timing::cost_table_text());
-    return finish_output(exit_ok);
+    out.print("{}", arguments.json ? timing::cost_table_json() : timing::cost_table_text());
+    return finish_output(out, exit_ok);
   }
-  return arguments.trace_file.empty() ? cycles_of_machine(arguments) : cycles_of_trace(arguments);
+  return arguments.trace_file.empty() ? cycles_of_machine(arguments, out) : cycles_of_trace(arguments, out);
 }
 
 }  // namespace

@@ -5,8 +5,8 @@
 namespace cli {
 
 void ImageListener::on(const support::Event& event) {
-  if (event.kind == support::EventKind::ImageLoaded) images_.load(event.text, event.a, event.b, event.c);
-  if (event.kind == support::EventKind::ImageUnloaded) images_.unload(event.text, event.a);
+  names_.learn(event);
+  names_.forget(event);
 }
 
 CyclesWatch::CyclesWatch(Session& session, const timing::CostTable& costs)
@@ -23,9 +23,9 @@ CyclesWatch::CyclesWatch(Session& session, const timing::CostTable& costs)
   session.listen(observer_);
 }
 
-void CyclesWatch::print(uint64_t from, uint64_t to) {
+void CyclesWatch::print(StandardOutput& out, uint64_t from, uint64_t to) {
   lines_.emplace(timing::CycleTraceOptions{.vtl = {}, .from = from, .to = to, .loads_images = false, .image = {}}, costs_,
-                 session_.images(), [](std::string_view line) { fmt::print("{}\n", line); });
+                 session_.images(), [&out](std::string_view line) { out.line(line); });
   observer_.model().listen(*lines_);
 }
 

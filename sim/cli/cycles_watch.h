@@ -1,10 +1,13 @@
 #pragma once
 // A session whose cycles are counted while it runs.
 #include <memory>
+#include <algorithm>
 #include <optional>
 #include <vector>
 
 #include "sim/cli/session.h"
+#include "sim/cli/standard_output.h"
+#include "sim/trace/image_names.h"
 #include "sim/timing/call_ledger.h"
 #include "sim/timing/cycle_trace.h"
 #include "sim/timing/live_observer.h"
@@ -19,6 +22,10 @@ class ObserverFanout final : public vtl::InstructionObserver {
   void before_instruction(support::Instant now, const vtl::VirtualProcessor& vp) override {
     for (vtl::InstructionObserver* observer : observers_) observer->before_instruction(now, vp);
   }
+  [[nodiscard]] bool needs_floating_point() const override {
+    return std::any_of(observers_.begin(), observers_.end(),
+                       [](const vtl::InstructionObserver* observer) { return observer->needs_floating_point(); });
+  }
 
  private:
   std::vector<vtl::InstructionObserver*> observers_;
@@ -27,11 +34,11 @@ class ObserverFanout final : public vtl::InstructionObserver {
 /// Keeps a catalogue up to date.
 class ImageListener final : public support::EventSink {
  public:
-  explicit ImageListener(loader::ImageCatalog& images) : images_{images} {}
+  explicit ImageListener(loader::ImageCatalog& images) : names_{images} {}
   void on(const support::Event& event) override;
 
  private:
-  loader::ImageCatalog& images_;
+  trace::ImageNames names_;
 };
 
 /// The timing model of a started session, with its ledger of secure calls. The session's images must be kept up to date by
@@ -43,7 +50,7 @@ class CyclesWatch {
   [[nodiscard]] const timing::CycleModel& model() { return observer_.model(); }
   [[nodiscard]] const timing::CallLedger& ledger() const { return ledger_; }
   /// Also prints instructions, walks and events from one instant to another, both included, as they come.
-  void print(uint64_t from, uint64_t to);
+  void print(StandardOutput& out, uint64_t from, uint64_t to);
 
  private:
   timing::LiveObserver observer_;

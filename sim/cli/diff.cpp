@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "sim/cli/exit_codes.h"
+#include "sim/cli/standard_output.h"
 #include "sim/cli/machine_subcommands.h"
 #include "sim/loader/pe_image.h"
 #include "sim/replay/compare.h"
@@ -26,15 +27,15 @@ int complain(int code, std::string_view message) {
   return code;
 }
 
-void print_line(const replay::DifferenceLine& line, bool json) {
+void print_line(StandardOutput& out, const replay::DifferenceLine& line, bool json) {
   using Side = replay::DifferenceLine::Side;
   const bool left = line.side == Side::Left;
   const support::Event event = line.event.view();
   if (!json) {
-    fmt::print("  {} {}\n", left ? '<' : '>', replay::to_text(event));
+    out.print("  {} {}\n", left ? '<' : '>', replay::to_text(event));
     return;
   }
-  fmt::print("{}\n", trace::JsonLine{}
+  out.print("{}\n", trace::JsonLine{}
                          .text("side", left ? "left" : "right")
                          .number("tick", event.at.ticks)
                          .number("vp", event.vp)
@@ -43,31 +44,33 @@ void print_line(const replay::DifferenceLine& line, bool json) {
                          .line());
 }
 
-void print_totals(const replay::Comparison& result, uint64_t shown, uint64_t limit) {
-  if (shown > limit) fmt::print("  ... {} more (--limit)\n", shown - limit);
-  fmt::print("\n{} events are equal", result.equal_events);
+void print_totals(StandardOutput& out, const replay::Comparison& result, uint64_t shown, uint64_t limit) {
+  if (shown > limit) out.print("  ... {} more (--limit)\n", shown - limit);
+  out.print("\n{} events are equal", result.equal_events);
   if (result.first_event)
-    fmt::print("; from the first difference on, {} are only on the left, {} only on the right, {} on both", result.only_left,
+    out.print("; from the first difference on, {} are only on the left, {} only on the right, {} on both", result.only_left,
                result.only_right, result.common);
-  fmt::print(".\n{}\n", result.equal()      ? "The runs are the same."
+  out.print(".\n{}\n", result.equal()      ? "The runs are the same."
                         : result.same_end ? "The runs end in the same state."
                                           : "The runs do not end in the same state.");
 }
 
-void print_heads(const replay::Comparison& result) {
-  for (const std::string& fact : result.facts) fmt::print("{}\n", loader::printable(fact));
-  if (result.first_state) fmt::print("first hash that differs: instant {}: {}\n", result.first_state->ticks, result.state);
-  if (result.first_event) fmt::print("first event that differs: instant {}\n", result.first_event->ticks);
+void print_heads(StandardOutput& out, const replay::Comparison& result) {
+  for (const std::string& fact : result.facts) out.print("{}\n", loader::printable(fact));
+  if (!result.input.empty()) out.print("{}\n", result.input);
+  if (result.first_state) out.print("first hash that differs: instant {}: {}\n", result.first_state->ticks, result.state);
+  if (result.first_event) out.print("first event that differs: instant {}\n", result.first_event->ticks);
 }
 
-void print_json(const replay::Comparison& result) {
+void print_json(StandardOutput& out, const replay::Comparison& result) {
   trace::JsonLine json;
   json.raw("equal", result.equal() ? "true" : "false").raw("same_end", result.same_end ? "true" : "false");
   if (result.first_state) json.number("first_state", result.first_state->ticks).text("state", result.state);
   if (result.first_event) json.number("first_event", result.first_event->ticks);
+  if (!result.input.empty()) json.text("input", result.input);
   json.number("equal_events", result.equal_events).number("only_left", result.only_left);
   json.number("only_right", result.only_right).number("common", result.common);
-  fmt::print("{}\n", json.line());
+  out.print("{}\n", json.line());
 }
 
 int run_diff(const DiffArguments& arguments) {
@@ -76,6 +79,7 @@ int run_diff(const DiffArguments& arguments) {
   const auto right = replay::Recording::open(arguments.right);
   if (!right) return complain(exit_bad_input, right.error().message);
 
+  StandardOutput out;
   // The heads come first on paper, but are known last.
   std::vector<replay::DifferenceLine> lines;
   uint64_t count = 0;
@@ -85,13 +89,13 @@ int run_diff(const DiffArguments& arguments) {
   });
   if (!compared) return complain(exit_bad_input, compared.error().message);
   const replay::Comparison& result = compared.value();
-  if (!arguments.json) print_heads(result);
-  for (const replay::DifferenceLine& line : lines) print_line(line, arguments.json);
-  if (arguments.json) print_json(result);
-  else print_totals(result, count, arguments.limit);
+  if (!arguments.json) print_heads(out, result);
+  for (const replay::DifferenceLine& line : lines) print_line(out, line, arguments.json);
+  if (arguments.json) print_json(out, result);
+  else print_totals(out, result, count, arguments.limit);
   for (const auto* each : {&left, &right})
     if (!each->value().complete()) complain(exit_bad_input, each->value().ending_text());
-  if (std::fflush(stdout) != 0) return complain(exit_io, "cannot write standard output");
+  if (!out.finish()) return complain(exit_io, out.why());
   return result.equal() ? exit_ok : exit_different;
 }
 

@@ -10,6 +10,8 @@
 #include <memory>
 
 #include "sim/cli/exit_codes.h"
+#include "sim/cli/replayed_trace.h"
+#include "sim/cli/standard_output.h"
 #include "sim/export/export.h"
 #include "sim/replay/recording.h"
 
@@ -55,15 +57,28 @@ support::Result<Input> open_recording(const std::string& path) {
                }};
 }
 
+/// A recording holds events but no instructions: they are made again, into a trace beside the output, which nobody sees.
+support::Result<Input> open_replayed(const ExportArguments& arguments) {
+  const replay::Recording recording = TRY(replay::Recording::open(arguments.file));
+  const std::string path = arguments.options.path + ".trace";
+  const bool full = arguments.options.format == Format::Tenet;
+  const support::Status replayed =
+      write_replayed_trace(recording, path, full ? trace::Detail::Full : trace::Detail::Control,
+                           {arguments.options.from}, {arguments.options.to});
+  auto opened = replayed ? trace::Reader::open(path) : support::Result<trace::Reader>{replayed.error()};
+  std::remove(path.c_str());  // it is read as long as it is open
+  if (!opened) return opened.error();
+  const auto reader = std::make_shared<trace::Reader>(std::move(opened.value()));
+  return Input{reader->meta(), [reader] { return reader->read(); }};
+}
+
 support::Result<Input> open_input(const ExportArguments& arguments) {
   const container::Input bytes = TRY(container::open_file(arguments.file));
   char magic[8]{};
   static_cast<void>(bytes(0, {reinterpret_cast<uint8_t*>(magic), sizeof magic}));
   if (std::memcmp(magic, replay::file_kind.magic, sizeof magic) == 0) {
     if (arguments.options.format == Format::Drcov || arguments.options.format == Format::Tenet)
-      return support::Error{
-          "a recording holds events but no instructions, which this format is made of; replay it into a trace, or export a "
-          "trace of the same machine"};
+      return open_replayed(arguments);
     return open_recording(arguments.file);
   }
   const auto reader = std::make_shared<trace::Reader>(TRY(trace::Reader::over(bytes)));
@@ -95,11 +110,13 @@ int run_export(ExportArguments arguments) {
                                                                 : fmt::format("{}: {}", arguments.file,
                                                                               outcome.written.error().message));
   }
-  fmt::print("{}: {}\n", arguments.options.path, outcome.summary);
+  StandardOutput out;
+  out.print("{}: {}\n", arguments.options.path, outcome.summary);
+  if (!out.finish()) return complain(exit_io, out.why());
   if (!outcome.read)
     return complain(exit_bad_input, fmt::format("{}: {}; what came before is in {}", arguments.file,
                                                 outcome.read.error().message, arguments.options.path));
-  return std::fflush(stdout) == 0 ? exit_ok : complain(exit_io, "cannot write standard output");
+  return exit_ok;
 }
 
 }  // namespace
@@ -108,7 +125,7 @@ void register_export(CLI::App& app, int& exit_code, std::string_view default_ima
   const auto arguments = std::make_shared<ExportArguments>();
   if (!default_images.empty()) arguments->symbols.emplace_back(default_images);
   CLI::App* command = app.add_subcommand("export", "Turn a trace into a file of another tool");
-  command->add_option("file", arguments->file, "A trace; perfetto and sqlite also take a recording (.air)")->required();
+  command->add_option("file", arguments->file, "A trace or a recording (.air); of a recording, drcov and tenet are made by replaying it")->required();
   const std::map<std::string, Format> formats{
       {"perfetto", Format::Perfetto}, {"drcov", Format::Drcov}, {"sqlite", Format::Sqlite}, {"tenet", Format::Tenet}};
   command

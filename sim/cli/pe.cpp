@@ -6,6 +6,7 @@
 
 #include "sim/cli/exit_codes.h"
 #include "sim/cli/pe_report.h"
+#include "sim/cli/standard_output.h"
 #include "sim/cli/subcommands.h"
 
 namespace cli {
@@ -32,10 +33,11 @@ int run_pe(const PeArguments& arguments) {
   const std::string name = loader::printable(arguments.file);
   const std::string report =
       arguments.json ? pe_json(facts.value(), name) + "\n" : pe_text(facts.value(), name);
-  if (std::fwrite(report.data(), 1, report.size(), stdout) != report.size() ||
-      std::fflush(stdout) != 0)
-    return complain("standard output", {std::strerror(errno)}, exit_io);
-  return exit_ok;
+  StandardOutput out;
+  out.text(report);
+  if (out.finish()) return exit_ok;
+  fmt::print(stderr, "airlock pe: {}\n", out.why());
+  return exit_io;
 }
 
 }  // namespace

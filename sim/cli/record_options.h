@@ -17,6 +17,7 @@ struct RecordOptions {
   std::string file;  ///< empty: nothing is recorded
   bool embed{};
   double interval{1};      ///< millions (2^20) of instructions between two hashes
+  std::string window;      ///< FROM-TO: instants between which hashes are close together
   uint64_t keyframes{};    ///< millions of instructions between two keyframes; 0: none
 };
 

@@ -80,11 +80,13 @@ class ImageSource {
   const ReplayArguments& arguments_;
 };
 
-replay::SubjectFactory factory(const loader::MachineConfig& config,
+replay::SubjectFactory factory(const loader::MachineConfig& config, const replay::Recording& recording,
                                std::function<support::Result<machine::MachineParts>()> parts) {
-  return [config, parts](support::EventSink* events) -> support::Result<std::unique_ptr<replay::Subject>> {
+  return [config, &recording, parts](support::EventSink* events) -> support::Result<std::unique_ptr<replay::Subject>> {
     machine::MachineParts images = TRY(parts());
-    return std::make_unique<replay::Subject>(TRY(machine::Machine::create(config, std::move(images), events)));
+    std::unique_ptr<machine::Machine> machine = TRY(machine::Machine::create(config, std::move(images), events));
+    TRY(replay::Replayer::schedule(recording, *machine));
+    return std::make_unique<replay::Subject>(std::move(machine));
   };
 }
 
@@ -96,18 +98,19 @@ int explain_divergence(StandardOutput& out, const replay::Recording& recording, 
              divergence.what);
   const bool other_gear = config.gear != recording.facts().config.gear;
   if (!other_gear && !other_images) {
-    const auto again = replay::recheck(recording, divergence, factory(config, [&] { return images.chosen(); }));
+    const auto again = replay::recheck(recording, divergence, factory(config, recording, [&] { return images.chosen(); }));
     if (!again) return complain(exit_internal, again.error().message);
     out.print(
-        "{}To find the instruction, replay with what may be the cause: another --gear, or the recording's own images "
-        "(--embed), or compare with a second recording (airlock diff) that has a smaller --hash-interval.\n",
-        replay::to_text(again.value()));
+        "{}To find the instruction, record the same run with the program that made this recording, more closely: `airlock run "
+        "--record close.air --hash-window {}-{}`, and replay that with this one; once more with the smaller stretch that "
+        "comes out. Or replay with what may be the cause: another --gear, or the recording's own images (--embed).\n",
+        replay::to_text(again.value()), divergence.after.ticks, divergence.at.ticks + 1);
     return exit_different;
   }
   loader::MachineConfig recorded = recording.facts().config;
   const auto own_images = [&] { return images.embedded() ? recording.images() : images.chosen(); };
   if (other_images && !images.embedded()) return exit_different;
-  const auto found = replay::first_difference(factory(config, [&] { return images.chosen(); }), factory(recorded, own_images),
+  const auto found = replay::first_difference(factory(config, recording, [&] { return images.chosen(); }), factory(recorded, recording, own_images),
                                               divergence.after, divergence.at + 1);
   if (!found) return complain(exit_internal, found.error().message);
   if (found.value()) out.print("Against the recording's own {}, {}", other_images ? "images" : "gear", to_text(*found.value()));
@@ -196,7 +199,7 @@ int run_replay(const ReplayArguments& arguments) {
   if (!made) return complain(exit_usage, made.error().message);
   Session& session = *made.value();
   replay::Replayer replayer{recording, arguments.verify};
-  if (const std::string why = replayer.refusal(); !why.empty()) return complain(exit_environment, why);
+  session.give(recording.inputs());
   session.listen(replayer);
   bool heard = true;
   trace::MilestonePrinter milestones{[&](const trace::RunLine& line) {
@@ -218,7 +221,7 @@ int run_replay(const ReplayArguments& arguments) {
   std::optional<CyclesWatch> cycles;
   if (arguments.cycles) {
     session.machine().observe(&cycles.emplace(session, costs).observer());
-    if (arguments.cycles_from != ~uint64_t{0}) cycles->print(arguments.cycles_from, arguments.cycles_to);
+    if (arguments.cycles_from != ~uint64_t{0}) cycles->print(out, arguments.cycles_from, arguments.cycles_to);
   }
 
   const auto begin = std::chrono::steady_clock::now();  // tidy: report only

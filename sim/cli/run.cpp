@@ -199,6 +199,8 @@ void register_run(CLI::App& app, int& exit_code) {
                                  "With --trace: also registers and what is read from memory; twice the size");
   auto* events_only = command->add_flag("--events-only", arguments->events_only, "With --trace: no instructions");
   full->needs(trace)->excludes(events_only);
+  command->add_option("--input", arguments->session.input_file,
+                      "What arrives from outside, a line each: INSTANT serial \"text\\r\"  or  INSTANT serial 64 69 72 0d");
   add_record_options(*command, arguments->record);
   command->add_option("--gear", arguments->gear, "exact or fast: how instructions are counted; results are equal")
       ->check(CLI::IsMember({"exact", "fast"}));

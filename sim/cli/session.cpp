@@ -11,6 +11,7 @@
 #include "sim/loader/machine_file.h"
 #include "sim/loader/multiboot.h"
 #include "sim/loader/pe_map.h"
+#include "sim/replay/inputs.h"
 
 namespace cli {
 namespace {
@@ -85,6 +86,13 @@ support::Result<machine::MachineParts> kernel_parts(const loader::MachineConfig&
   return parts;
 }
 
+support::Result<std::vector<machine::Input>> read_inputs(const std::string& path) {
+  const std::vector<uint8_t> bytes = TRY(loader::read_file(path, uint64_t{16} << 20));
+  auto inputs = replay::parse_inputs({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+  if (!inputs) return support::Error{fmt::format("{}: {}", path, inputs.error().message)};
+  return inputs;
+}
+
 /// The machine would refuse it as well, but cannot name the file.
 support::Status check_firmware(const std::string& path, const std::vector<uint8_t>& file) {
   const auto image = loader::PeImage::parse(file);
@@ -135,9 +143,13 @@ support::Result<std::unique_ptr<Session>> Session::open(const SessionOptions& op
   TRY(use_options(options, config));
   StopCondition stop;
   if (!options.until.empty()) stop = TRY(StopCondition::parse(options.until));
+  std::vector<machine::Input> inputs;
+  if (!options.input_file.empty()) inputs = TRY(read_inputs(options.input_file));
   if (config.board == loader::Board::Pc) {
     machine::MachineParts parts = TRY(kernel_parts(config));
-    return std::unique_ptr<Session>{new Session{std::move(config), std::move(parts), {}, std::move(stop)}};
+    std::unique_ptr<Session> session{new Session{std::move(config), std::move(parts), {}, std::move(stop)}};
+    session->give(std::move(inputs));
+    return session;
   }
   TRY(fill_in_paths(config));
 
@@ -146,8 +158,10 @@ support::Result<std::unique_ptr<Session>> Session::open(const SessionOptions& op
   TRY(check_firmware(config.firmware, parts.firmware));
   parts.disk = TRY(machine::DiskImage::open(config.disk));
   std::vector<std::string> symbols{folder_of(config.firmware)};
-  return std::unique_ptr<Session>{
+  std::unique_ptr<Session> session{
       new Session{std::move(config), std::move(parts), std::move(symbols), std::move(stop)}};
+  session->give(std::move(inputs));
+  return session;
 }
 
 support::Result<std::unique_ptr<Session>> Session::over(loader::MachineConfig config, machine::MachineParts parts,
@@ -166,6 +180,9 @@ support::Status Session::start() {
     events_.add(*stop_listener_);
   }
   machine_ = TRY(machine::Machine::create(config_, std::move(parts_), &events_));
+  for (const machine::Input& input : inputs_)
+    if (const support::Status taken = machine_->schedule_input(input); !taken)
+      return support::Error{fmt::format("{}: {}", replay::to_text(input), taken.error().message)};
   hunter_.attach(*machine_);
   return support::Unit{};
 }

@@ -19,6 +19,7 @@ namespace cli {
 struct SessionOptions {
   std::string machine_file;  ///< empty: the default machine
   std::string until;         ///< empty: to the end
+  std::string input_file;    ///< what arrives from outside, as text (docs/recording-format.md); empty: nothing does
   std::optional<loader::GearSetting> gear;
   // A kernel on the PC board in place of the firmware; each replaces what the machine file says.
   std::string kernel, initrd;
@@ -70,6 +71,9 @@ class Session {
   void listen(support::EventSink& listener) { events_.add(listener); }
   /// What the machine will be made of; gone after start().
   [[nodiscard]] const machine::MachineParts& parts() const { return parts_; }
+  /// What will reach the machine from outside. Before start(), which refuses what the machine has no door for.
+  void give(std::vector<machine::Input> inputs) { inputs_ = std::move(inputs); }
+  [[nodiscard]] const std::vector<machine::Input>& inputs() const { return inputs_; }
   /// Who runs the machine to a deadline, in place of Machine::run: a recorder, a replayer.
   using Runner = std::function<machine::StopReason(machine::Machine& machine, support::Instant deadline)>;
   void run_through(Runner runner) { runner_ = std::move(runner); }
@@ -109,6 +113,7 @@ class Session {
   std::optional<StopListener> stop_listener_;
   std::unique_ptr<machine::Machine> machine_;
   Runner runner_;
+  std::vector<machine::Input> inputs_;
   bool stopped_as_asked_{}, limit_reached_{};
 };
 

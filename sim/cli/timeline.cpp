@@ -7,6 +7,7 @@
 
 #include "sim/cli/exit_codes.h"
 #include "sim/cli/machine_subcommands.h"
+#include "sim/cli/standard_output.h"
 #include "sim/cli/timeline_report.h"
 #include "sim/loader/machine_file.h"
 #include "sim/replay/recording.h"
@@ -86,7 +87,8 @@ int run_seek(const SeekArguments& arguments) {
   if (arguments.step > 0) (void)timeline.step_forward(static_cast<uint64_t>(arguments.step));
   if (arguments.step < 0) (void)timeline.reverse_step(uint64_t{0} - static_cast<uint64_t>(arguments.step));
 
-  TimelineReport report{timeline, arguments.process, arguments.json};
+  StandardOutput out;
+  TimelineReport report{timeline, out, arguments.process, arguments.json};
   if (back) {
     const support::Status went = report.go_back(*back);
     if (!went) return complain(exit_usage, went.error().message);
@@ -100,7 +102,7 @@ int run_seek(const SeekArguments& arguments) {
     fmt::print(stderr, "airlock seek: {}: {}; it was passed over\n", arguments.file, timeline.complaint());
   if (const std::string why = timeline.history().complaint(); !why.empty())
     return complain(exit_bad_input, fmt::format("{}: {}", arguments.file, why));
-  return std::fflush(stdout) == 0 ? exit_ok : complain(exit_io, "cannot write standard output");
+  return out.finish() ? static_cast<int>(exit_ok) : complain(exit_io, out.why());
 }
 
 }  // namespace

@@ -8,12 +8,12 @@
 
 #include "sim/trace/event_names.h"
 #include "sim/trace/event_text.h"
+#include "sim/trace/image_names.h"
 
 namespace cli {
 namespace {
 
 using abi::hv::Vtl;
-using support::EventKind;
 using support::Instant;
 
 /// How much is shown around a position.
@@ -48,8 +48,8 @@ std::string rights_text(const mmu::SlatMapping& mapping) {
 
 }  // namespace
 
-TimelineReport::TimelineReport(debugger::Timeline& timeline, std::string process, bool json)
-    : timeline_{timeline}, process_{std::move(process)}, json_{json} {
+TimelineReport::TimelineReport(debugger::Timeline& timeline, StandardOutput& out, std::string process, bool json)
+    : timeline_{timeline}, out_{out}, process_{std::move(process)}, json_{json} {
   learn_names();
 }
 
@@ -57,19 +57,12 @@ TimelineReport::TimelineReport(debugger::Timeline& timeline, std::string process
 void TimelineReport::learn_names() {
   processes_ = {};
   images_ = loader::ImageCatalog{folders()};
-  // The secure kernel announces a trustlet's images with its own tables, then the trustlet with the tables of the two.
-  std::vector<loader::LoadedImage> of_the_next_trustlet;
+  trace::ImageNames names{images_};
   (void)timeline_.history().first({}, [&](const support::Event& event) {
     if (event.at > timeline_.now()) return true;
     processes_.on(event);
-    if (event.vtl == Vtl::Vtl1 && event.kind == EventKind::ImageLoaded && event.a >> 63 == 0)
-      of_the_next_trustlet.push_back({std::string{event.text}, "", event.a, event.b, 0, nullptr});
-    if (event.vtl == Vtl::Vtl1 && event.kind == EventKind::ProcessCreated) {
-      for (const loader::LoadedImage& image : of_the_next_trustlet) images_.load(image.name, image.base, image.size, event.b);
-      of_the_next_trustlet.clear();
-    }
-    if (event.kind == EventKind::ImageLoaded) images_.load(event.text, event.a, event.b, event.c);
-    if (event.kind == EventKind::ImageUnloaded) images_.unload(event.text, event.a);
+    names.learn(event);
+    names.forget(event);
     return false;
   });
 }
@@ -113,34 +106,34 @@ void TimelineReport::print_registers() const {
   for (const char* which : shown) {
     const uint64_t value = debugger::register_value(*debugger::find_register(which), vp, vp.active).low;
     if (json_) json.hex(which, value);
-    else fmt::print("{:>6} {:016x}{}", which, value, ++column % 4 == 0 ? "\n" : "  ");
+    else out_.print("{:>6} {:016x}{}", which, value, ++column % 4 == 0 ? "\n" : "  ");
   }
   if (!json_) {
-    fmt::print("\n");
+    out_.print("\n");
     return;
   }
   json.number("instant", timeline_.now().ticks).number("instruction", timeline_.instructions());
   json.number("vp", vp.number).number("vtl", static_cast<unsigned>(vp.active)).number("ring", vp.cpl());
-  fmt::print("{}\n", json.text("symbol", images_.describe(vp.context().rip, vp.context().cr3)).line());
+  out_.print("{}\n", json.text("symbol", images_.describe(vp.context().rip, vp.context().cr3)).line());
 }
 
 void TimelineReport::position() {
   const Instant here = timeline_.now();
   if (json_) return print_registers();
-  fmt::print("Instant {}, instruction {}.\n\n", here.ticks, timeline_.instructions());
+  out_.print("Instant {}, instruction {}.\n\n", here.ticks, timeline_.instructions());
   print_registers();
-  fmt::print("\n");
+  out_.print("\n");
   const uint64_t back = std::min(instructions_before, timeline_.instructions());
   const bool between = timeline_.machine().waits();
   (void)timeline_.reverse_step(back);
   for (uint64_t i = 0; i < back + instructions_after; ++i) {
     const bool present = timeline_.now() == here;
-    fmt::print("{} {}\n", present ? ">" : " ", instruction_here());
+    out_.print("{} {}\n", present ? ">" : " ", instruction_here());
     if (timeline_.step_forward() != debugger::Arrival::There) break;
   }
   (void)timeline_.seek(here);
-  if (between) fmt::print("  The processor waits in HLT here.\n");
-  fmt::print("\nEvents around:\n");
+  if (between) out_.print("  The processor waits in HLT here.\n");
+  out_.print("\nEvents around:\n");
   std::vector<std::string> lines;
   const auto line = [&](const trace::EventRecord& record) {
     const support::Event event = record.view();
@@ -153,12 +146,12 @@ void TimelineReport::position() {
     lines.push_back(line(record));
     return lines.size() == events_around;
   }, {});
-  for (auto text = lines.rbegin(); text != lines.rend(); ++text) fmt::print("{}", *text);
+  for (auto text = lines.rbegin(); text != lines.rend(); ++text) out_.print("{}", *text);
   int after = 0;
   (void)timeline_.history().first(here, [&](const support::Event& event) {
     trace::EventRecord record{.event = event, .has_frame = event.frame != nullptr, .frame = {}, .text = std::string{event.text}};
     if (event.frame != nullptr) std::copy_n(event.frame, record.frame.size(), record.frame.begin());
-    fmt::print("{}", line(record));
+    out_.print("{}", line(record));
     return ++after == events_around;
   });
 }
@@ -168,7 +161,7 @@ void TimelineReport::print_answer(const debugger::Answer& answer, const std::str
   std::string event;
   if (answer.event) event = trace::to_text(answer.event->view(), trace::describe(answer.event->view(), &images_));
   if (json_) {
-    fmt::print("{}\n", trace::JsonLine{}
+    out_.print("{}\n", trace::JsonLine{}
                            .number("instant", hit.at.ticks)
                            .number("vp", hit.vp)
                            .number("vtl", static_cast<unsigned>(hit.vtl))
@@ -183,12 +176,12 @@ void TimelineReport::print_answer(const debugger::Answer& answer, const std::str
                            .line());
     return;
   }
-  fmt::print("\nLast written at instant {} by VP {}, VTL {}, ring {}, {}\n  {}\n", hit.at.ticks, hit.vp,
+  out_.print("\nLast written at instant {} by VP {}, VTL {}, ring {}, {}\n  {}\n", hit.at.ticks, hit.vp,
              static_cast<unsigned>(hit.vtl), hit.cpl, name(hit.rip, hit.cr3), change);
-  if (hit.between) fmt::print("  when an interrupt was delivered before that instruction\n");
-  if (!event.empty()) fmt::print("  at that instant: {}\n", event);
+  if (hit.between) out_.print("  when an interrupt was delivered before that instruction\n");
+  if (!event.empty()) out_.print("  at that instant: {}\n", event);
   (void)timeline_.seek(hit.at);
-  fmt::print("  {}\n", instruction_here());
+  out_.print("  {}\n", instruction_here());
 }
 
 support::Status TimelineReport::who_wrote(const Target& target) {
@@ -214,7 +207,7 @@ support::Status TimelineReport::who_wrote(const Target& target) {
     answer = debugger::last_write(timeline_, watches);
   }
   if (!answer) {
-    fmt::print("{}\n", json_ ? std::string{"{\"written\":false}"} : "\nNobody has written it since the machine began.");
+    out_.print("{}\n", json_ ? std::string{"{\"written\":false}"} : "\nNobody has written it since the machine began.");
     return support::Unit{};
   }
   if (change.empty()) change = fmt::format("{} -> {}", value_text(answer->hit.before), value_text(answer->hit.after));

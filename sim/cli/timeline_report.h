@@ -2,6 +2,7 @@
 // Prints where a timeline stands and what it was asked.
 #include <string>
 
+#include "sim/cli/standard_output.h"
 #include "sim/cli/timeline_target.h"
 #include "sim/trace/json_text.h"
 
@@ -9,8 +10,8 @@ namespace cli {
 
 class TimelineReport {
  public:
-  /// `timeline` must outlive this.
-  TimelineReport(debugger::Timeline& timeline, std::string process, bool json);
+  /// `timeline` and `out` must outlive this.
+  TimelineReport(debugger::Timeline& timeline, StandardOutput& out, std::string process, bool json);
 
   /// Moves back to the last time that `target` was met. Errors: it never was; it names nothing here.
   support::Status go_back(const Target& target);
@@ -28,6 +29,7 @@ class TimelineReport {
   void print_answer(const debugger::Answer& answer, const std::string& change);
 
   debugger::Timeline& timeline_;
+  StandardOutput& out_;
   std::string process_;
   bool json_;
   ProcessList processes_;

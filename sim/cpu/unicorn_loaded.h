@@ -31,6 +31,8 @@ class RegisterTransfer {
   bool load(const vtl::VirtualProcessor& vp, UnicornEngine& engine);
   /// Engine to VirtualProcessor; the arithmetic flags of the engine must be canonical.
   void store(UnicornEngine& engine, vtl::VirtualProcessor& vp);
+  /// The same without XMM and x87 registers: enough for an observer that does not ask for them.
+  void store_integers(UnicornEngine& engine, vtl::VirtualProcessor& vp);
 
  private:
   void load_floating_point(const vtl::FloatingPoint& fp, UnicornEngine& engine);

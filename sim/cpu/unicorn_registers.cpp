@@ -136,6 +136,13 @@ bool RegisterTransfer::load(const vtl::VirtualProcessor& vp, UnicornEngine& engi
 }
 
 void RegisterTransfer::store(UnicornEngine& engine, vtl::VirtualProcessor& vp) {
+  store_integers(engine, vp);
+  for (unsigned i = 0; i < 16; ++i)
+    vp.shared.fp.xmm[i] = *xmm_of(engine, i);
+  store_floating_point(engine, vp.shared.fp);
+}
+
+void RegisterTransfer::store_integers(UnicornEngine& engine, vtl::VirtualProcessor& vp) {
   VtlContext& context = vp.context();
   const EngineRegisters& registers = *engine.registers;
   UnicornEngine::Loaded& loaded = *engine.loaded;
@@ -154,9 +161,6 @@ void RegisterTransfer::store(UnicornEngine& engine, vtl::VirtualProcessor& vp) {
   }
   context.kernel_gs_base = engine.field<uint64_t>(engine.layout.kernel_gs_base);
   loaded.context.kernel_gs_base = context.kernel_gs_base;
-  for (unsigned i = 0; i < 16; ++i)
-    vp.shared.fp.xmm[i] = *xmm_of(engine, i);
-  store_floating_point(engine, vp.shared.fp);
 }
 
 void RegisterTransfer::load_floating_point(const vtl::FloatingPoint& fp, UnicornEngine& engine) {

@@ -55,6 +55,12 @@ vtl::Exit UnicornCpu::run(vtl::VirtualProcessor& vp, support::Instant& now,
     auto& cpu = *static_cast<UnicornCpu*>(self);
     cpu.transfer_.store(*cpu.engine_, *cpu.vp_);
   };
+  if (observer_ != nullptr && !observer_->needs_floating_point()) {
+    engine_->publish = [](void* self) {
+      auto& cpu = *static_cast<UnicornCpu*>(self);
+      cpu.transfer_.store_integers(*cpu.engine_, *cpu.vp_);
+    };
+  }
   step_budget_ = 0;
   page_steps_left_ = 0;
   returning_ = false;

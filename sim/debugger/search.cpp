@@ -36,6 +36,7 @@ Twin& Timeline::twin() {
     exact.gear = loader::GearSetting::Exact;
     auto machine = machine::Machine::create(exact, parts_, nullptr);
     CHECK(machine.ok());  // of the very parts that the first one was made of
+    for (const machine::Input& input : machine_->inputs()) CHECK(machine.value()->schedule_input(input).ok());
     twin_ = std::make_unique<Twin>(*machine_, std::move(machine.value()));
   }
   return *twin_;

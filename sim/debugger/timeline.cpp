@@ -49,6 +49,7 @@ support::Result<std::unique_ptr<Timeline>> Timeline::make(const loader::MachineC
   quick.gear = loader::GearSetting::Fast;
   auto first_time = std::make_unique<FirstTime>();
   std::unique_ptr<machine::Machine> machine = TRY(machine::Machine::create(quick, parts, first_time.get()));
+  if (recording != nullptr) TRY(replay::Replayer::schedule(*recording, *machine));
   std::unique_ptr<History> history;
   ObservedHistory* observed = nullptr;
   if (recording != nullptr) {
@@ -76,8 +77,7 @@ support::Result<std::unique_ptr<Timeline>> Timeline::over(const loader::MachineC
 
 support::Result<std::unique_ptr<Timeline>> Timeline::over(const replay::Recording& recording, machine::MachineParts parts,
                                                           const TimelineOptions& options) {
-  for (const std::string& reason : {replay::mismatch(recording.facts()), replay::mismatch(recording.facts(), parts),
-                                    replay::Replayer{recording, false}.refusal()})
+  for (const std::string& reason : {replay::mismatch(recording.facts()), replay::mismatch(recording.facts(), parts)})
     if (!reason.empty()) return support::Error{reason};
   return make(recording.facts().config, std::move(parts), options, &recording);
 }

@@ -1,18 +1,11 @@
 #include "sim/export/export.h"
 
+#include "sim/trace/image_names.h"
+
 namespace exporting {
 namespace {
 
 using support::EventKind;
-
-void learn_images(const trace::EventRecord& record, loader::ImageCatalog& images) {
-  const support::Event& event = record.event;
-  if (event.kind == EventKind::ImageLoaded) images.load(record.text, event.a, event.b, event.c);
-}
-
-void forget_images(const trace::EventRecord& record, loader::ImageCatalog& images) {
-  if (record.event.kind == EventKind::ImageUnloaded) images.unload(record.text, record.event.a);
-}
 
 }  // namespace
 
@@ -29,6 +22,7 @@ support::Result<std::unique_ptr<Exporter>> create(const Options& options, const 
 
 Outcome run(const Options& options, const Source& source, loader::ImageCatalog& images, Exporter& exporter) {
   support::Status read = support::Unit{};
+  trace::ImageNames names{images};
   while (exporter.wants_more()) {
     const support::Result<trace::Record*> next = source();
     if (!next) read = next.error();
@@ -39,14 +33,14 @@ Outcome run(const Options& options, const Source& source, loader::ImageCatalog& 
     const uint64_t at = event != nullptr ? event->event.at.ticks : executed->at.ticks;
     // Events may carry an instant a little before their neighbours', so only an instruction ends the range.
     if (executed != nullptr && at > options.to) break;
-    if (event != nullptr) learn_images(*event, images);
+    if (event != nullptr) names.learn(event->view());
     // Which images there are does not depend on the range.
     const bool image = event != nullptr && (event->event.kind == EventKind::ImageLoaded ||
                                             event->event.kind == EventKind::ImageUnloaded);
     const auto level = static_cast<uint8_t>(event != nullptr ? event->event.vtl : executed->vtl);
     const bool here = at >= options.from && at <= options.to && (!options.vtl || *options.vtl == level);
     if (here || image) exporter.on(record);
-    if (event != nullptr) forget_images(*event, images);
+    if (event != nullptr) names.forget(event->view());
   }
   support::Status written = exporter.finish();
   return {std::move(read), std::move(written), exporter.summary()};

@@ -7,6 +7,7 @@
 #include "sim/export/export.h"
 #include "sim/export/protobuf.h"
 #include "sim/loader/pe_image.h"
+#include "sim/timing/live_observer.h"
 #include "sim/trace/event_names.h"
 #include "sim/trace/event_text.h"
 
@@ -21,7 +22,8 @@ enum PacketField : uint32_t { packet_timestamp = 8, packet_sequence = 10, packet
 enum TrackField : uint32_t { track_uuid = 1, track_name = 2, track_process = 3, track_thread = 4, track_parent = 5,
                              track_counter = 8 };
 enum EventField : uint32_t { event_annotation = 4, event_type = 9, event_track = 11, event_category = 22,
-                             event_name = 23, event_counter = 30, event_flow = 47, event_last_flow = 48 };
+                             event_name = 23, event_counter = 30, event_real_counter = 44, event_flow = 47,
+                             event_last_flow = 48 };
 enum AnnotationField : uint32_t { annotation_text = 6, annotation_name = 10 };
 enum Type : uint64_t { slice_begin = 1, slice_end = 2, instant = 3, counter = 4 };
 
@@ -58,14 +60,19 @@ class Perfetto final : public Exporter {
       Processor& vp = processor(executed->vp, executed->at.ticks, static_cast<uint8_t>(executed->vtl));
       see(executed->at.ticks);
       const auto level = static_cast<uint8_t>(executed->vtl);
+      feed(record);
       if (level < 3 && ++vp.counters[vtl0_instructions + level] % counter_period == 0)
         count(executed->vp, vp, static_cast<Counter>(vtl0_instructions + level));
       return;
     }
+    has_walks_ |= std::get<trace::EventRecord>(record).event.kind == EventKind::Walk;
+    feed(record);
     event(std::get<trace::EventRecord>(record).view());
   }
 
   support::Status finish() override {
+    timed_.finish();
+    if (has_walks_) count_rate();
     for (auto& [index, vp] : processors_) {
       for (uint8_t i = 0; i < counter_count; ++i)
         if (vp.counters[i] != 0) count(index, vp, static_cast<Counter>(i));
@@ -85,6 +92,7 @@ class Perfetto final : public Exporter {
     bool lane_known[3]{}, counter_known[counter_count]{};
   };
 
+  static constexpr uint64_t rate_uuid = 0x80;  ///< of the whole machine: below those of the processors
   static uint64_t process_uuid(uint32_t vp) { return (uint64_t{vp} + 1) << 8; }
   static uint64_t lane_uuid(uint32_t vp, uint8_t vtl) { return process_uuid(vp) + 1 + vtl; }
   static uint64_t counter_uuid(uint32_t vp, Counter which) { return process_uuid(vp) + 0x10 + which; }
@@ -164,6 +172,32 @@ class Perfetto final : public Exporter {
              .number(event_counter, vp.counters[which]));
   }
 
+  /// The timing model sees each access of a trace that was recorded with --cycles; of others it could not tell.
+  void feed(const trace::Record& record) {
+    const auto* executed = std::get_if<trace::InstructionRecord>(&record);
+    if (executed != nullptr && !executed->has_registers) return;
+    timed_.on(record);
+    if (has_walks_ && executed != nullptr && ++in_window_ % counter_period == 0) count_rate();
+  }
+  /// How many of the accesses since the last time were answered by either level of the TLB, in per cent.
+  void count_rate() {
+    const timing::Totals& totals = timed_.model().totals();
+    const uint64_t accesses = totals.code.accesses + totals.data.accesses;
+    const uint64_t misses = totals.code.misses + totals.data.misses;
+    if (accesses == accesses_) return;
+    if (!rate_known_) {
+      Message unit, descriptor;
+      unit.text(6, "%");
+      describe_track(descriptor.number(track_uuid, rate_uuid).text(track_name, "TLB hit rate").message(track_counter, unit));
+      rate_known_ = true;
+    }
+    const double missed = static_cast<double>(misses - misses_) / static_cast<double>(accesses - accesses_);
+    Message event;
+    emit(event.number(event_type, counter).number(event_track, rate_uuid).real(event_real_counter, 100 * (1 - missed)));
+    accesses_ = accesses;
+    misses_ = misses;
+  }
+
   void annotate(Message& event, std::string_view name, std::string_view value) {
     Message annotation;
     event.message(event_annotation, annotation.text(annotation_name, name).text(annotation_text, value));
@@ -213,6 +247,10 @@ class Perfetto final : public Exporter {
   BufferedFile file_;
   loader::ImageCatalog& images_;
   std::map<uint32_t, Processor> processors_;
+  const timing::CostTable costs_;
+  timing::TraceFeeder timed_{costs_};
+  bool has_walks_{}, rate_known_{};
+  uint64_t in_window_{}, accesses_{}, misses_{};  ///< of the last window's end
   uint64_t now_{}, events_{}, flows_{}, lanes_{};
   bool started_{};
 };

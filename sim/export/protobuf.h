@@ -1,5 +1,6 @@
 #pragma once
 // The wire format of protocol buffers, as far as Perfetto's messages need it.
+#include <bit>
 #include <cstdint>
 #include <string_view>
 #include <vector>
@@ -21,6 +22,7 @@ class Message {
       bytes_.push_back(static_cast<uint8_t>(value >> (8 * i)));
     return *this;
   }
+  Message& real(uint32_t field, double value) { return fixed(field, std::bit_cast<uint64_t>(value)); }
   Message& text(uint32_t field, std::string_view value) {
     container::put_varint(bytes_, uint64_t{field} << 3 | 2);
     container::put_varint(bytes_, value.size());

@@ -73,6 +73,13 @@ void compare_points(const Recording& left, const Recording& right, Comparison& r
   }
 }
 
+std::string compare_inputs(const std::vector<Input>& left, const std::vector<Input>& right) {
+  const auto [a, b] = std::mismatch(left.begin(), left.end(), right.begin(), right.end());
+  if (a == left.end() && b == right.end()) return "";
+  return fmt::format("input {}: left has {}, right has {}", a - left.begin() + 1, a == left.end() ? "no more" : to_text(*a),
+                     b == right.end() ? "no more" : to_text(*b));
+}
+
 /// What an event says, without when it happened.
 bool says_the_same(const trace::EventRecord& a, const trace::EventRecord& b) {
   support::Event left = a.view(), right = b.view();
@@ -166,6 +173,7 @@ Result<Comparison> compare(const Recording& left, const Recording& right,
                            const std::function<bool(const DifferenceLine&)>& line) {
   Comparison result;
   result.facts = compare_facts(left.facts(), right.facts());
+  result.input = compare_inputs(left.inputs(), right.inputs());
   compare_points(left, right, result);
   Lines lines{line};
   TRY(compare_events(left, right, result, lines));

@@ -16,6 +16,7 @@ struct DifferenceLine {
 
 struct Comparison {
   std::vector<std::string> facts;                 ///< configuration and images that differ
+  std::string input;                              ///< the first input that differs, in words; empty if none does
   std::optional<support::Instant> first_state;    ///< of the first point that both have and that differs
   std::string state;                              ///< what differs there
   std::optional<support::Instant> first_event;    ///< of the first event that differs
@@ -23,7 +24,7 @@ struct Comparison {
   uint64_t only_left{}, only_right{}, common{};   ///< from it on
   bool same_end{};                                ///< both ended at the same instant in the same state
   [[nodiscard]] bool equal() const {
-    return facts.empty() && !first_state && !first_event && same_end;
+    return facts.empty() && input.empty() && !first_state && !first_event && same_end;
   }
 };
 

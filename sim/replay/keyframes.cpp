@@ -153,7 +153,7 @@ Result<machine::State> Recording::keyframe(Instant at) const {
   for (; from <= wanted; ++from) {
     parts.push_back(TRY(pieces_of(*from)));
     bytes += parts.back().contents.size();
-    if (bytes > 4 * facts_.config.memory_bytes + beside_memory) return Error{"too much was written since the last whole keyframe"};
+    if (bytes > 2 * facts_.config.memory_bytes + beside_memory) return Error{"too much was written since the last whole keyframe"};
   }
   return put_together(parts);
 }

@@ -19,7 +19,7 @@ namespace {
 /// A chunk is written when one of these is reached: what a killed recorder loses at most.
 constexpr size_t full_events = 256u << 10;
 constexpr size_t full_points = 16;
-constexpr size_t full_inputs = 4096;
+constexpr size_t full_inputs = 4096, full_input_bytes = 256u << 10;
 static_assert(full_events + 2 * maximum_text < container::maximum_raw_size);
 
 constexpr int compression = 3;
@@ -102,7 +102,10 @@ Recorder::Recorder(container::Writer file, const RecorderOptions& options)
     : file_{std::move(file)},
       interval_{std::max<uint64_t>(options.point_interval, 1)},
       keyframe_interval_{options.keyframe_interval},
-      whole_every_{std::max(options.whole_every, 1u)} {}
+      whole_every_{std::max(options.whole_every, 1u)},
+      window_{options.window} {
+  window_.interval = std::max<uint64_t>(window_.interval, 1);
+}
 
 Recorder::~Recorder() {
   if (recording()) flush();
@@ -135,7 +138,8 @@ void Recorder::on(const support::Event& event) {
 void Recorder::input(const Input& input) {
   if (!recording()) return;
   inputs_.push_back(input);
-  if (inputs_.size() >= full_inputs) flush();
+  input_bytes_ += input.bytes.size();
+  if (inputs_.size() >= full_inputs || input_bytes_ >= full_input_bytes) flush();
 }
 
 void Recorder::flush_events() {
@@ -150,6 +154,7 @@ void Recorder::flush() {
     append(kind_inputs, encode(inputs_),
            {0, static_cast<uint32_t>(inputs_.size()), inputs_.front().at.ticks, inputs_.back().at.ticks});
     inputs_.clear();
+    input_bytes_ = 0;
   }
   flush_events();
   if (points_.empty()) return;
@@ -216,14 +221,16 @@ machine::StopReason Recorder::run_watched(machine::Machine& machine, support::In
   for (;;) {
     if (!recording()) return ending_ = machine.run(deadline);
     const uint64_t executed = machine.now().ticks - machine.idle_ticks();
-    const uint64_t due = last_.instructions + interval_;
-    if (executed >= due) {
+    const bool close = machine.now() >= window_.from && machine.now() < window_.to;
+    const uint64_t due = last_.instructions + (close ? std::min(interval_, window_.interval) : interval_);
+    if (executed >= due || (close && last_.at < window_.from)) {
       take_point(machine);
       continue;
     }
     const uint64_t step = std::max(due - executed, std::min(idle_step, interval_));
     const support::Instant stop{step < deadline.ticks - machine.now().ticks ? machine.now().ticks + step : deadline.ticks};
-    const machine::StopReason reason = machine.run(stop);
+    const bool before = machine.now() < window_.from && window_.from < window_.to;
+    const machine::StopReason reason = machine.run(before ? std::min(stop, window_.from) : stop);
     idle_step = machine.now().ticks - machine.idle_ticks() == executed ? 2 * step : 0;
     if (reason == machine::StopReason::Deadline && machine.now() < deadline) continue;
     // An exception takes no time: the run may have gone on without the clock.

@@ -18,11 +18,18 @@
 
 namespace replay {
 
+/// A part of a run that is recorded more closely.
+struct CloseWindow {
+  support::Instant from, to;  ///< [from, to)
+  uint64_t interval{1};       ///< instructions between two points in it; at least 1
+};
+
 struct RecorderOptions {
   std::string program;                        ///< version of this program
   uint64_t point_interval{uint64_t{1} << 20}; ///< instructions; at least 1
   bool embed{};                               ///< the images into the file
   uint64_t keyframe_interval{};               ///< instructions between two keyframes; 0: none
+  CloseWindow window{};                       ///< empty: none
   uint32_t whole_every{16};                   ///< of so many keyframes one is whole, the others are differences; at least 1
 };
 
@@ -68,6 +75,7 @@ class Recorder final : public support::EventSink {
   container::Writer file_;
   uint64_t interval_, keyframe_interval_;  ///< instructions
   uint32_t whole_every_;
+  CloseWindow window_;
   uint64_t next_keyframe_{};       ///< instructions
   support::Instant last_keyframe_;
   uint32_t deltas_left_{};         ///< keyframes until the next whole one
@@ -75,6 +83,7 @@ class Recorder final : public support::EventSink {
   std::optional<mmu::PhysicalMemory::DirtyConsumer> dirty_consumer_;  ///< of the machine that runs
   EventEncoder events_;
   std::vector<Input> inputs_;
+  size_t input_bytes_{};
   std::vector<Point> points_;
   Point last_;
   bool has_point_{};

@@ -32,10 +32,11 @@ Replayer::Replayer(const Recording& recording, bool verify)
   if (verify_) expect_next();
 }
 
-std::string Replayer::refusal() const {
-  if (recording_.inputs().empty()) return "";
-  return fmt::format("the recording has {} inputs from outside, and this version has no door for them",
-                     recording_.inputs().size());
+support::Status Replayer::schedule(const Recording& recording, machine::Machine& machine) {
+  for (const Input& input : recording.inputs())
+    if (const support::Status taken = machine.schedule_input(input); !taken)
+      return support::Error{fmt::format("{}: {}", to_text(input), taken.error().message)};
+  return support::Unit{};
 }
 
 void Replayer::diverge(support::Instant at, std::string what) {

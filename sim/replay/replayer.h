@@ -22,16 +22,15 @@ class Replayer final : public support::EventSink {
   /// `recording` must outlive the replayer. Without `verify` nothing is compared.
   Replayer(const Recording& recording, bool verify);
 
-  /// Why the recorded inputs cannot be given to a machine; empty if they can.
-  [[nodiscard]] std::string refusal() const;
-
   void on(const support::Event& event) override;
+  /// Gives `machine` the recorded inputs. Errors: it has no door for one of them.
+  [[nodiscard]] static support::Status schedule(const Recording& recording, machine::Machine& machine);
   /// Puts a subject that is in its reset state to the last keyframe at or before `from`, whence run() goes on; to the
   /// beginning if there is none. Errors: the keyframe is not what it should be (see restore_keyframe).
   [[nodiscard]] support::Result<support::Instant> begin_near(Subject& subject, support::Instant from);
   /// Tells `listener` of the recorded events before the place where begin_near() put the subject.
   [[nodiscard]] support::Status tell_before(support::EventSink& listener) const;
-  /// Runs a subject that is in its reset state, or where begin_near() put it, to `deadline`, to the end of the recording, or to a divergence. A listener
+  /// Runs a subject that was given the inputs and is in its reset state, or where begin_near() put it, to `deadline`, to the end of the recording, or to a divergence. A listener
   /// of the subject must be this replayer.
   machine::StopReason run(Subject& subject, support::Instant deadline);
 

@@ -76,7 +76,7 @@ std::string cycles_number(Quarters quarters) {
 
 CycleTrace::CycleTrace(CycleTraceOptions options, const CostTable& costs, loader::ImageCatalog& images,
                        LineSink sink)
-    : options_{std::move(options)}, costs_{costs}, images_{images}, sink_{std::move(sink)} {}
+    : options_{std::move(options)}, costs_{costs}, images_{images}, names_{images}, sink_{std::move(sink)} {}
 
 bool CycleTrace::wanted(support::Instant at, abi::hv::Vtl vtl, uint64_t rip, uint64_t cr3) const {
   if (at.ticks < options_.from || at.ticks > options_.to) return false;
@@ -152,8 +152,8 @@ void CycleTrace::instruction_json(const InstructionCost& cost, const trace::Inst
 
 void CycleTrace::on(const support::Event& event, const Charge& charge, Quarters start) {
   if (options_.loads_images) {
-    if (event.kind == support::EventKind::ImageLoaded) images_.load(event.text, event.a, event.b, event.c);
-    if (event.kind == support::EventKind::ImageUnloaded) images_.unload(event.text, event.a);
+    names_.learn(event);
+    names_.forget(event);
   }
   if (!wanted(event.at, event.vtl, event.rip, 0)) return;
   const trace::EventDescription description = trace::describe(event, &images_);

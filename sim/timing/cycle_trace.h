@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "sim/loader/image_catalog.h"
+#include "sim/trace/image_names.h"
 #include "sim/timing/charge.h"
 #include "sim/trace/disassembler.h"
 
@@ -43,6 +44,7 @@ class CycleTrace final : public CostListener {
   CycleTraceOptions options_;
   const CostTable& costs_;
   loader::ImageCatalog& images_;
+  trace::ImageNames names_;
   LineSink sink_;
   trace::Disassembler disassembler_;
   std::string function_;

@@ -27,6 +27,7 @@ class LiveObserver final : public vtl::InstructionObserver, public support::Even
   void record_walks(support::EventSink* sink) { walk_sink_ = sink; }
 
   void before_instruction(support::Instant now, const vtl::VirtualProcessor& vp) override;
+  [[nodiscard]] bool needs_floating_point() const override { return false; }
   void on(const support::Event& event) override;
 
  private:

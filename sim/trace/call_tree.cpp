@@ -61,8 +61,8 @@ void CallTreePrinter::complete(const Event& event, unsigned depth, const std::st
 /// A call made while NTOS serves a request of the secure kernel belongs below that request.
 unsigned CallTreePrinter::nested_depth(const Processor& vp) const {
   if (!vp.last_parked) return 0;
-  const auto parked = vp.parked.find(*vp.last_parked);
-  if (parked == vp.parked.end() || !parked->second.request.visible) return 0;
+  const auto parked = parked_.find(*vp.last_parked);
+  if (parked == parked_.end() || !parked->second.request.visible) return 0;
   return std::min(parked->second.activity.depth + 2, maximum_depth);
 }
 
@@ -130,8 +130,8 @@ void CallTreePrinter::vtl_call(const Event& event, Processor& vp) {
 
 /// Operation 0 answers the request that the thread of this cookie has open, or starts the thread.
 void CallTreePrinter::resume(const Event& event, Processor& vp, const DecodedSecureCall& call) {
-  const auto parked = vp.parked.find(call.cookie);
-  if (parked == vp.parked.end()) {
+  const auto parked = parked_.find(call.cookie);
+  if (parked == parked_.end()) {
     vp.current = Activity{Kind::Thread, fmt::format("ResumeThread({:#x})", call.cookie), 0,
                           nested_depth(vp)};
     return hold(event, vp.current->depth, vp.current->name);
@@ -146,7 +146,7 @@ void CallTreePrinter::resume(const Event& event, Processor& vp, const DecodedSec
   }
   vp.current = parked->second.activity;
   if (vp.last_parked == call.cookie) vp.last_parked.reset();
-  vp.parked.erase(parked);
+  parked_.erase(parked);
 }
 
 void CallTreePrinter::vtl_return(const Event& event, Processor& vp) {
@@ -175,8 +175,8 @@ void CallTreePrinter::request(const Event& event, Processor& vp, const DecodedNo
   const bool vina = call.kind == DecodedNormalCall::Kind::Vina;
   const Activity activity = *vp.current;
   vp.current.reset();
-  if (vp.parked.size() < maximum_parked) {
-    vp.parked[call.cookie] = {
+  if (parked_.size() < maximum_parked) {
+    parked_[call.cookie] = {
         activity,
         {!vina, call.kind == DecodedNormalCall::Kind::NormalService, call.name, call.code}};
     vp.last_parked = call.cookie;

@@ -60,7 +60,6 @@ class CallTreePrinter final : public support::EventSink {
   struct Processor {
     bool start_expected{};  ///< EnableVpVtl was done, the VTL never entered
     std::optional<Activity> current;
-    std::map<uint32_t, Parked> parked;  ///< by cookie
     std::optional<uint32_t> last_parked;
   };
 
@@ -77,6 +76,7 @@ class CallTreePrinter final : public support::EventSink {
   RunLineSink sink_;
   CallTreeOptions options_;
   std::map<uint32_t, Processor> processors_;
+  std::map<uint32_t, Parked> parked_;  ///< by cookie: a secure thread may go on on another processor
   std::optional<Held> held_;
 };
 

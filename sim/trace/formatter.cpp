@@ -37,14 +37,13 @@ std::string hex_bytes(const InstructionRecord& record, std::string_view separato
 }  // namespace
 
 Formatter::Formatter(FormatOptions options, loader::ImageCatalog& images, LineSink sink)
-    : options_{std::move(options)}, images_{images}, sink_{std::move(sink)} {}
+    : options_{std::move(options)}, images_{images}, names_{images}, sink_{std::move(sink)} {}
 
 void Formatter::on(const Record& record) {
   if (const auto* executed = std::get_if<InstructionRecord>(&record)) return instruction(*executed);
   const support::Event happened = std::get<EventRecord>(record).view();
-  if (happened.kind == support::EventKind::ImageLoaded)
-    images_.load(happened.text, happened.a, happened.b, happened.c);
-  if (happened.kind == support::EventKind::ImageUnloaded) images_.unload(happened.text, happened.a);
+  names_.learn(happened);
+  names_.forget(happened);
   event(happened);
 }
 

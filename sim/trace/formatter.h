@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "sim/loader/image_catalog.h"
+#include "sim/trace/image_names.h"
 #include "sim/trace/disassembler.h"
 #include "sim/trace/event_text.h"
 #include "sim/trace/record.h"
@@ -46,6 +47,7 @@ class Formatter {
 
   FormatOptions options_;
   loader::ImageCatalog& images_;
+  ImageNames names_;
   LineSink sink_;
   Disassembler disassembler_;
   std::string function_;  ///< of the last instruction printed: a change gets a heading

@@ -24,7 +24,7 @@ std::string to_text(const RunLine& line) {
 
 MilestonePrinter::MilestonePrinter(RunLineSink sink, loader::ImageCatalog& images,
                                    MilestoneOptions options)
-    : sink_{std::move(sink)}, images_{images}, options_{options} {}
+    : sink_{std::move(sink)}, images_{images}, names_{images}, options_{options} {}
 
 void MilestonePrinter::print(const Event& event, std::string text) {
   const loader::LoadedImage* image = images_.find(event.rip);
@@ -33,14 +33,14 @@ void MilestonePrinter::print(const Event& event, std::string text) {
 }
 
 void MilestonePrinter::on(const Event& event) {
+  names_.learn(event);
   switch (event.kind) {
     case EventKind::ImageLoaded:
-      images_.load(event.text, event.a, event.b, event.c);
       if (!options_.images) return;
       return print(event, fmt::format("loaded {} at {:#x}, {:#x} bytes",
                                       loader::printable(event.text), event.a, event.b));
     case EventKind::ImageUnloaded:
-      return images_.unload(event.text, event.a);
+      return names_.forget(event);
     case EventKind::DebugPrint:
       if (!options_.debug_print) return;
       return print(event, loader::printable(event.text));

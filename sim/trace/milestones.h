@@ -1,5 +1,6 @@
 #pragma once
 #include "sim/loader/image_catalog.h"
+#include "sim/trace/image_names.h"
 #include "sim/trace/run_line.h"
 
 namespace trace {
@@ -21,6 +22,7 @@ class MilestonePrinter final : public support::EventSink {
 
   RunLineSink sink_;
   loader::ImageCatalog& images_;
+  ImageNames names_;
   MilestoneOptions options_;
 };
 

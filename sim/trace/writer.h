@@ -47,6 +47,7 @@ class Writer final : public vtl::InstructionObserver, public support::EventSink 
   ~Writer() override;
 
   void before_instruction(support::Instant now, const vtl::VirtualProcessor& vp) override;
+  [[nodiscard]] bool needs_floating_point() const override { return false; }
   void on(const support::Event& event) override;
 
   /// The first error, if there was one.

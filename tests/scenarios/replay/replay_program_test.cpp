@@ -157,3 +157,114 @@ TEST_CASE("diff says that two runs are the same, or where they part") {
   CHECK_THAT(different.output, ContainsSubstring("first event that differs") && ContainsSubstring("vsmlaunchtype"));
   EXPECT(airlock({"diff", a, folder.file("none.air")}).exit_code == 4);
 }
+
+namespace {
+
+/// The report of cycles, which stands last.
+std::string cycles_in(const std::string& text) {
+  const size_t at = text.find(" cycles for ");
+  REQUIRE(at != std::string::npos);
+  return text.substr(text.rfind('\n', at) + 1);
+}
+
+void write(const std::string& path, std::string_view text) {
+  std::FILE* const file = std::fopen(path.c_str(), "wb");
+  REQUIRE(file != nullptr);
+  REQUIRE(std::fwrite(text.data(), 1, text.size(), file) == text.size());
+  std::fclose(file);
+}
+
+/// What a shell command prints; it must succeed.
+std::string said_by(const std::string& command) {
+  const auto result = test::run_program({"sh", "-c", command});
+  INFO(command << "\n" << result.errors);
+  REQUIRE(result.exit_code == 0);
+  return result.output;
+}
+
+}  // namespace
+
+TEST_CASE("Cycles counted on replay are those counted live") {
+  const test::TemporaryFolder folder;
+  const std::string file = folder.file("cycles.air");
+  const auto live = airlock({"run", "-q", "--until", "6000000", "--cycles", "--record", file});
+  INFO(live.errors);
+  REQUIRE(live.exit_code == 0);
+  const auto again = airlock({"replay", file, "-q", "--cycles"});
+  INFO(again.errors);
+  REQUIRE(again.exit_code == 0);
+  const std::string report = cycles_in(live.output);
+  CHECK_THAT(report, ContainsSubstring("walk"));
+  EXPECT(cycles_in(again.output) == report);
+  // Line by line around the first VTL call, too.
+  const auto lines = airlock({"replay", file, "-q", "--cycles", "--cycles-from", "4013060", "--cycles-to", "4013070"});
+  CHECK_THAT(lines.output, ContainsSubstring("vmcall"));
+}
+
+TEST_CASE("A replay and a seek begin at a keyframe, and inputs from a file are recorded") {
+  const test::TemporaryFolder folder;
+  const std::string file = folder.file("keyframes.air"), text = folder.file("inputs.txt");
+  write(text, "# nobody reads it, and it is state\n9_000_000 serial \"hello\\r\"\n9000000 memory 0x2000 01 02\n");
+  const auto recorded = airlock({"run", "-q", "--input", text, "--record", file, "--keyframes", "2"});
+  INFO(recorded.errors);
+  REQUIRE(recorded.exit_code == 0);
+  CHECK_THAT(airlock({"replay", file, "--info"}).output, ContainsSubstring("inputs           2"));
+  const auto late = airlock({"replay", file, "--verify", "-q", "--from", "20000000"});
+  INFO(late.output << late.errors);
+  EXPECT(late.exit_code == 0);
+  CHECK_THAT(late.output, ContainsSubstring("The replay begins at instant") && ContainsSubstring("Verified: ") &&
+                              ContainsSubstring(fingerprint_in(recorded.output)));
+  EXPECT(fingerprint_in(recorded.output) != fingerprint_in(airlock({"run", "-q"}).output));
+  CHECK_THAT(airlock({"seek", file, "--at", "20000000"}).output, ContainsSubstring("Instant 20000000"));
+
+  write(text, "1 serial");
+  const auto bad = airlock({"run", "-q", "--input", text});
+  EXPECT(bad.exit_code == 4);
+  CHECK_THAT(bad.errors, ContainsSubstring("inputs.txt: line 1: no bytes arrive"));
+}
+
+TEST_CASE("A recording is exported into each format, and read by the programs that these are for") {
+  const test::TemporaryFolder folder;
+  const std::string file = folder.file("export.air");
+  REQUIRE(airlock({"run", "-q", "--until", "6000000", "--record", file, "--keyframes", "2"}).exit_code == 0);
+  const auto into = [&](const std::string& format, std::vector<std::string> more = {}) {
+    const std::string path = folder.file("out." + format);
+    std::vector<std::string> command{"export", file, "--format", format, "-o", path};
+    command.insert(command.end(), more.begin(), more.end());
+    const auto done = airlock(command);
+    INFO(done.errors);
+    REQUIRE(done.exit_code == 0);
+    EXPECT(!std::filesystem::exists(path + ".trace"));
+    return path;
+  };
+  const std::string packets = said_by("protoc --decode_raw < " + into("perfetto"));
+  CHECK_THAT(packets, ContainsSubstring("VTL 0") && ContainsSubstring("VTL 1") && ContainsSubstring("hypercalls"));
+  const std::string database = into("sqlite");
+  CHECK_THAT(said_by("sqlite3 " + database + " 'SELECT count(*) > 0 FROM calls; PRAGMA integrity_check;'"),
+             ContainsSubstring("1\nok"));
+  CHECK_THAT(said_by("sqlite3 " + database + " \"SELECT name FROM images ORDER BY id LIMIT 1\""), ContainsSubstring("winload"));
+  // Blocks of code are made again by replaying; the table says how many bytes follow it.
+  const std::string coverage = said_by("head -c 400 " + into("drcov"));
+  CHECK_THAT(coverage, ContainsSubstring("DRCOV VERSION: 2") && ContainsSubstring("Module Table: version 2"));
+  const std::string window = into("tenet", {"--from", "3000000", "--to", "3000100"});
+  EXPECT(std::stoul(said_by("wc -l < " + window)) >= 95);
+  CHECK_THAT(said_by("head -n 1 " + window), ContainsSubstring("rip=0x"));
+}
+
+TEST_CASE("A full disk is said so, with the reason, by every command that prints") {
+  const test::TemporaryFolder folder;
+  const std::string file = folder.file("full.air");
+  REQUIRE(airlock({"run", "-q", "--until", "100000", "--record", file}).exit_code == 0);
+  const std::vector<std::vector<std::string>> commands{{"replay", file, "-q"},
+                                                       {"replay", file, "--info"},
+                                                       {"seek", file, "--at", "1000"},
+                                                       {"diff", file, file},
+                                                       {"cycles", "--table"},
+                                                       {"export", file, "--format", "perfetto", "-o", folder.file("x")}};
+  for (const std::vector<std::string>& command : commands) {
+    CAPTURE(command);
+    const auto full = airlock(command, {.output_file = "/dev/full", .file_size_limit = {}});
+    EXPECT(full.exit_code == 5);
+    CHECK_THAT(full.errors, ContainsSubstring("cannot write standard output: No space left on device"));
+  }
+}

@@ -190,6 +190,28 @@ TEST_CASE("One flipped bit of memory is found, and the instruction after which i
   }
 }
 
+TEST_CASE("Where the other program can only be recorded again, closer hashes name the instruction") {
+  const support::Instant at{5'000'123};
+  const SubjectFactory wrong = [&](support::EventSink* events) -> support::Result<std::unique_ptr<Subject>> {
+    auto machine = TRY(machine::Machine::create(test::with_vsm(), parts_with(test::guest_disk), events));
+    return std::unique_ptr<Subject>{new FlippingSubject{std::move(machine), at, mmu::Spa{0x4010}}};
+  };
+  const auto first = verify(open(boot().path), wrong);
+  REQUIRE(first.has_value());
+  CloseWindow window{first->after, first->at + 1, 0};
+  for (const uint64_t interval : {300u, 1u}) {
+    window.interval = interval;
+    const Recorded close = record("scenario_replay_close.air", test::with_vsm(), {.program = {}, .window = window}, {8'000'000});
+    const auto found = verify(open(close.path), wrong);
+    REQUIRE(found.has_value());
+    EXPECT(found->at >= at);
+    EXPECT(found->at < at + interval);
+    window = {found->after, found->at + 1, 0};
+    std::remove(close.path.c_str());
+  }
+  EXPECT(window.to == at + 1);
+}
+
 TEST_CASE("Another disk under the same name is found where it is first read") {
   test::DiskVariant variant;
   std::vector<uint8_t> kernel = variant.read(std::string{test::system_folder} + "ntoskrnl.exe");

@@ -10,7 +10,9 @@
 namespace test {
 
 inline machine::MachineParts boot_parts() {
-  machine::MachineParts parts{boot::read_file("guests/images/firmware.efi"), machine::DiskImage{boot::read_file("guests/disk.img")}};
+  machine::MachineParts parts;
+  parts.firmware = boot::read_file("guests/images/firmware.efi");
+  parts.disk = machine::DiskImage{boot::read_file("guests/disk.img")};
   INFO("the images that the build makes");
   REQUIRE(!parts.firmware.empty());
   REQUIRE(parts.disk->sectors() != 0);

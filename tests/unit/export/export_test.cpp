@@ -45,14 +45,21 @@ class Run {
       event(EventKind::VtlReturn, 0, 0);
       execute(abi::hv::Vtl::Vtl0, 0x5000, 2);  // no image lies there
     }
+    if (detail == trace::Detail::Full) other_processor();
     event(EventKind::ImageUnloaded, 0xfffff80000000000, 0x2000, "nt.exe");
     REQUIRE(writer_->close().ok());
   }
   ~Run() { std::remove("export_test.trace"); }
 
  private:
+  /// VP 1 executes in VTL 0 and misses its TLB once.
+  void other_processor() {
+    vp_.number = 1;
+    execute(abi::hv::Vtl::Vtl0, 0xfffff80000000000, 3);
+    event(EventKind::Walk, 0xfffff80000000000, 0);
+  }
   void event(EventKind kind, uint64_t a, uint64_t b, std::string_view text = {}) {
-    writer_->on({.at = now_, .vtl = vp_.active, .kind = kind, .a = a, .b = b, .rip = vp_.context().rip, .text = text});
+    writer_->on({.at = now_, .vp = vp_.number, .vtl = vp_.active, .kind = kind, .a = a, .b = b, .rip = vp_.context().rip, .text = text});
   }
   void execute(abi::hv::Vtl vtl, uint64_t base, size_t count) {
     vp_.active = vtl;
@@ -135,6 +142,23 @@ TEST_CASE("Perfetto: protoc decodes every field, slices are closed, and flows le
     EXPECT(std::stoull(stamp) >= last);
     last = std::stoull(stamp);
   }
+}
+
+TEST_CASE("Perfetto: each processor has its lanes, and a trace with walks the hit rate of the TLB") {
+  exported(Format::Perfetto, "export_test.pftrace", trace::Detail::Full);
+  const auto decoded = test::run(
+      fmt::format("protoc --proto_path={0} --decode=Trace {0}/perfetto.proto < export_test.pftrace", AIRLOCK_EXPORT_SCHEMA));
+  std::remove("export_test.pftrace");
+  REQUIRE(decoded.has_value());
+  EXPECT(count(*decoded, "process_name: \"VP 0\"") == 1);
+  EXPECT(count(*decoded, "process_name: \"VP 1\"") == 1);
+  EXPECT(count(*decoded, "thread_name: \"VTL 0\"") == 2);
+  EXPECT(count(*decoded, "name: \"TLB hit rate\"") == 1);
+  EXPECT(count(*decoded, "unit_name: \"%\"") == 1);
+  const std::vector<std::string> rates = test::values(*decoded, "double_counter_value: ");
+  REQUIRE(!rates.empty());
+  EXPECT(std::stod(rates.back()) > 0);
+  EXPECT(std::stod(rates.back()) < 100);
 }
 
 TEST_CASE("SQLite: the command-line program finds the tables sound and every documented query runs") {

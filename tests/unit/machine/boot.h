@@ -30,7 +30,10 @@ inline std::unique_ptr<machine::Machine> make(loader::GearSetting gear, support:
   loader::MachineConfig config;
   config.gear = gear;
   config.seed = seed;
-  auto made = machine::Machine::create(config, {firmware, machine::DiskImage{disk}}, events);
+  machine::MachineParts parts;
+  parts.firmware = firmware;
+  parts.disk = machine::DiskImage{disk};
+  auto made = machine::Machine::create(config, std::move(parts), events);
   if (!made.ok()) FAIL(made.error().message);
   return std::move(made.value());
 }

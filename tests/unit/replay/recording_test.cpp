@@ -117,13 +117,6 @@ TEST_CASE("An interrupted recording takes no bookmarks") {
   std::remove("cut.air");
 }
 
-TEST_CASE("A recording with inputs is refused as long as a machine has no door for them") {
-  const test::Recorded recorded = test::record(10, 10);
-  const Recording recording = open(recorded.bytes);
-  REQUIRE(recording.inputs().size() == recorded.run.inputs.size());
-  CHECK_THAT((Replayer{recording, false}.refusal()), ContainsSubstring("inputs from outside"));
-}
-
 TEST_CASE("An embedded recording carries its images") {
   const test::Recorded recorded = test::record(9, 10, true);
   EXPECT(recorded.bytes.size() < 10'000);  // a disk of more than a megabyte of zeros

@@ -51,6 +51,7 @@ inline replay::Point sample_point(support::Prng& random, uint64_t tick) {
   point.at = {tick};
   point.instructions = tick / 2;
   point.state = {random.next(), random.next()};
+  point.vp = static_cast<uint32_t>(random.below(8));
   point.vtl = static_cast<abi::hv::Vtl>(random.below(2));
   point.rip = random.next();
   for (uint64_t& value : point.registers) value = random.below(2) == 0 ? random.next() : 0;

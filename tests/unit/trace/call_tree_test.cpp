@@ -25,6 +25,7 @@ class Conversation {
 
   void event(Event event) {
     event.at.ticks = ++tick_;
+    event.vp = vp;
     tree_.on(event);
   }
   void call(const sk::SkCall& call) { transfer(EventKind::VtlCall, abi::hv::Vtl::Vtl0, call); }
@@ -33,6 +34,7 @@ class Conversation {
     call({1, 0, static_cast<uint16_t>(code), 0, {first}});
   }
   void finished(uint32_t status = 0, uint64_t output = 0) { back({1, 1, 0, 0, {status, output}}); }
+  uint32_t vp{};  ///< who speaks
   [[nodiscard]] size_t seen() const { return lines_.size(); }
   Lines lines() {
     tree_.finish();
@@ -107,6 +109,19 @@ TEST_CASE("A trustlet's thread makes system calls, and calls during those are ne
   EXPECT(talk.lines() == Lines{"ResumeThread(0x5)", "  NtClose(1=0x44)",
                                "    CloseSecureHandle(handle=0x1) = Success", "  NtClose = Success",
                                "Periodic() = Success", "ResumeThread(0x5) = Success"});
+}
+
+TEST_CASE("A trustlet's thread that one processor parked goes on on another") {
+  Conversation talk;
+  talk.call({0, 0, 0, 5, {}});
+  talk.back({0, 2, 0x0f, 5, {0x44}});  // NtClose
+  talk.vp = 1;
+  talk.service(sk::SecureService::Periodic);  // this processor has calls of its own
+  talk.finished();
+  talk.call({0, 0, 0, 5, {0}});
+  talk.finished(0);
+  EXPECT(talk.lines() == Lines{"ResumeThread(0x5)", "  NtClose(1=0x44)", "Periodic() = Success", "  NtClose = Success",
+                               "ResumeThread(0x5) = Success"});
 }
 
 TEST_CASE("Intercepts are shown where they happen, hypercalls when asked for") {

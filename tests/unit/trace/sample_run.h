@@ -62,6 +62,7 @@ inline trace::EventRecord random_event(support::Prng& random, support::Instant a
   if (record.event.kind == support::EventKind::ImageLoaded ||
       record.event.kind == support::EventKind::ImageUnloaded)
     record.event.kind = support::EventKind::DebugPrint;
+  record.event.vp = static_cast<uint32_t>(random.below(3));
   record.event.vtl = static_cast<abi::hv::Vtl>(random.below(2));
   record.event.a = random.next() >> random.below(64);
   record.event.b = random.below(3) == 0 ? 0 : random.next();
@@ -100,6 +101,7 @@ inline Expected play(trace::Writer& writer, uint64_t seed, size_t steps,
       continue;
     }
     if (random.below(20) == 0) vp.active = static_cast<abi::hv::Vtl>(random.below(2));
+    if (random.below(25) == 0) vp.number = static_cast<uint32_t>(random.below(3));  // another processor has its turn
     if (random.below(15) == 0) now.ticks += random.below(1000);
     vtl::VtlContext& context = vp.context();
     if (instruction == sample_lengths.size() || context.rip % 0x1000 >= sample_code.size())

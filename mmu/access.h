@@ -53,8 +53,6 @@ enum class FaultKind : uint8_t {
   GpaUnmapped,    ///< stage 2 maps nothing there, neither page nor "no access"
   SlatMisconfigured,  ///< a SLAT entry that no processor accepts (section 8.1): a fault of the
                       ///< host, not of the guest
-  UnsupportedPaging,  ///< paging is on, but not in long mode: 32-bit and PAE paging are not
-                      ///< implemented
 };
 
 /// Why an access does not land. `qualification` has the bits of an EPT violation (SDM table 28-7,

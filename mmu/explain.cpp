@@ -94,9 +94,6 @@ void append_verdict(Out out, const WalkReport& report) {
     case FaultKind::SlatMisconfigured:
       fmt::format_to(out, "ends in a SLAT misconfiguration at gpa {:#x}\n", fault.gpa.value());
       break;
-    case FaultKind::UnsupportedPaging:
-      fmt::format_to(out, "this machine has no translation for that mode\n");
-      break;
   }
 }
 

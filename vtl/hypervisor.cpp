@@ -221,8 +221,6 @@ Outcome Hypervisor::handle_slat_violation(const Exit& exit, VirtualProcessor& vp
   switch (exit.fault.kind) {
     case mmu::FaultKind::SlatMisconfigured:
       return Outcome::failure("stage 2 holds an entry that no processor accepts");
-    case mmu::FaultKind::UnsupportedPaging:
-      return Outcome::failure("the guest uses 32-bit or PAE paging");
     case mmu::FaultKind::SlatViolation:
     case mmu::FaultKind::GpaUnmapped:
       break;

@@ -237,8 +237,6 @@ UnicornCpu::MaybeExit UnicornCpu::deliver(const EventDelivery& event, bool& repl
 vtl::Exit UnicornCpu::refused_exit(const MemoryFault& fault) {
   if (fault.fault.kind == mmu::FaultKind::SlatMisconfigured)
     return failure("a second-stage entry is malformed");
-  if (fault.fault.kind == mmu::FaultKind::UnsupportedPaging)
-    return failure("the guest turned on 32-bit or PAE paging, which is not implemented");
   vtl::Exit exit;
   exit.reason = vtl::ExitReason::SlatViolation;
   exit.fault = fault.fault;

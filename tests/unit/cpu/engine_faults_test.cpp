@@ -1,4 +1,4 @@
-// What the engine does wrong: corrected, or pinned as it is (docs/reference/processor-limits.md).
+// What the engine does wrong: corrected, or pinned as it is (docs/processor-limits.md).
 #include "tests/unit/cpu/drive.h"
 
 using namespace cpu_test;
@@ -150,4 +150,44 @@ TEST_CASE("corrected: LOCK before an instruction that may not have it is undefin
   EXPECT(world.run().reason == vtl::ExitReason::Exception);
   EXPECT(world.context().rip == kernel_code + 1);
   EXPECT(world.now.ticks == 1);
+}
+
+TEST_CASE("pinned: an unmasked x87 error is raised by WAIT, not by the next x87 instruction") {
+  World world{any_gear()};
+  // fldz; fld1; fdiv st, st(1); fld1; fwait
+  world.put(kernel_code, {0xd9, 0xee, 0xd9, 0xe8, 0xd8, 0xf1, 0xd9, 0xe8, 0x9b});
+  world.vp.shared.fp.control = 0x37b;  // ZM clear
+  world.context().interceptions.exceptions = 1u << 16;
+  const vtl::Exit exit = world.run();
+  REQUIRE(exit.reason == vtl::ExitReason::Exception);
+  EXPECT(exit.exception.vector == 16);
+  EXPECT(world.context().rip == kernel_code + 8);
+}
+
+TEST_CASE("pinned: a call gate from ring 3 into another ring is #GP with its selector") {
+  World world{any_gear()};
+  world.poke<uint64_t>(gdt + 0x50, 0x0000ec0000080000 | (handlers & 0xffff));
+  world.poke<uint64_t>(gdt + 0x58, 0);
+  world.context().gdtr.limit = 0x5f;
+  world.put(user_code, {0xff, 0x1b});  // call far [rbx]
+  world.enter_user_mode();
+  world.gpr(vtl::Rbx) = user_data;
+  world.poke<uint64_t>(user_data, uint64_t{0x53} << 32);
+  world.context().interceptions.exceptions = ~0u;
+  const vtl::Exit exit = world.run();
+  REQUIRE(exit.reason == vtl::ExitReason::Exception);
+  EXPECT(exit.exception.vector == 13);
+  EXPECT(exit.exception.error_code == 0x50);
+}
+
+TEST_CASE("pinned: in ring 0 with SMAP and AC a descriptor table on a user page is readable") {
+  World world{any_gear()};
+  world.context().cr4 |= x64::cr4::smap;
+  world.context().rflags |= x64::rflags::ac;
+  for (unsigned i = 0; i < 10; ++i)
+    world.poke<uint64_t>(user_data + 8 * i, world.peek(gdt + 8 * i));
+  world.context().gdtr.base = user_data;
+  world.put(kernel_code, {0x8e, 0xd8, 0xf4});
+  world.gpr(vtl::Rax) = kernel_ss;
+  EXPECT(world.run().reason == vtl::ExitReason::Halt);
 }

@@ -249,8 +249,7 @@ TEST_CASE("a violation that no VTL asked for is the accessor's own #GP(0)") {
 
 TEST_CASE("faults that are the host's own stop the run") {
   World world;
-  for (const auto kind : {mmu::FaultKind::SlatMisconfigured, mmu::FaultKind::UnsupportedPaging,
-                          mmu::FaultKind::PageFault}) {
+  for (const auto kind : {mmu::FaultKind::SlatMisconfigured, mmu::FaultKind::PageFault}) {
     Exit exit = World::violation_exit(0x1000, AccessKind::Read, 0x1000);
     exit.fault.kind = kind;
     EXPECT(world.hypervisor.handle(exit, world.vp(), world.now).kind ==

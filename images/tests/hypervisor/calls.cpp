@@ -63,7 +63,7 @@ namespace {
 const char* control_words() {
   const auto input = reinterpret_cast<uint64_t>(call::input_page());
   EXPECT_STATUS(call::issue(0x7777, input), InvalidHypercallCode);
-  EXPECT_STATUS(call::issue(control_for(CallCode::PostMessage).raw, input), InvalidHypercallCode);  // known, not here
+  EXPECT_STATUS(call::issue(control_for(CallCode::DisablePartitionVtl).raw, input), InvalidHypercallCode);  // known, not here
   const uint64_t flush = control_for(CallCode::FlushVirtualAddressSpace).raw;
   EXPECT_STATUS(call::issue(flush | 1ull << 27, input), InvalidHypercallInput);
   EXPECT_STATUS(call::issue(flush | 1ull << 31, input), InvalidHypercallInput);

@@ -176,7 +176,7 @@ TEST_CASE("a parent starts its child's processors and enables VTLs there without
   EXPECT(world.enable_partition_vtl(id) == HvStatus::InvalidVtlState);
   REQUIRE(world.enable_vp_vtl(1, 1, good_context(), id) == HvStatus::Success);
   EXPECT(world.start(1, 0, real_mode(), id) == HvStatus::Success);
-  EXPECT(!world.spares[1].startup_suspend);
+  EXPECT(!world.spares[1].suspended());
   EXPECT(world.spares[1].active == Vtl::Vtl1);
   uint64_t value = 0;
   EXPECT(world.get_child(id, 1, RegisterName::Rip, value, target0) == HvStatus::Success);

@@ -88,12 +88,21 @@ TEST_CASE("calls go to the next higher VTL and returns to the next lower one") {
 
 TEST_CASE("numbers of VTLs need not be consecutive") {
   CONFORMANCE("HvCallEnablePartitionVtl", "VTL 2 above VTL 0 without VTL 1", "TLFS 15.4");
+  CONFORMANCE("HvCallModifyVtlProtectionMask", "VTL not enabled -> INVALID_VTL_STATE", "cvm; TLFS6");
+  CONFORMANCE("HvCallGetVpRegisters", "HV_INVALID_VTL, or a VTL that is not enabled, fails", "KUT");
   World world{three()};
   REQUIRE(world.enable_partition_vtl(partition_self, 2) == HvStatus::Success);
   REQUIRE(world.enable_vp_vtl(vp_self, 2, context_of(2)) == HvStatus::Success);
   EXPECT(world.get(RegisterName::VsmVpStatus) == 0x50000);
   REQUIRE(world.vtl_call().vtl_changed);
   EXPECT(world.vp().active == Vtl::Vtl2);
+  // VTL 1 is nobody: nothing of it can be named.
+  const GpaPage page{victim_page / 4096};
+  EXPECT(world.slow(CallCode::ModifyVtlProtectionMask, ModifyVtlProtectionMask{partition_self, 1, InputVtl{target1}, {}},
+                    std::span<const GpaPage>{&page, 1}) == HvStatus::InvalidVtlState);
+  RegisterValue value{};
+  EXPECT(world.get(RegisterName::Rip, value, target1) == HvStatus::InvalidVtlState);
+  EXPECT(world.get(RegisterName::Rip, value, 0x1F) == HvStatus::AccessDenied);  // HV_INVALID_VTL
   REQUIRE(world.vtl_return(1).vtl_changed);
   EXPECT(world.vp().active == Vtl::Vtl0);
 }

@@ -2,6 +2,7 @@
 
 #include "fuzz/conformance/partition_world.h"
 #include "fuzz/conformance/targets.h"
+#include "tests/oracle/stale_translations.h"
 
 namespace soak {
 namespace {
@@ -36,8 +37,35 @@ class Partitions final : public Target {
   Gears gears_;
 };
 
+/// The same programs, once, under the checker of stale translations. What guests forget to invalidate is theirs; what the
+/// hypervisor changes in a SLAT must not be used any more.
+class StaleTranslations final : public Target {
+ public:
+  explicit StaleTranslations(Gears) {}
+
+  std::string run(uint64_t seed, support::StateHasher& digest) override {
+    PartitionWorld world{cpu::Gear::Exact, seed};
+    oracle::StaleTranslations checker{world.translator(), world};
+    const uint64_t begin = world.now();
+    world.observe(&checker);
+    (void)world.run_until(begin + 1200);
+    world.observe(nullptr);
+    instructions_ += world.now() - begin;
+    digest.add(checker.hits()).add(checker.of_stage_1()).add(world.state());
+    for (const oracle::StaleUse& use : checker.uses()) {
+      if (use.second_stage)
+        return fmt::format("instant {} VTL {} RIP {:x} address {:x}: {}", use.instant,
+                           static_cast<int>(use.vtl), use.rip, use.address, use.what);
+    }
+    return {};
+  }
+};
+
 }  // namespace
 
+std::unique_ptr<Target> make_stale_target(Gears gears) {
+  return std::make_unique<StaleTranslations>(gears);
+}
 std::unique_ptr<Target> make_partition_target(Gears gears) {
   return std::make_unique<Partitions>(gears);
 }

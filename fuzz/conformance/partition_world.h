@@ -31,6 +31,8 @@ class PartitionWorld final : public cpu::AddressSpaceProvider, public cpu::MmioB
   [[nodiscard]] support::StateHash state();
   [[nodiscard]] uint64_t now() const { return world_.now.ticks; }
   void forget_translations() { processor_->restore(processor_->state()); }
+  void observe(vtl::InstructionObserver* observer) { processor_->observe(observer); }
+  [[nodiscard]] const mmu::Translator& translator() const { return world_.translator; }
   std::string ending;
   bool failed{};  ///< the engine or the hypervisor says that it cannot go on
   [[nodiscard]] uint64_t hypercalls() { return world_.hypervisor.statistics().hypercalls; }

@@ -162,6 +162,8 @@ constexpr TargetInfo list[] = {
     {"partition",
      "guest code in both VTLs and rings: hypercalls, MSRs, VP registers, page tables, bytes", 60,
      make_partition_target},
+    {"stale", "the programs of partition under the checker of stale translations", 40,
+     make_stale_target},
 };
 
 }  // namespace

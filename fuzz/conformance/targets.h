@@ -37,5 +37,6 @@ struct TargetInfo {
 std::span<const TargetInfo> targets();
 
 std::unique_ptr<Target> make_partition_target(Gears gears);
+std::unique_ptr<Target> make_stale_target(Gears gears);
 
 }  // namespace soak

@@ -55,7 +55,9 @@ Result Comparison::run(const Program& program, uint64_t seed) {
     return result;
   }
   const KvmStop stop = kvm_.run();
-  if (stop == KvmStop::CannotEmulate || stop == KvmStop::Failed || stop == KvmStop::TimeOut) {
+  // What is not RAM answers differently on both sides.
+  if (stop == KvmStop::Memory || stop == KvmStop::CannotEmulate || stop == KvmStop::Failed ||
+      stop == KvmStop::TimeOut) {
     result.why_not = name_of(stop);
     synchronised_ = false;
     return result;

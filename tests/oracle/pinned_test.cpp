@@ -236,6 +236,22 @@ TEST_CASE("each difference that is pinned is described in docs/reference") {
   }
 }
 
+TEST_CASE("limits of segments are not checked (segment-limits)") {
+  for (const cpu::Gear gear : {cpu::Gear::Exact, cpu::Gear::Fast}) {
+    Arena arena{gear};
+    Program program{Mode::Real16, {}};
+    Op op;
+    op.bytes = {0x67, 0x8b, 0x03};  // mov ax, [ebx], in real mode beyond 64 KiB: #GP on a processor
+    op.length = 3;
+    program.ops.push_back(op);
+    arena.prepare(Mode::Real16, 2, program);
+    arena.vp.shared.gpr[vtl::Rbx] = 0x12340;
+    REQUIRE(arena.run(100) == Ending::Halt);
+    EXPECT(arena.context().segments[vtl::Cs].base == real_code);
+    EXPECT((arena.gpr(vtl::Rax) & 0xffff) == arena.peek<uint16_t>(real_data + 0x12340));
+  }
+}
+
 TEST_CASE("a read-modify-write whose page is absent faults as a write") {
   Arena arena{cpu::Gear::Fast};
   const auto absent = [](Arena& a) { a.gpr(vtl::Rbx) = readable_end; };

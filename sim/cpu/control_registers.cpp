@@ -35,9 +35,11 @@ mmu::AddressSpace space_with(const Surroundings& with, const VtlContext& context
 constexpr uint64_t pae_page_attributes = x64::cr4::pge | x64::cr4::pse | x64::cr4::pae | x64::cr4::smep;
 
 /// Loads the page-directory-pointer entries if the registers, as they will be, ask for PAE paging (SDM vol. 3, 4.4.1).
-std::optional<Emulation> load_pointers(VtlContext& next, const Surroundings& with) {
-  mmu::AddressSpace space = space_with(with, next);
-  if (mmu::paging_mode(space.stage1) != mmu::PagingMode::Pae) return std::nullopt;
+std::optional<Emulation> load_pointers(VtlContext& context, const mmu::Stage1Registers& next,
+                                       const Surroundings& with) {
+  if (mmu::paging_mode(next) != mmu::PagingMode::Pae) return std::nullopt;
+  mmu::AddressSpace space = with.memory.space();
+  space.stage1 = next;
   space.stage1.cr0 &= ~x64::cr0::pg;  // CR3 is a guest physical address
   const mmu::Gva address{next.cr3 & x64::pae_paging::table_mask};
   const mmu::Translator& translator = with.memory.translator();
@@ -57,7 +59,7 @@ std::optional<Emulation> load_pointers(VtlContext& next, const Surroundings& wit
     if (present && (pointer & (x64::pae_paging::pointer_reserved | beyond)) != 0)
       return general_protection();
   }
-  next.pdpte = pointers;
+  context.pdpte = pointers;
   return std::nullopt;
 }
 
@@ -76,17 +78,20 @@ Emulation write_cr0(const Instruction& in, VirtualProcessor& vp, uint64_t value,
   if (!pg && was_pg &&
       ((context.cr4 & x64::cr4::pcide) != 0 || ((context.efer & x64::efer::lma) != 0 && code_64)))
     return general_protection();
-  VtlContext next = context;
+  mmu::Stage1Registers next{.cr0 = (value & cr0_kept) | x64::cr0::et,
+                            .cr3 = context.cr3,
+                            .cr4 = context.cr4,
+                            .efer = context.efer};
   if (pg != was_pg) {
     next.efer &= ~x64::efer::lma;
     if (pg && long_mode) next.efer |= x64::efer::lma;
   }
-  next.cr0 = (value & cr0_kept) | x64::cr0::et;
   const bool loads = ((next.cr0 ^ context.cr0) & (x64::cr0::cd | x64::cr0::nw | x64::cr0::pg)) != 0;
   if (loads) {
-    if (auto failure = load_pointers(next, with)) return *failure;
+    if (auto failure = load_pointers(context, next, with)) return *failure;
   }
-  context = next;
+  context.cr0 = next.cr0;
+  context.efer = next.efer;
   if (pg != was_pg) with.memory.translator().invalidate_all(space_with(with, context), false);
   return retire();
 }
@@ -98,10 +103,10 @@ Emulation write_cr3(VtlContext& context, uint64_t value, const Surroundings& wit
   const bool long_mode = (context.efer & x64::efer::lma) != 0;
   if (long_mode && (value >> with.memory.translator().config().physical_address_bits) != 0)
     return general_protection();
-  VtlContext next = context;
-  next.cr3 = value;
-  if (auto failure = load_pointers(next, with)) return *failure;
-  context = next;
+  const mmu::Stage1Registers next{
+      .cr0 = context.cr0, .cr3 = value, .cr4 = context.cr4, .efer = context.efer};
+  if (auto failure = load_pointers(context, next, with)) return *failure;
+  context.cr3 = value;
   if (!keep) {
     const mmu::AddressSpace space = space_with(with, context);
     with.memory.translator().invalidate_pcid(space, mmu::current_pcid(space));
@@ -121,12 +126,12 @@ Emulation write_cr4(const Instruction& in, VirtualProcessor& vp, uint64_t value,
   if (sets_pcid && (!long_mode || (context.cr3 & mmu::control::cr3_pcid_mask) != 0))
     return general_protection();
   if (long_mode && (changed & x64::cr4::la57) != 0) return general_protection();
-  VtlContext next = context;
-  next.cr4 = value;
   if ((changed & pae_page_attributes) != 0) {
-    if (auto failure = load_pointers(next, with)) return *failure;
+    const mmu::Stage1Registers next{
+        .cr0 = context.cr0, .cr3 = context.cr3, .cr4 = value, .efer = context.efer};
+    if (auto failure = load_pointers(context, next, with)) return *failure;
   }
-  context = next;
+  context.cr4 = value;
   const bool flushes = (changed & (x64::cr4::pge | x64::cr4::pae | x64::cr4::pse | x64::cr4::la57)) != 0 ||
                        (changed & value & x64::cr4::smep) != 0 ||
                        (changed & ~value & x64::cr4::pcide) != 0;

@@ -100,7 +100,9 @@ void Arena::prepare(Mode mode, uint64_t seed, const Program& program) {
   processor->restore(processor->state());
   reset_registers();
   invalidate();
-  base_ = mode == Mode::Real16 ? uint64_t{real_code} : is_user(mode) ? user_code : kernel_code;
+  base_ = mode == Mode::Real16 ? uint64_t{real_code}
+          : is_user(mode)      ? uint64_t{user_code}
+                               : uint64_t{kernel_code};
   start_ = base_ + (random.one_in(4) ? 0xfff - random.below(40) : random.below(0xe00));
   std::vector<uint32_t> offsets;
   std::vector<uint8_t> code = layout(program, offsets);
@@ -111,10 +113,13 @@ void Arena::prepare(Mode mode, uint64_t seed, const Program& program) {
 }
 
 void Arena::fill_registers(Mode mode, support::Prng& random) {
-  const uint64_t area = mode == Mode::Real16 ? 0 : is_user(mode) ? user_data : kernel_data;
+  const uint64_t area = mode == Mode::Real16 ? uint64_t{0}
+                        : is_user(mode)      ? uint64_t{user_data}
+                                             : uint64_t{kernel_data};
   for (size_t i = 0; i < vp.shared.gpr.size(); ++i) {
     uint64_t& value = vp.shared.gpr[i];
-    const uint64_t page = area + random.below(mode == Mode::Real16 ? 3 : data_pages) * 4096;
+    const uint64_t page =
+        area + random.below(mode == Mode::Real16 ? uint64_t{3} : uint64_t{data_pages}) * 4096;
     const uint64_t pointer =
         page + (random.one_in(3) ? 0x1000 - random.below(24) : random.below(4096));
     const bool points = (i >= 5 && i <= 7) || i >= 12;

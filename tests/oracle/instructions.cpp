@@ -26,8 +26,8 @@ constexpr uint16_t none = no_flags;
 
 // By 1: OF is defined. By CL or an immediate: the count may be 0, then nothing is written.
 #define SHIFT(name, digit, reads, by1, more)                                                       \
-  {name, 0, 0, 0xd0, digit, Any, None0, reads, by1, (by1) == all ? A : none, Byte},                \
-      {name, 0, 0, 0xd1, digit, Any, None0, reads, by1, (by1) == all ? A : none, 0},               \
+  {name, 0, 0, 0xd0, digit, Any, None0, reads, by1, (by1) == all ? uint16_t{A} : none, Byte},      \
+      {name, 0, 0, 0xd1, digit, Any, None0, reads, by1, (by1) == all ? uint16_t{A} : none, 0},     \
       {name, 0, 0, 0xc0, digit, Any, I8, reads, none, O | more, Byte},                             \
       {name, 0, 0, 0xc1, digit, Any, I8, reads, none, O | more, 0},                                \
       {name, 0, 0, 0xd2, digit, Any, None0, reads, none, O | more, Byte},                          \
@@ -396,7 +396,7 @@ constexpr Row sse[] = {
    -1,                                                                                             \
    Reg,                                                                                            \
    None0,                                                                                          \
-   (op) == 0xda || (op) == 0xdb ? C | P | Z : none,                                                \
+   (op) == 0xda || (op) == 0xdb ? uint16_t{C | P | Z} : none,                                      \
    none,                                                                                           \
    (op) == 0xdb || (op) == 0xdf ? all : none,                                                      \
    X87 | NoWrite}

@@ -45,7 +45,7 @@ class SoakWorld : public World {
     const bool user = mode == SoakMode::LongUser64 || mode == SoakMode::ProtectedUser32 ||
                       mode == SoakMode::CompatibilityUser32;
     const bool low = mode == SoakMode::Real16 || mode == SoakMode::Virtual86;
-    const uint64_t code = user ? user_code : low ? 0x20000 : kernel_code;
+    const uint64_t code = user ? uint64_t{user_code} : low ? uint64_t{0x20000} : uint64_t{kernel_code};
     place_code(random, code);
     fill_registers(random);
     enter(mode, code, random);

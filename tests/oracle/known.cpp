@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <initializer_list>
 
 namespace oracle {
 namespace {
@@ -41,6 +42,10 @@ constexpr KnownDifference list[] = {
      "which of the two operands of CMPS is read first, and faults first, is not defined"},
     {"host-shows", Fault::Other,
      "a KVM that emulates shows the host's segment registers, and loses AC and NT, at CPL 3"},
+    {"emulator-flags", Fault::Other, "KVM's emulator and the flags of CMPS, SCAS, AAM and AAD"},
+    {"emulator-popf", Fault::Other, "KVM's emulator and POPF of TF and AC"},
+    {"emulator-partial-store", Fault::Other,
+     "KVM's emulator writes the first part of a store whose second part faults"},
     {"gp-becomes-ud", Fault::Other,
      "a KVM that emulates turns #GP of an instruction that it does not know into #UD"},
 };
@@ -146,6 +151,24 @@ void forgive_known(const Program& program, const KvmKind& kind, Result& result,
       return segment || only(d, "rflags", 0x40000) ||
              (d.item.starts_with("memory") && only(d, d.item, 0x4000));
     });
+  }
+  if (!kind.kernel_is_native && program.mode != Mode::User64) {
+    const auto has = [&](std::initializer_list<std::string_view> wanted) {
+      return std::ranges::any_of(program.ops, [&](const Op& op) {
+        return std::ranges::find(wanted, std::string_view{op.name}) != wanted.end();
+      });
+    };
+    if (has({"cmps", "scas", "aam", "aad"})) {
+      forgive("emulator-flags", [&](D d) {
+        return only(d, "rflags", arithmetic) ||
+               (d.item.starts_with("memory") && only(d, d.item, arithmetic));
+      });
+    }
+    if (has({"popf"})) forgive("emulator-popf", [](D) { return true; });
+    if (result.event) {
+      forgive("emulator-partial-store",
+              [](D d) { return d.item.starts_with("memory") && d.item.ends_with("ff8"); });
+    }
   }
   const bool compares = std::ranges::any_of(program.ops, [](const Op& op) {
     return std::strcmp(op.name, "cmps") == 0 || std::strcmp(op.name, "bytes") == 0;

@@ -27,7 +27,7 @@ TEST_CASE("survey", "[.survey]") {
     support::Prng random{seed, "oracle program"};
     Mixture mixture;
     mixture.native = kvm->kind().kernel_is_native;
-    if (number("SIMPLE", 0)) mixture = {true, true, false, false, false};
+    if (number("SIMPLE", 0)) mixture = {true, number("SIMPLE", 0) == 1, false, false, false};
     const Program program = generate(mode, random, mixture, 10);
     if (number("VERBOSE", 0)) fmt::print("{}\n{}", seed, disassemble(program, 0)), fflush(stdout);
     Result result = comparison.run(program, seed);

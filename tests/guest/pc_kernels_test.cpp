@@ -87,6 +87,61 @@ TEST_CASE("A PC's processors start by INIT and SIPI, lose no count under a lock,
   check({.kernel = "processors", .append = "cpus=8", .processors = 8, .hypervisor = false}, 15);
 }
 
+TEST_CASE("A PC is put back to where it was, timers and all, and goes on to the same end") {
+  loader::MachineConfig config;
+  config.board = loader::Board::Pc;
+  auto file = loader::read_file("guests/images/test_pc_interrupts.elf", 16 << 20);
+  REQUIRE(file);
+  machine::MachineParts parts;
+  parts.firmware = std::move(file.value());
+  auto made = machine::Machine::create(config, std::move(parts), nullptr);
+  REQUIRE(made);
+  machine::Machine& machine = *made.value();
+  for (const uint64_t at : {100'000u, 5'000'000u, 12'345'678u, 40'000'000u}) {
+    INFO(at);
+    REQUIRE(machine.run(support::Instant{at}) == machine::StopReason::Deadline);
+    const machine::State state = machine.save();
+    const std::string here = machine.fingerprint().to_string();
+    REQUIRE(machine.run(support::Instant{at + 7'000'000}) == machine::StopReason::Deadline);
+    const std::string there = machine.fingerprint().to_string();
+    REQUIRE(machine.restore(state).ok());
+    EXPECT(machine.fingerprint().to_string() == here);
+    REQUIRE(machine.run(support::Instant{at + 7'000'000}) == machine::StopReason::Deadline);
+    EXPECT(machine.fingerprint().to_string() == there);
+    REQUIRE(machine.restore(state).ok());
+  }
+  EXPECT(machine.run(support::Instant{test::instruction_limit}) == machine::StopReason::GuestExit);
+  EXPECT(machine.exit_status() == 1);
+}
+
+TEST_CASE("A PC's state that contradicts itself is refused, and the machine stays as it was") {
+  loader::MachineConfig config;
+  config.board = loader::Board::Pc;
+  machine::MachineParts parts;
+  parts.firmware = {0xeb, 0xfe};  // raw: a jump to itself
+  auto made = machine::Machine::create(config, std::move(parts), nullptr);
+  REQUIRE(made);
+  machine::Machine& machine = *made.value();
+  REQUIRE(machine.run(support::Instant{1'000'000'000}) == machine::StopReason::Deadline);
+  const machine::State state = machine.save();
+  const std::string before = machine.fingerprint().to_string();
+  size_t refused = 0, accepted = 0;
+  for (size_t at = state.fields.size() - 600; at < state.fields.size(); ++at) {
+    machine::State damaged = state;
+    damaged.fields[at] ^= 0xff;
+    if (!machine.restore(damaged).ok()) {
+      ++refused;
+      EXPECT(machine.fingerprint().to_string() == before);
+      continue;
+    }
+    ++accepted;
+    (void)machine.run(support::Instant{1'000'000'100});
+    REQUIRE(machine.restore(state).ok());
+  }
+  EXPECT(refused > 0);
+  EXPECT(accepted > 0);
+}
+
 TEST_CASE("A PC's kernel ends the run with (code << 1) | 1") {
   EXPECT(boot({.kernel = "exit"}).status == 1);
   EXPECT(boot({.kernel = "exit", .append = "exit=5"}).status == 11);

@@ -32,7 +32,11 @@ class PitCounter {
   STATE_FIELDS(control_, reload_, written_low_, low_next_, read_low_next_, started_, paused_, latched_, latched_bytes_, latched_status_,
                has_status_, loaded_)
   [[nodiscard]] const char* state_error() const {
-    return reload_ != 0 && reload_ <= 0x10000 ? "" : "a counter with a period of nothing";
+    constexpr Cycles last = Cycles{1} << 60;  // longer than any run: sums with it do not overflow
+    if (reload_ == 0 || reload_ > 0x10000) return "a counter with a period of nothing";
+    return (started_ <= last || started_ == never) && (paused_ <= last || paused_ == never)
+               ? ""
+               : "a counter that begins after the end of time";
   }
 
  private:

@@ -29,6 +29,7 @@ class Rtc : public IoDevice, public TimedDevice {
 
   STATE_FIELDS((lines_), memory_, index_, register_a_, register_b_, seconds_, set_at_, flags_from_, next_, asserted_)
   [[nodiscard]] const char* state_error() const {
+    if (index_ >= memory_.size()) return "an index beyond the clock's registers";
     return seconds_ > -(int64_t{1} << 40) && seconds_ < int64_t{1} << 40 ? "" : "a date that no clock shows";
   }
 

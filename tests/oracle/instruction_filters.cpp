@@ -83,18 +83,21 @@ bool comparable_0f(std::span<const uint8_t> b, const Prefixes& p, bool kernel) {
 }  // namespace
 
 bool engine_agrees(std::span<const uint8_t> bytes, bool mode_64) {
-  bool sized = false, rex = false, lock = false;
+  bool sized = false, rex = false, lock = false, repeat = false, wide = false;
   size_t i = 0;
   for (; i < bytes.size(); ++i) {
     const uint8_t b = bytes[i];
     if (mode_64 && b >= 0x40 && b <= 0x4f) {
       rex = true;
+      wide = (b & 8) != 0;
+    } else if (b == 0xf2 || b == 0xf3) {
+      repeat = true;
     } else if (b == 0x66) {
       sized = true;
     } else if (b == 0xf0) {
       lock = true;
-    } else if (b != 0x67 && b != 0xf2 && b != 0xf3 && b != 0x2e && b != 0x36 && b != 0x3e &&
-               b != 0x26 && b != 0x64 && b != 0x65) {
+    } else if (b != 0x67 && b != 0x2e && b != 0x36 && b != 0x3e && b != 0x26 && b != 0x64 &&
+               b != 0x65) {
       break;
     }
   }
@@ -114,7 +117,8 @@ bool engine_agrees(std::span<const uint8_t> bytes, bool mode_64) {
   if (op == 0xd9 && (next == 0xf5 || next == 0xf8 || next == 0xfd))
     return false;                                                // FPREM, FPREM1, FSCALE
   if (op == 0xd9 && next >= 0xe9 && next <= 0xed) return false;  // FLDL2T ... FLDLN2 ignore RC
-  if (op == 0xdd && next < 0xc0 && digit == 7) return false;     // FNSTSW shows the flags above
+  if (op == 0xdb && next == 0xe2) return false;               // FNCLEX hides what happened before
+  if (op == 0xdd && next < 0xc0 && digit == 7) return false;  // FNSTSW shows the flags above
   if (op == 0xdf && next == 0xe0) return false;
   if ((op == 0x9e || op == 0x9f) && rex) return false;         // LAHF, SAHF take SPL for AH
   if ((op == 0xf6 || op == 0xf7) && digit == 1) return false;  // the second TEST
@@ -154,6 +158,10 @@ bool engine_agrees(std::span<const uint8_t> bytes, bool mode_64) {
     if (third >= 0xc0 || !allowed) return false;
   }
   const bool reg = third >= 0xc0;
+  if (next == 0xc3 && (repeat || sized))
+    return false;  // MOVNTI with a prefix that it does not have
+  if (next == 0x3a && (third == 0x60 || third == 0x61) && wide)
+    return false;                                                      // PCMPESTRx: 64-bit lengths
   if (next == 0xae && !reg && ((third >> 3) & 7u) == 7) return false;  // CLFLUSH does not fault
   if (next == 0xae && !reg && ((third >> 3) & 7u) == 2)
     return false;  // LDMXCSR takes reserved bits

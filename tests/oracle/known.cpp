@@ -189,6 +189,9 @@ void forgive_known(const Program& program, const KvmKind& kind, Result& result,
   if ((shape.x87 || shape.mmx) && (their_status & 0x41) == 0x41) {
     forgive("x87-stack-fault", [](D) { return true; });
   }
+  if (shape.x87 && rip_differs && their_vector == 6) {
+    forgive("x87-wide-store", [](D) { return true; });
+  }
   if (shape.x87) {
     forgive("x87-wide-store", [](D d) {
       return (d.item == "cr2" && d.airlock - d.other < 10) || d.item == "error code" ||
@@ -210,7 +213,8 @@ void forgive_known(const Program& program, const KvmKind& kind, Result& result,
   if (shape.memory_sse) {
     const bool faulted = result.event && !rip_differs;
     forgive("sse-partial-store", [&](D d) {
-      return faulted && d.item.starts_with("memory") && d.item.ends_with("ff8");
+      return faulted && d.item.starts_with("memory") &&
+             (d.item.ends_with("ff8") || d.item.ends_with("ff0"));
     });
   }
   if (shape.sse) {
@@ -222,7 +226,7 @@ void forgive_known(const Program& program, const KvmKind& kind, Result& result,
     forgive("mmx-exponent", [&](D d) {
       return d.item == "ftw" || d.item == "fsw" ||
              (d.item.starts_with("st") && (shape.x87 || d.item.ends_with("high"))) ||
-             (shape.x87 && d.item.starts_with("xmm"));
+             (shape.x87 && (d.item.starts_with("xmm") || d.item.starts_with("memory")));
     });
   }
   const bool scans = std::ranges::any_of(program.ops, [](const Op& op) {

@@ -40,6 +40,8 @@ constexpr KnownDifference list[] = {
      "MASKMOVQ and MASKMOVDQU report another faulting byte of their operand"},
     {"cmps-order", Fault::Vendor,
      "which of the two operands of CMPS is read first, and faults first, is not defined"},
+    {"control-register-order", Fault::Vendor,
+     "MOV of a control register that does not exist, at CPL 3, is #UD (Intel) or #GP (AMD)"},
     {"host-shows", Fault::Other,
      "a KVM that emulates shows the host's segment registers, and loses AC and NT, at CPL 3"},
     {"emulator-flags", Fault::Other, "KVM's emulator and the flags of CMPS, SCAS, AAM and AAD"},
@@ -113,6 +115,17 @@ bool same_but_for_nans(uint64_t a, uint64_t b) {
   return true;
 }
 
+/// MOV to or from a control register, whatever its prefixes.
+bool moves_control_register(const Op& op) {
+  size_t i = 0;
+  const auto prefix = [](uint8_t byte) {
+    return byte == 0x66 || byte == 0x67 || byte == 0xf2 || byte == 0xf3 || (byte & 0xf0) == 0x40 ||
+           (byte & 0xe7) == 0x26 || (byte & 0xfe) == 0x64;
+  };
+  while (i < op.length && prefix(op.bytes[i])) ++i;
+  return i + 1 < op.length && op.bytes[i] == 0x0f && (op.bytes[i + 1] & 0xfd) == 0x20;
+}
+
 }  // namespace
 
 std::span<const KnownDifference> known_differences() {
@@ -144,6 +157,10 @@ void forgive_known(const Program& program, const KvmKind& kind, Result& result,
   if (!kind.kernel_is_native && (our_vector == 13 || our_vector == 12) && their_vector == 6 &&
       !rip_differs) {
     forgive("gp-becomes-ud", [](D) { return true; });
+  }
+  if (is_user(program.mode) && our_vector == 6 && their_vector == 13 && !rip_differs &&
+      std::ranges::any_of(program.ops, moves_control_register)) {
+    forgive("control-register-order", [](D) { return true; });
   }
   if (!kind.kernel_is_native && is_user(program.mode)) {
     forgive("host-shows", [&](D d) {

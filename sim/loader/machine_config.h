@@ -62,7 +62,7 @@ struct MachineConfig {
   // [scheduler]
   SchedulerPolicy scheduler_policy{SchedulerPolicy::RoundRobin};
   uint64_t scheduler_seed{1};  ///< 0 .. 2^63-1
-  uint32_t quantum{50'000};    ///< instructions of a slice: minimum_quantum to maximum_quantum
+  uint32_t quantum{200'000};    ///< instructions of a slice: minimum_quantum to maximum_quantum
 
   // [hypervisor]
   uint32_t maximum_vtl{1};       ///< the highest VTL that guests may enable: 1 or 2

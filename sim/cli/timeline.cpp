@@ -117,9 +117,9 @@ void register_seek(CLI::App& app, int& exit_code) {
   command->add_option("--step", arguments->step, "Then so many instructions forwards, or backwards if negative");
   command->add_option("--back", arguments->back,
                       "Then back to the last EVENT, rip:ADDRESS or rip:module!symbol, vtl:N, cr3:VALUE, or write to "
-                      "gva:|gpa:|spa:ADDRESS[+BYTES][@VTL] or reg:NAME[@VTL]");
+                      "gva:|gpa:|spa:ADDRESS[+BYTES][@VTL] or reg:NAME[@VTL][#VP]");
   command->add_option("--who-wrote", arguments->who_wrote,
-                      "Who last wrote gva:|gpa:|spa:ADDRESS[+BYTES][@VTL], changed reg:NAME[@VTL], the page-table entry "
+                      "Who last wrote gva:|gpa:|spa:ADDRESS[+BYTES][@VTL], changed reg:NAME[@VTL][#VP], the page-table entry "
                       "pte:ADDRESS[@VTL][/LEVEL], or a VTL's rights to slat:GPA[@VTL]");
   command->add_option("--process", arguments->process, "Addresses are those of this process");
   command->add_option("--firmware", arguments->firmware, "The firmware image, if it is not the build's");

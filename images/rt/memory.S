@@ -1,14 +1,8 @@
 // memcpy, memmove, memset, memcmp, memchr in the Windows x64 convention (RCX, RDX, R8; RDI and RSI are preserved).
 // String instructions by quadword: an iteration costs one tick of the machine, so eight bytes cost what one would.
 	.intel_syntax noprefix
+#include "rt/assembly.h"
 	.text
-
-.macro FUNCTION name
-	.globl \name
-	.def \name; .scl 2; .type 32; .endef
-	.p2align 4
-\name:
-.endm
 
 FUNCTION memcpy
 	mov rax, rcx

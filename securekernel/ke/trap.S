@@ -1,5 +1,6 @@
 // 256 entries of 16 bytes that bring every vector to the same shape: error code (or 0), vector, general registers.
 	.intel_syntax noprefix
+#include "rt/assembly.h"
 	.text
 	.globl SkiTrapEntries
 	.p2align 4
@@ -19,21 +20,7 @@ SkiTrapEntries:
 
 	.p2align 4
 SkiTrapCommon:
-	push rax
-	push rcx
-	push rdx
-	push rbx
-	push rbp
-	push rsi
-	push rdi
-	push r8
-	push r9
-	push r10
-	push r11
-	push r12
-	push r13
-	push r14
-	push r15
+	PUSH_ALL
 	test byte ptr [rsp + 0x90], 3   // CS of the frame: from ring 3, GS is the trustlet's
 	jz 1f
 	swapgs
@@ -49,20 +36,6 @@ SkiTrapCommon:
 	jz 2f
 	swapgs
 2:
-	pop r15
-	pop r14
-	pop r13
-	pop r12
-	pop r11
-	pop r10
-	pop r9
-	pop r8
-	pop rdi
-	pop rsi
-	pop rbp
-	pop rbx
-	pop rdx
-	pop rcx
-	pop rax
+	POP_ALL
 	add rsp, 16
 	iretq

@@ -1,5 +1,6 @@
 // Between the processor loop and a thread: two stacks, one register file.
 	.intel_syntax noprefix
+#include "rt/assembly.h"
 	.text
 
 // void SkiSwapStack(uint64_t* save_rsp rcx, uint64_t load_rsp rdx)
@@ -7,24 +8,10 @@
 	.def SkiSwapStack; .scl 2; .type 32; .endef
 	.p2align 4
 SkiSwapStack:
-	push rbx
-	push rbp
-	push rsi
-	push rdi
-	push r12
-	push r13
-	push r14
-	push r15
+	PUSH_PRESERVED
 	mov [rcx], rsp
 	mov rsp, rdx
-	pop r15
-	pop r14
-	pop r13
-	pop r12
-	pop rdi
-	pop rsi
-	pop rbp
-	pop rbx
+	POP_PRESERVED
 	ret
 
 // Where a prepared stack returns to: RBX = function, never comes back from it.

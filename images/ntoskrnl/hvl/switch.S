@@ -1,12 +1,6 @@
 // The two ways out of NTOS: a hypercall, and the switch to VTL 1.
 	.intel_syntax noprefix
-
-.macro FUNCTION name
-	.globl \name
-	.def \name; .scl 2; .type 32; .endef
-	.p2align 4
-\name:
-.endm
+#include "rt/assembly.h"
 
 	.text
 // HvlpHypercall(control, input GPA, output GPA): the page's entry takes RCX, RDX, R8 and answers in
@@ -18,14 +12,7 @@ FUNCTION HvlpHypercall
 // 10240). This is the one place in the kernel that uses vector registers. RIP, RSP and RFLAGS are
 // private to a VTL; every other register may come back changed.
 FUNCTION HvlpSwitchToVsmVtl1
-	push rbx
-	push rbp
-	push rsi
-	push rdi
-	push r12
-	push r13
-	push r14
-	push r15
+	PUSH_PRESERVED
 	sub rsp, 0x68
 	movups [rsp], xmm10
 	movups [rsp + 0x10], xmm11
@@ -58,12 +45,5 @@ FUNCTION HvlpSwitchToVsmVtl1
 	movups xmm14, [rsp + 0x40]
 	movups xmm15, [rsp + 0x50]
 	add rsp, 0x68
-	pop r15
-	pop r14
-	pop r13
-	pop r12
-	pop rdi
-	pop rsi
-	pop rbp
-	pop rbx
+	POP_PRESERVED
 	ret

@@ -1,13 +1,7 @@
 // Trap and system call entries. One stub per vector pushes what the processor did not, and all meet
 // in KiTrapCommon.
 	.intel_syntax noprefix
-
-.macro FUNCTION name
-	.globl \name
-	.def \name; .scl 2; .type 32; .endef
-	.p2align 4
-\name:
-.endm
+#include "rt/assembly.h"
 
 	.text
 // Vectors 8, 10..14, 17, 21, 29, 30 come with an error code (SDM table 6-1). Every stub starts 16
@@ -28,21 +22,7 @@ FUNCTION KiTrapStubs
 // Builds KTRAP_FRAME (ke/ke.h). The processor aligned the stack to 16 and pushed 5 words; with
 // error code, vector and 15 registers that is 22 words, so the stack is aligned for the call.
 FUNCTION KiTrapCommon
-	push rax
-	push rcx
-	push rdx
-	push rbx
-	push rbp
-	push rsi
-	push rdi
-	push r8
-	push r9
-	push r10
-	push r11
-	push r12
-	push r13
-	push r14
-	push r15
+	PUSH_ALL
 	test byte ptr [rsp + 18*8], 3	// CS: from user mode, GS is the user's
 	jz 1f
 	swapgs
@@ -56,21 +36,7 @@ FUNCTION KiTrapReturn
 	jz 2f
 	cli
 	swapgs
-2:	pop r15
-	pop r14
-	pop r13
-	pop r12
-	pop r11
-	pop r10
-	pop r9
-	pop r8
-	pop rdi
-	pop rsi
-	pop rbp
-	pop rbx
-	pop rdx
-	pop rcx
-	pop rax
+2:	POP_ALL
 	add rsp, 16
 	iretq
 
@@ -87,21 +53,7 @@ FUNCTION KiSystemCall64
 	push rcx			// RIP
 	push 0				// error code
 	push -1				// vector: a system call
-	push rax
-	push rcx
-	push rdx
-	push rbx
-	push rbp
-	push rsi
-	push rdi
-	push r8
-	push r9
-	push r10
-	push r11
-	push r12
-	push r13
-	push r14
-	push r15
+	PUSH_ALL
 	sti
 	mov rcx, rsp
 	sub rsp, 0x20
@@ -140,24 +92,10 @@ FUNCTION KiEnterUserMode
 // KiSwapContext(uint64_t* save_rsp, uint64_t load_rsp): the non-volatile registers stay on the old
 // stack.
 FUNCTION KiSwapContext
-	push rbx
-	push rbp
-	push rsi
-	push rdi
-	push r12
-	push r13
-	push r14
-	push r15
+	PUSH_PRESERVED
 	mov [rcx], rsp
 	mov rsp, rdx
-	pop r15
-	pop r14
-	pop r13
-	pop r12
-	pop rdi
-	pop rsi
-	pop rbp
-	pop rbx
+	POP_PRESERVED
 	ret
 
 // A new thread's first switch returns here with its KTHREAD in RBX.

@@ -1,47 +1,6 @@
 // VMCALL and the border between the two VTLs.
 	.intel_syntax noprefix
-
-.macro FUNCTION name
-	.globl \name
-	.def \name; .scl 2; .type 32; .endef
-	.p2align 4
-\name:
-.endm
-
-.macro PUSH_ALL
-	push rax
-	push rcx
-	push rdx
-	push rbx
-	push rbp
-	push rsi
-	push rdi
-	push r8
-	push r9
-	push r10
-	push r11
-	push r12
-	push r13
-	push r14
-	push r15
-.endm
-.macro POP_ALL
-	pop r15
-	pop r14
-	pop r13
-	pop r12
-	pop r11
-	pop r10
-	pop r9
-	pop r8
-	pop rdi
-	pop rsi
-	pop rbp
-	pop rbx
-	pop rdx
-	pop rcx
-	pop rax
-.endm
+#include "rt/assembly.h"
 
 	.text
 // uint64_t raw_hypercall(control rcx, input rdx, output r8)
@@ -51,14 +10,7 @@ FUNCTION raw_hypercall
 
 // void enter_vtl1(stub rcx): a call through the hypercall page. What VTL 0 has before and after is kept in `border`.
 FUNCTION enter_vtl1
-	push rbx
-	push rbp
-	push rsi
-	push rdi
-	push r12
-	push r13
-	push r14
-	push r15
+	PUSH_PRESERVED
 	mov rax, rcx
 	mov rcx, 0
 	mov r15d, 0x5151
@@ -73,14 +25,7 @@ FUNCTION enter_vtl1
 	mov [rip + border_rax], rax
 	mov [rip + border_rcx], rcx
 	mov [rip + border_r15], r15
-	pop r15
-	pop r14
-	pop r13
-	pop r12
-	pop rdi
-	pop rsi
-	pop rbp
-	pop rbx
+	POP_PRESERVED
 	ret
 
 // Where VTL 1 begins, and where it waits between two entries. Interrupted code of VTL 0 must find its registers again.

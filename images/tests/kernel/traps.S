@@ -1,12 +1,6 @@
 // Traps, guarded calls, and the ways into user mode and back.
 	.intel_syntax noprefix
-
-.macro FUNCTION name
-	.globl \name
-	.def \name; .scl 2; .type 32; .endef
-	.p2align 4
-\name:
-.endm
+#include "rt/assembly.h"
 
 	.text
 // One stub per vector, 16 bytes apart: pushes a zero where the processor pushed no error code, and the vector.
@@ -24,21 +18,7 @@ FUNCTION trap_stubs
 .endr
 
 FUNCTION trap_common
-	push rax
-	push rcx
-	push rdx
-	push rbx
-	push rbp
-	push rsi
-	push rdi
-	push r8
-	push r9
-	push r10
-	push r11
-	push r12
-	push r13
-	push r14
-	push r15
+	PUSH_ALL
 	cld
 	mov rcx, rsp
 	mov rbp, rsp
@@ -46,34 +26,13 @@ FUNCTION trap_common
 	sub rsp, 0x20
 	call on_trap
 	mov rsp, rbp
-	pop r15
-	pop r14
-	pop r13
-	pop r12
-	pop r11
-	pop r10
-	pop r9
-	pop r8
-	pop rdi
-	pop rsi
-	pop rbp
-	pop rbx
-	pop rdx
-	pop rcx
-	pop rax
+	POP_ALL
 	add rsp, 16
 	iretq
 
 // bool call_guarded(function rcx, context rdx): the result says whether on_trap came back by guarded_landing.
 FUNCTION call_guarded
-	push rbx
-	push rbp
-	push rsi
-	push rdi
-	push r12
-	push r13
-	push r14
-	push r15
+	PUSH_PRESERVED
 	mov [rip + guard_rsp], rsp
 	mov rax, rcx
 	mov rcx, rdx
@@ -85,14 +44,7 @@ FUNCTION call_guarded
 FUNCTION guarded_landing
 	mov rsp, [rip + guard_rsp]
 	mov eax, 1
-1:	pop r15
-	pop r14
-	pop r13
-	pop r12
-	pop rdi
-	pop rsi
-	pop rbp
-	pop rbx
+1:	POP_PRESERVED
 	ret
 
 // void enter_user(rip rcx, rsp rdx, rdi r8): comes back by guarded_landing or system_call_entry only.

@@ -1,6 +1,7 @@
 // From where a Multiboot loader leaves us, 32-bit protected mode without paging, to 64-bit C++; and the same for the other
 // processors, which begin in real mode at the page that their SIPI names.
 .intel_syntax noprefix
+#include "rt/assembly.h"
 
 .set multiboot_magic, 0x1badb002
 .set code32, 0x08
@@ -141,41 +142,13 @@ interrupt_entries:
 .endr
 
 interrupt_common:
-  push rax
-  push rcx
-  push rdx
-  push rbx
-  push rbp
-  push rsi
-  push rdi
-  push r8
-  push r9
-  push r10
-  push r11
-  push r12
-  push r13
-  push r14
-  push r15
+  PUSH_ALL
   mov rdi, rsp
   mov rbp, rsp
   and rsp, -16
   call interrupt
   mov rsp, rbp
-  pop r15
-  pop r14
-  pop r13
-  pop r12
-  pop r11
-  pop r10
-  pop r9
-  pop r8
-  pop rdi
-  pop rsi
-  pop rbp
-  pop rbx
-  pop rdx
-  pop rcx
-  pop rax
+  POP_ALL
   add rsp, 16
   iretq
 

@@ -11,7 +11,6 @@ using namespace abi::hv;
 
 namespace {
 
-constexpr Vtl all_vtls[] = {Vtl::Vtl0, Vtl::Vtl1, Vtl::Vtl2};
 /// HV_VP_INDEX of a child: a processor mask has 64 bits.
 constexpr uint32_t child_vp_limit = 64;
 

@@ -12,7 +12,6 @@ namespace flags = abi::hv::flush;
 
 namespace {
 
-constexpr Vtl all_vtls[] = {Vtl::Vtl0, Vtl::Vtl1, Vtl::Vtl2};
 constexpr uint64_t target_vtls = flags::target_vtl0 | flags::target_vtl1;
 constexpr uint64_t known_flags = flags::all_processors | flags::all_virtual_address_spaces |
                                  flags::non_global_mappings_only | flags::extended_range_format |

@@ -11,7 +11,6 @@ using namespace abi::hv;
 
 namespace {
 
-constexpr Vtl all_vtls[] = {Vtl::Vtl0, Vtl::Vtl1, Vtl::Vtl2};
 /// More would be a way to use up the host's memory.
 constexpr size_t maximum_intercepts = 4096, maximum_cpuid_overrides = 1024;
 

@@ -8,8 +8,6 @@
 namespace vtl {
 namespace {
 
-constexpr Vtl all_vtls[] = {Vtl::Vtl0, Vtl::Vtl1, Vtl::Vtl2};
-
 bool takes_interrupts(const VtlContext& context) {
   return (context.rflags & abi::x64::rflags::if_) != 0;
 }

@@ -4,12 +4,6 @@
 #include "vtl/processor_reset.h"
 
 namespace vtl {
-namespace {
-
-constexpr Vtl all_vtls[] = {Vtl::Vtl0, Vtl::Vtl1, Vtl::Vtl2};
-
-}  // namespace
-
 ApicContext Hypervisor::apic_context(VpState& vp, Vtl vtl, Instant now) {
   VtlContext& context = vp.registers->contexts[vtl];
   return {now, context.tsc_offset, &context.tpr};

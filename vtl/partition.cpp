@@ -3,8 +3,6 @@
 namespace vtl {
 namespace {
 
-constexpr Vtl all_vtls[] = {Vtl::Vtl0, Vtl::Vtl1, Vtl::Vtl2};
-
 constexpr uint16_t implemented = (1u << abi::hv::implemented_vtls) - 1;
 
 }  // namespace

@@ -10,6 +10,7 @@
 
 namespace vtl {
 
+using abi::hv::all_vtls;
 using abi::hv::Vtl;
 
 /// The only container that is indexed by a Vtl.

@@ -2,7 +2,7 @@
 // scheduler.
 #include "tests/support/catch.h"
 
-#include "tests/support/machine_run.h"
+#include "tests/guest/scheduled_run.h"
 
 using namespace test;
 using loader::GearSetting;
@@ -22,26 +22,6 @@ loader::MachineConfig family(SchedulerPolicy policy, GearSetting gear) {
   config.gear = gear;
   return config;
 }
-
-struct Report {
-  machine::StopReason stop{};
-  std::string lines, fingerprint, detail;
-  uint64_t end{};
-};
-
-Report boot(const loader::MachineConfig& config) {
-  MachineRun run{config};
-  Report report;
-  report.stop = run.finish();
-  report.lines = run.seen().milestones();
-  report.fingerprint = run.machine().fingerprint().to_string();
-  report.detail = run.machine().detail();
-  report.end = run.machine().now().ticks;
-  return report;
-}
-
-constexpr SchedulerPolicy policies[] = {SchedulerPolicy::RoundRobin, SchedulerPolicy::Random,
-                                        SchedulerPolicy::Adversarial};
 
 }  // namespace
 

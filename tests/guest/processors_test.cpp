@@ -6,7 +6,7 @@
 
 #include "sim/debugger/timeline.h"
 #include "sim/support/prng.h"
-#include "tests/support/machine_run.h"
+#include "tests/guest/scheduled_run.h"
 #include "tests/support/program.h"
 #include "tests/support/temporary_folder.h"
 
@@ -28,26 +28,6 @@ loader::MachineConfig four_processors(SchedulerPolicy policy, uint64_t seed, Gea
   config.gear = gear;
   return config;
 }
-
-struct Report {
-  machine::StopReason stop{};
-  std::string lines, fingerprint, detail;
-  uint64_t end{};
-};
-
-Report boot(const loader::MachineConfig& config) {
-  MachineRun run{config};
-  Report report;
-  report.stop = run.finish();
-  report.lines = run.seen().milestones();
-  report.fingerprint = run.machine().fingerprint().to_string();
-  report.detail = run.machine().detail();
-  report.end = run.machine().now().ticks;
-  return report;
-}
-
-constexpr SchedulerPolicy policies[] = {SchedulerPolicy::RoundRobin, SchedulerPolicy::Random,
-                                        SchedulerPolicy::Adversarial};
 
 }  // namespace
 

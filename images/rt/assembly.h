@@ -1,3 +1,4 @@
+#pragma once
 // What the assembly of the guests shares (.intel_syntax noprefix). Every trap frame and register frame lies as PUSH_ALL makes
 // it: RAX at the highest address, R15 at the lowest, RSP not among them.
 .macro FUNCTION name

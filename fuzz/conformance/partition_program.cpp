@@ -1,31 +1,14 @@
 // The random code of a partition, one step after the other; each begins by saying where to go on if it faults.
 #include <cstring>
 
-#include "abi/layout/fields.h"
 #include "fuzz/conformance/partition_world.h"
+#include "vtl/call_fields.h"
 
 namespace soak {
 
 using namespace abi::hv;
 
 namespace {
-
-struct RowFields {
-  std::span<const abi::Field> header, element;
-};
-template <class T>
-std::span<const abi::Field> fields_of() {
-  if constexpr (requires { abi::FieldsOf<T>::list; }) {
-    return abi::FieldsOf<T>::list;
-  } else {
-    return {};
-  }
-}
-const RowFields row_fields[] = {
-#define HV_CALL(name, code, shape, header, element, output, vtl, source)                           \
-  {fields_of<header>(), fields_of<element>()},
-#include "abi/hv/hypercalls.def"
-};
 
 constexpr uint64_t slot_bytes = 0x400, slot_count = 0x100;
 
@@ -126,9 +109,9 @@ void PartitionProgram::hypercall() {
       std::memcpy(block.bytes.data() + at + field.offset, &chosen, std::min<size_t>(field.size, 8));
     }
   };
-  fill(row_fields[index].header, 0);
+  fill(vtl::call_fields[index].header, 0);
   for (uint64_t i = 0; i < std::min<uint64_t>(count, 64); ++i)
-    fill(row_fields[index].element, call.header + i * call.element);
+    fill(vtl::call_fields[index].element, call.header + i * call.element);
   if (random_.one_in(8))
     block.bytes[random_.below(64)] ^= static_cast<uint8_t>(1u << random_.below(8));
   uint64_t rdx = random_.one_in(10) ? address() : slot,

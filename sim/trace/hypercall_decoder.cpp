@@ -6,42 +6,13 @@
 #include "abi/hv/msrs.h"
 #include "abi/hv/vp_registers.h"
 #include "sim/trace/call_decoder.h"
+#include "vtl/call_fields.h"
 
 namespace trace {
 namespace {
 
 using loader::Bytes;
 using Fields = std::span<const abi::Field>;
-
-/// The fields of a call's header and of its list element, from the same row that the dispatcher
-/// uses.
-struct Layout {
-  uint16_t code;
-  Fields header, element;
-};
-
-template <class T>
-constexpr Fields fields_of() {
-  if constexpr (abi::wire_size<T> == 0)
-    return {};
-  else
-    return abi::FieldsOf<T>::list;
-}
-
-namespace rows {
-using namespace abi::hv;  // the tables name structures as abi::hv does
-constexpr Layout layouts[] = {
-#define HV_CALL(name, code, shape, header, element, output, vtl, source)                           \
-  {code, fields_of<header>(), fields_of<element>()},
-#include "abi/hv/hypercalls.def"
-};
-}  // namespace rows
-
-const Layout* find_layout(uint16_t code) {
-  const auto* found = std::find_if(std::begin(rows::layouts), std::end(rows::layouts),
-                                   [&](const Layout& layout) { return layout.code == code; });
-  return found == std::end(rows::layouts) ? nullptr : found;
-}
 
 uint64_t load(Bytes bytes) {
   uint64_t value = 0;
@@ -99,6 +70,11 @@ void add_fields(Fields fields, Bytes bytes, const std::string& prefix, Arguments
         std::all_of(part->begin(), part->end(), [](uint8_t b) { return b == 0; }))
       continue;
     out.push_back({prefix + field.name, field_text(field, *part)});
+    // Of a structure inside: what is no structure again.
+    for (const abi::Field& inner : vtl::parts_of(field)) {
+      if (inner.kind != abi::FieldKind::Bytes)
+        add_fields({&inner, 1}, *part, prefix + field.name + ".", out);
+    }
   }
 }
 
@@ -145,24 +121,20 @@ DecodedHypercall decode_hypercall(uint64_t control, uint64_t result, Bytes input
   const auto* status = abi::hv::find_status(answer.status());
   out.status = status != nullptr ? status->name : fmt::format("status {:#06x}", answer.status());
   const auto* call = abi::hv::find_call(word.code());
-  const Layout* layout = find_layout(word.code());
-  if (call == nullptr || layout == nullptr) {
+  const vtl::CallFields* fields = vtl::find_call_fields(word.code());
+  if (call == nullptr || fields == nullptr) {
     out.name = fmt::format("hypercall {:#06x}", word.code());
     return out;
   }
   out.name = call->name;
-  add_fields(layout->header, input, "", out.arguments);
-  if (call->code == abi::hv::CallCode::EnableVpVtl &&
-      input.size() >= sizeof(abi::hv::EnableVpVtl)) {
-    const Bytes context = input.subspan(offsetof(abi::hv::EnableVpVtl, context));
-    Arguments fields;
-    add_fields(fields_of<abi::hv::InitialVpContext>(), context, "context.", fields);
-    for (Argument& field : fields)
-      if (field.value.front() != '(') out.arguments.push_back(std::move(field));
-  }
+  add_fields(fields->header, input, "", out.arguments);
   const size_t list_at = call->header + size_t{8} * word.variable_header_qwords();
+  for (size_t at = call->header; at + 8 <= std::min(list_at, input.size()); at += 8) {
+    out.arguments.push_back({fmt::format("variable_header[{}]", (at - call->header) / 8),
+                             fmt::format("{:#x}", load(input.subspan(at, 8)))});
+  }
   if (call->element != 0 && input.size() > list_at)
-    add_elements(*call, layout->element, input.subspan(list_at), word.rep_start(), out.arguments);
+    add_elements(*call, fields->element, input.subspan(list_at), word.rep_start(), out.arguments);
   return out;
 }
 

@@ -109,6 +109,15 @@ TEST_CASE("EnableVpVtl shows the context that it installs") {
                        "target_vtl=1, context=(224 bytes), context.rip=0xfffff80100001000"));
 }
 
+TEST_CASE("A sparse set of processors shows its header and its banks, and the list behind them") {
+  const auto control = hv::control_for(hv::CallCode::FlushVirtualAddressListEx, 1).with_variable_header_qwords(2);
+  const hv::FlushVirtualAddressSpaceEx input{0x1000, 0, {hv::vp_set_sparse_4k, 5}};
+  const auto call = decode_hypercall(control.raw, 0, block(input, uint64_t{6}, uint64_t{1}, hv::GvaRange{0x7000}));
+  EXPECT(to_text(call.arguments) ==
+         "address_space=0x1000, flags=0x0, processors=(16 bytes), processors.format=0x0, "
+         "processors.valid_banks=0x5, variable_header[0]=0x6, variable_header[1]=0x1, [0].raw=0x7000");
+}
+
 TEST_CASE("A secure service call shows its name and inputs, its answer the outputs") {
   sk::SkCall call{};
   call.operation = 1;

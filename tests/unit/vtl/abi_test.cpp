@@ -3,6 +3,7 @@
 #include "abi/hv/cpuid.h"
 #include "abi/hv/vsm_registers.h"
 #include "tests/unit/vtl/world.h"
+#include "vtl/call_fields.h"
 
 using namespace test;
 
@@ -72,6 +73,33 @@ TEST_CASE("names of calls, registers, statuses and MSRs are unique and can be fo
   EXPECT(to_ntstatus(HvStatus::InsufficientContiguousMemory) == 0xC0350075);
   EXPECT(to_ntstatus(HvStatus::Success) == 0);
   EXPECT(find_synthetic_msr(0x40000073)->scope == MsrScope::Private);
+}
+
+TEST_CASE("the table of call fields has the sizes of the table of calls, and looks into structures") {
+  const auto bytes = [](std::span<const abi::Field> fields) {
+    return fields.empty() ? 0 : fields.back().offset + fields.back().size;
+  };
+  for (size_t i = 0; i < call_count; ++i) {
+    INFO(calls[i].name);
+    const vtl::CallFields& fields = vtl::call_fields[i];
+    EXPECT(vtl::find_call_fields(static_cast<uint16_t>(calls[i].code)) == &fields);
+    EXPECT(bytes(fields.header) == calls[i].header);
+    EXPECT(bytes(fields.element) == calls[i].element);
+    EXPECT(bytes(fields.output) == calls[i].output);
+    for (const auto part : {fields.header, fields.element, fields.output}) {
+      for (const abi::Field& field : part) {
+        const auto inner = vtl::parts_of(field);
+        if (!inner.empty()) EXPECT(bytes(inner) == field.size);
+      }
+    }
+  }
+  EXPECT(vtl::find_call_fields(0xFFFF) == nullptr);
+  const auto start = vtl::find_call_fields(static_cast<uint16_t>(CallCode::StartVirtualProcessor));
+  REQUIRE(start != nullptr);
+  const auto context = vtl::parts_of(start->header.back());
+  REQUIRE(context.size() == 18);
+  EXPECT(std::string_view{context.front().name} == "rip");
+  EXPECT(vtl::parts_of(start->header.front()).empty());
 }
 
 TEST_CASE("the root's privileges are what VSM needs") {

@@ -5,10 +5,10 @@
 
 #include <map>
 
-#include "abi/layout/fields.h"
 #include "sim/support/prng.h"
 #include "sim/support/state.h"
 #include "tests/unit/vtl/world.h"
+#include "vtl/call_fields.h"
 
 using namespace test;
 using mmu::AccessKind;
@@ -17,23 +17,6 @@ namespace {
 
 constexpr uint64_t secret_page = victim_page, read_only_page = victim_page + 0x1000;
 constexpr uint64_t canary = 0x5EC2E75EC2E75EC2;
-
-struct RowFields {
-  std::span<const abi::Field> header, element;
-};
-template <class T>
-std::span<const abi::Field> fields_of() {
-  if constexpr (requires { abi::FieldsOf<T>::list; }) {
-    return abi::FieldsOf<T>::list;
-  } else {
-    return {};
-  }
-}
-const RowFields row_fields[] = {
-#define HV_CALL(name, code, shape, header, element, output, vtl, source)                           \
-  {fields_of<header>(), fields_of<element>()},
-#include "abi/hv/hypercalls.def"
-};
 
 /// Everything of VTL 1 that VTL 0 must not be able to change, as one hash.
 support::StateHash upper_state(World& world) {
@@ -151,7 +134,7 @@ class Fuzzer {
     if (prng_.one_in(20)) control.raw = prng_.next();
     // A real VTL call is not what this test is about.
     if (control.raw == 0x11 || control.raw == 0x12) gpr[vtl::Rax] = 0xFF;
-    fill_block(row_fields[index], call, count);
+    fill_block(vtl::call_fields[index], call, count);
     gpr[vtl::Rcx] = control.raw;
     if (!control.fast()) {
       gpr[vtl::Rdx] = prng_.one_in(5) ? address() : input_page;
@@ -206,7 +189,7 @@ class Fuzzer {
 
  private:
   /// Parameters by the meaning of their fields, in memory and in the fast registers.
-  void fill_block(const RowFields& fields, const CallInfo& call, uint64_t count) {
+  void fill_block(const vtl::CallFields& fields, const CallInfo& call, uint64_t count) {
     std::array<uint8_t, 4096> block{};
     fill(fields.header, block.data());
     for (uint64_t i = 0; i < count && call.header + (i + 1) * call.element <= block.size(); ++i) {

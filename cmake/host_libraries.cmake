@@ -42,7 +42,8 @@ airlock_library(Catch2::Catch2WithMain
   FILE ${AIRLOCK_CATCH2_DIR}/lib/libCatch2Main.a LINKS Catch2::Catch2)
 
 # Headers only.
-foreach(pair "CLI11::CLI11|CLI/CLI.hpp" "tomlplusplus::tomlplusplus|toml++/toml.h")
+foreach(pair "CLI11::CLI11|CLI/CLI.hpp" "tomlplusplus::tomlplusplus|toml++/toml.h"
+    "nlohmann_json::nlohmann_json|nlohmann/json.hpp" "Boost::beast|boost/beast.hpp")
   string(REGEX MATCH "^(.*)\\|(.*)$" _ ${pair})
   find_path(AIRLOCK_INCLUDE_${CMAKE_MATCH_1} ${CMAKE_MATCH_2})
   if(NOT AIRLOCK_INCLUDE_${CMAKE_MATCH_1})

@@ -1,0 +1,72 @@
+#pragma once
+// Functions of one PDB with their ranges, and the parameters and locals that they have at one instruction.
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sim/loader/byte_view.h"
+#include "sim/loader/msf_file.h"
+#include "sim/support/result.h"
+#include "sim/symbols/type_table.h"
+
+namespace symbols {
+
+struct Function {
+  uint32_t rva{}, size{};   ///< bytes
+  std::string_view name;    ///< qualified
+  TypeIndex type{};
+  uint32_t module{}, offset{};  ///< of its record: for locals()
+};
+
+/// Static and global data.
+struct Datum {
+  uint32_t rva{};
+  std::string_view name;  ///< qualified; several may have one name
+  TypeIndex type{};
+};
+
+/// Where a variable is at one instruction.
+struct Local {
+  enum class Where : uint8_t { Register, Memory, Constant, Nowhere };
+  std::string_view name;
+  TypeIndex type{};
+  bool is_parameter{};
+  Where where{};
+  uint8_t reg{};          ///< Register: its number as vtl::Gpr. Memory: the base, likewise
+  int64_t displacement{}; ///< Memory: from the base
+  uint64_t value{};       ///< Constant
+  uint32_t inlined{};     ///< 0: of the function itself; else how deep the inlined function is that it belongs to
+};
+
+/// A function that the compiler put into another one.
+struct InlinedCall {
+  std::string_view name;
+  uint32_t depth{};  ///< 1: called by the function itself
+};
+
+class FunctionTable {
+ public:
+  FunctionTable() = default;
+  /// Reads the symbol streams of all modules. `pdb` is the whole file and is not kept.
+  [[nodiscard]] static support::Result<FunctionTable> parse(loader::Bytes pdb);
+
+  [[nodiscard]] const std::vector<Function>& functions() const { return functions_; }  ///< ascending by RVA
+  [[nodiscard]] const std::vector<Datum>& data() const { return data_; }               ///< ascending by name
+  /// The function whose range has `rva`; null if none.
+  [[nodiscard]] const Function* at(uint32_t rva) const;
+  [[nodiscard]] std::vector<const Datum*> find_data(std::string_view name) const;
+  /// In the order of their declaration, those of inlined functions after those of the function itself. Variables that
+  /// the compiler removed, or that have no value at `rva`, are Nowhere.
+  [[nodiscard]] std::vector<Local> locals(const Function& function, uint32_t rva) const;
+
+ private:
+  class Reader;
+  std::vector<std::vector<uint8_t>> modules_;  ///< symbol records of each
+  std::vector<uint32_t> sections_;             ///< RVA of each
+  std::vector<Function> functions_;
+  std::vector<Datum> data_;
+};
+
+}  // namespace symbols

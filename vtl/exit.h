@@ -24,6 +24,7 @@ enum class ExitReason : uint8_t {
   SlatViolation,      ///< stage 2 refused: fault says what, instruction says with which bytes
   InterruptAccepted,  ///< the offered interrupt was delivered; its handler has not started
   TripleFault,
+  Hang,  ///< the guest has made it impossible that it ever executes an instruction again: `detail` says how
   MachineFailure,  ///< the engine cannot continue, `detail` says why; never by guest code alone
 };
 
@@ -59,7 +60,7 @@ struct Exit {
   uint8_t vector{};          ///< InterruptAccepted
   ControlRegisterAccess register_access;  ///< RegisterAccess
   PendingException exception;      ///< Exception
-  const char* detail{""};    ///< MachineFailure: a string literal
+  const char* detail{""};    ///< Hang, MachineFailure: a string literal
 };
 
 }  // namespace vtl

@@ -243,7 +243,7 @@ Outcome Hypervisor::intercept(VirtualProcessor& vp, Vtl receiver, const abi::hv:
     return intercept_by_page(vp, receiver, message, now);
   switch (router_.deliver(state(vp).vtls[receiver], message)) {
     case Delivery::CannotReceive:
-      return Outcome::failure(
+      return Outcome::hang(
           "a higher VTL refused an access but has no way to be told: its SynIC, message page, "
           "SINT0 or local APIC is off");
     case Delivery::SlotBusy:

@@ -354,7 +354,7 @@ Outcome Hypervisor::intercept_by_page(VirtualProcessor& vp, Vtl receiver, const 
   VpState& state = this->state(vp);
   const Spa page = state.vtls[receiver].active_assist_page();
   if (page.value() == 0)
-    return Outcome::failure("a higher VTL refused an access but its assist page is off");
+    return Outcome::hang("a higher VTL refused an access but its assist page is off");
   memory_.write(page + offsetof(VpAssistPage, intercept_message), message);
   ++statistics_.intercepts;
   emit(support::EventKind::VtlInterruptEntry, vp, now, 0);

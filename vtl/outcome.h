@@ -13,7 +13,8 @@ enum class OutcomeKind : uint8_t {
   NotMine,         ///< the hypervisor has no opinion: devices and the run loop decide
   Halt,            ///< HLT is complete (retire by `length`); VirtualProcessor::halted is set
   Reset,           ///< the guest asked for a reset
-  MachineFailure,  ///< the run cannot go on; `detail` says why
+  Hang,            ///< the guest left itself no way to go on; `detail` says why
+  MachineFailure,  ///< the run cannot go on, which no guest can cause; `detail` says why
 };
 
 struct Outcome {
@@ -32,6 +33,7 @@ struct Outcome {
     return {.kind = OutcomeKind::Resume, .ticks = 1, .vtl_changed = true};
   }
   static Outcome not_mine() { return {.kind = OutcomeKind::NotMine}; }
+  static Outcome hang(const char* why) { return {.kind = OutcomeKind::Hang, .detail = why}; }
   static Outcome failure(const char* why) {
     return {.kind = OutcomeKind::MachineFailure, .detail = why};
   }

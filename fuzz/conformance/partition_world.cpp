@@ -179,6 +179,7 @@ bool PartitionWorld::run_until(uint64_t instant) {
     until = std::max(std::min(until, world_.hypervisor.next_event(vp)), world_.now + 1);
     const vtl::Exit exit = processor_->run(vp, world_.now, until);
     if (exit.reason == ExitReason::Deadline) continue;
+    if (exit.reason == ExitReason::Hang) return end(exit.detail);
     if (exit.reason == ExitReason::MachineFailure) return end(exit.detail, true);
     if (!apply(world_.hypervisor.handle(exit, vp, world_.now), exit)) return false;
   }
@@ -201,6 +202,8 @@ bool PartitionWorld::apply(const vtl::Outcome& outcome, const vtl::Exit& exit) {
       return not_mine(exit);
     case OutcomeKind::Reset:
       return end("reset");
+    case OutcomeKind::Hang:
+      return end(outcome.detail);
     case OutcomeKind::MachineFailure:
       return end(outcome.detail, true);
   }

@@ -199,21 +199,6 @@ machine::StopReason Session::run() {
   return reason;
 }
 
-const char* word(machine::StopReason reason) {
-  using enum machine::StopReason;
-  switch (reason) {
-    case Deadline: return "deadline";
-    case Requested: return "requested";
-    case PowerOff: return "power-off";
-    case Reset: return "reset";
-    case TripleFault: return "triple-fault";
-    case Hung: return "hung";
-    case MachineFailure: return "machine-failure";
-    case GuestExit: return "guest-exit";
-  }
-  return "unknown";
-}
-
 std::string sentence(machine::StopReason reason, const machine::Machine& machine) {
   using enum machine::StopReason;
   switch (reason) {
@@ -225,6 +210,7 @@ std::string sentence(machine::StopReason reason, const machine::Machine& machine
       return fmt::format("Triple fault in VTL {} at {:#x}: the processor shut down.",
                          static_cast<unsigned>(machine.processor().active), machine.processor().context().rip);
     case Hung:
+      if (*machine.detail() != 0) return fmt::format("The guest will never execute another instruction: {}.", machine.detail());
       return fmt::format("The processor waits in HLT at {:#x} and nothing will ever wake it.",
                          machine.processor().context().rip);
     case MachineFailure: return fmt::format("The machine cannot go on: {}.", machine.detail());

@@ -120,8 +120,7 @@ class Session {
 /// The folder of the guest images that the build made, beside this program; empty when it cannot be found.
 [[nodiscard]] std::string guest_folder();
 
-/// One word for JSON and one sentence for people.
-[[nodiscard]] const char* word(machine::StopReason reason);
+/// For people; machine::word() is for programs.
 [[nodiscard]] std::string sentence(machine::StopReason reason, const machine::Machine& machine);
 
 }  // namespace cli

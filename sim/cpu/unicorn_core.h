@@ -84,6 +84,7 @@ class UnicornCpu final : public Cpu {
   [[nodiscard]] vtl::Exit intercepted_exception(const vtl::PendingException& exception);
   [[nodiscard]] vtl::Exit refused_exit(const MemoryFault& fault);
   [[nodiscard]] static vtl::Exit yield_exit();
+  [[nodiscard]] static vtl::Exit ending(vtl::ExitReason reason, const char* detail);
   [[nodiscard]] vtl::Exit failure(const char* detail) const;
   void describe_instruction(vtl::Exit& exit, const Instruction& in) const;
   void count_retired(uint8_t length);

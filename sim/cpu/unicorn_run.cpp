@@ -115,7 +115,7 @@ UnicornCpu::MaybeExit UnicornCpu::turn() {
   idle_turns_ = engine_->now == turn_instant_ ? idle_turns_ + 1 : 0;
   turn_instant_ = engine_->now;
   if (idle_turns_ > hopeless)
-    return failure("the guest hangs: its exceptions recur without an instruction being executed");
+    return ending(vtl::ExitReason::Hang, "its exceptions recur without an instruction being executed");
   if (engine_->now >= engine_->deadline) return vtl::Exit{};
   if (nmi_waits()) {
     if ((engine_->registers->hidden_flags & hidden::interrupt_shadow) == 0) return take_nmi();
@@ -282,11 +282,15 @@ vtl::Exit UnicornCpu::yield_exit() {
   return exit;
 }
 
-vtl::Exit UnicornCpu::failure(const char* detail) const {
+vtl::Exit UnicornCpu::ending(vtl::ExitReason reason, const char* detail) {
   vtl::Exit exit;
-  exit.reason = vtl::ExitReason::MachineFailure;
+  exit.reason = reason;
   exit.detail = detail;
   return exit;
+}
+
+vtl::Exit UnicornCpu::failure(const char* detail) const {
+  return ending(vtl::ExitReason::MachineFailure, detail);
 }
 
 support::Result<std::unique_ptr<Cpu>> make_unicorn_cpu(const CpuConfig& config,

@@ -20,24 +20,13 @@
 #include "sim/machine/pc.h"
 #include "sim/machine/scheduler.h"
 #include "sim/machine/state.h"
+#include "sim/machine/stop_reason.h"
 #include "sim/support/events.h"
 #include "sim/support/result.h"
 #include "sim/support/state_hash.h"
 #include "vtl/hypervisor.h"
 
 namespace machine {
-
-/// Why run() returned.
-enum class StopReason : uint8_t {
-  Deadline,       ///< the instant asked for
-  Requested,      ///< request_stop() was called by a listener
-  PowerOff,       ///< the guest switched the machine off
-  Reset,          ///< the guest asked for a reset, which ends a run
-  TripleFault,    ///< the processor shut down
-  Hung,           ///< halted, and no timer will ever wake it
-  MachineFailure, ///< the engine gave up: detail() says why
-  GuestExit,      ///< a kernel wrote to the exit port: exit_status()
-};
 
 /// What a machine is made of, read before it exists: hostile input ends here.
 struct MachineParts {
@@ -81,6 +70,7 @@ class Machine final : private cpu::MmioBus, private cpu::AddressSpaceProvider, p
   [[nodiscard]] support::Instant now() const { return now_; }
   /// Ticks that passed while all processors waited in HLT; the rest of now() are instructions of one of them.
   [[nodiscard]] uint64_t idle_ticks() const { return idle_ticks_; }
+  /// Why, after StopReason::MachineFailure and most of StopReason::Hung; empty otherwise.
   [[nodiscard]] const char* detail() const { return detail_; }
   /// What a kernel that ended the run answers to the shell: (code << 1) | 1, eight bits.
   [[nodiscard]] uint8_t exit_status() const { return pc_ ? pc_->debug_exit().status() : 0; }
@@ -154,6 +144,7 @@ class Machine final : private cpu::MmioBus, private cpu::AddressSpaceProvider, p
   bool choose_processor();
   void apply_inputs();
 
+  StopReason stop(StopReason reason, const char* detail);
   std::optional<StopReason> dispatch(const vtl::Exit& exit);
   std::optional<StopReason> apply(const vtl::Outcome& outcome, const vtl::Exit& exit);
   std::optional<StopReason> inject(const vtl::PendingException& exception);

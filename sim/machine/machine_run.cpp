@@ -87,18 +87,24 @@ bool Machine::nobody_listens() const {
 
 std::optional<StopReason> Machine::idle(Instant deadline) {
   const Instant next = next_event();
-  if (next == support::never || nobody_listens()) return StopReason::Hung;
+  if (next == support::never || nobody_listens()) return stop(StopReason::Hung, "");
   const Instant wake = std::max(now_, std::min(next, deadline));
   idle_ticks_ += wake - now_;
   now_ = wake;
   return std::nullopt;
 }
 
+StopReason Machine::stop(StopReason reason, const char* detail) {
+  detail_ = detail;
+  return reason;
+}
+
 std::optional<StopReason> Machine::dispatch(const vtl::Exit& exit) {
   switch (exit.reason) {
     case vtl::ExitReason::Deadline: return std::nullopt;
     case vtl::ExitReason::Yield: scheduler_.yielded(now_); return std::nullopt;
-    case vtl::ExitReason::MachineFailure: detail_ = exit.detail; return StopReason::MachineFailure;
+    case vtl::ExitReason::Hang: return stop(StopReason::Hung, exit.detail);
+    case vtl::ExitReason::MachineFailure: return stop(StopReason::MachineFailure, exit.detail);
     default: break;
   }
   const auto stop = apply(hypervisor_.handle(exit, current().registers, now_), exit);
@@ -122,7 +128,8 @@ std::optional<StopReason> Machine::apply(const vtl::Outcome& outcome, const vtl:
     case vtl::OutcomeKind::Inject: return inject(outcome.exception);
     case vtl::OutcomeKind::NotMine: return not_handled(exit);
     case vtl::OutcomeKind::Reset: return end_in_reset();
-    case vtl::OutcomeKind::MachineFailure: detail_ = outcome.detail; return StopReason::MachineFailure;
+    case vtl::OutcomeKind::Hang: return stop(StopReason::Hung, outcome.detail);
+    case vtl::OutcomeKind::MachineFailure: return stop(StopReason::MachineFailure, outcome.detail);
   }
   return std::nullopt;
 }
@@ -144,9 +151,8 @@ std::optional<StopReason> Machine::not_handled(const vtl::Exit& exit) {
       emit(support::EventKind::TripleFault);
       return StopReason::TripleFault;
     case vtl::ExitReason::SlatViolation:
-      detail_ = "an access that no VTL restricts was refused by the second stage";
-      return StopReason::MachineFailure;
-    default: detail_ = "an exit that no part of the machine answers"; return StopReason::MachineFailure;
+      return stop(StopReason::MachineFailure, "an access that no VTL restricts was refused by the second stage");
+    default: return stop(StopReason::MachineFailure, "an exit that no part of the machine answers");
   }
 }
 

@@ -237,6 +237,9 @@ Ending Arena::run(uint64_t most) {
         return Ending::Port;
       case vtl::ExitReason::TripleFault:
         return Ending::Shutdown;
+      case vtl::ExitReason::Hang:
+        failure = exit.detail;
+        return Ending::Hang;
       case vtl::ExitReason::MachineFailure:
         failure = exit.detail;
         return Ending::Failure;

@@ -10,7 +10,7 @@
 namespace oracle {
 
 /// How a program ended, on either side.
-enum class Ending : uint8_t { Halt, Port, Memory, Shutdown, TooLong, NotComparable, Failure };
+enum class Ending : uint8_t { Halt, Port, Memory, Shutdown, TooLong, NotComparable, Hang, Failure };
 
 struct Difference {
   std::string item;  ///< rax, rflags, xmm3, memory, ending ...
@@ -34,7 +34,7 @@ class Arena : public cpu_test::World {
   /// Registers and memory of a case. Equal seeds give equal states.
   void prepare(Mode mode, uint64_t seed, const Program& program);
   Ending run(uint64_t most);
-  std::string failure;  ///< with Ending::Failure: what the engine says
+  std::string failure;  ///< with Ending::Hang and Ending::Failure: what the engine says
   [[nodiscard]] uint64_t start() const { return start_; }
   [[nodiscard]] uint64_t code_base() const { return base_; }
   /// Pages that a program can reach without fault, or that the processor writes.

@@ -73,21 +73,6 @@ std::vector<std::string> strings(const toml::node_view<toml::node>& list) {
   return out;
 }
 
-const char* stop_word(machine::StopReason reason) {
-  using enum machine::StopReason;
-  switch (reason) {
-    case Deadline: return "deadline";
-    case Requested: return "requested";
-    case PowerOff: return "power-off";
-    case Reset: return "reset";
-    case TripleFault: return "triple-fault";
-    case Hung: return "hung";
-    case GuestExit: return "guest-exit";
-    case MachineFailure: return "machine-failure";
-  }
-  return "";
-}
-
 std::vector<std::string> said(const test::Recorder& seen) {
   std::vector<std::string> texts;
   for (const test::Seen& each : seen.events())
@@ -162,7 +147,7 @@ void run_file(const std::filesystem::path& file) {
     INFO("gear " << gear);
     config.value().gear = gear == "exact" ? loader::GearSetting::Exact : loader::GearSetting::Fast;
     const Outcome outcome = run_recipe(config.value(), "regression_" + file.stem().string() + ".air");
-    EXPECT(stop_word(outcome.stop) == verdict["stop"].value<std::string>().value());
+    EXPECT(machine::word(outcome.stop) == verdict["stop"].value<std::string>().value());
     judge_texts(verdict, said(*outcome.seen));
     judge_events(verdict, *outcome.seen);
     judge_secret(verdict, outcome);

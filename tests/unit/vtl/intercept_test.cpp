@@ -202,7 +202,7 @@ TEST_CASE("a VTL that refuses but cannot be told stops the run with the reason")
     REQUIRE(world.wrmsr(row.msr, row.value));
     REQUIRE(world.vtl_return(1).vtl_changed);
     const Outcome outcome = world.violation(victim_page, AccessKind::Read);
-    EXPECT(outcome.kind == OutcomeKind::MachineFailure);
+    EXPECT(outcome.kind == OutcomeKind::Hang);
     EXPECT(std::string{outcome.detail}.find("SINT0") != std::string::npos);
   }
   World world;
@@ -210,7 +210,7 @@ TEST_CASE("a VTL that refuses but cannot be told stops the run with the reason")
   REQUIRE(world.protect(victim_page, 0) == HvStatus::Success);
   world.hypervisor.apic_mmio_write(world.vp(), 0xF0, 4, 0xFF, world.now);
   REQUIRE(world.vtl_return(1).vtl_changed);
-  EXPECT(world.violation(victim_page, AccessKind::Read).kind == OutcomeKind::MachineFailure);
+  EXPECT(world.violation(victim_page, AccessKind::Read).kind == OutcomeKind::Hang);
 }
 
 TEST_CASE("a violation that no VTL asked for is the accessor's own #GP(0)") {

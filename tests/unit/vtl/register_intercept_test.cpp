@@ -208,6 +208,18 @@ TEST_CASE("with InterceptPage the message lies in the assist page and VTL 1 is e
   EXPECT(world.slot() == std::vector<uint8_t>(256));
 }
 
+TEST_CASE("with InterceptPage and no assist page the guest has left itself no way to be told, and hangs") {
+  InterceptWorld world{[](World& w) {
+    const VsmPartitionConfig config{w.get(RegisterName::VsmPartitionConfig)};
+    REQUIRE(w.set(RegisterName::VsmPartitionConfig, config.with_intercept_page(true).raw) == HvStatus::Success);
+    REQUIRE(w.set(RegisterName::CrInterceptControl, 0x1000) == HvStatus::Success);
+    REQUIRE(w.wrmsr(msr::VpAssistPage, 0));
+  }};
+  const Outcome outcome = world.leave(msr_exit(ExitReason::MsrWrite, 0x1B, 0xFEE00000), 2);
+  EXPECT(outcome.kind == OutcomeKind::Hang);
+  EXPECT(std::string{outcome.detail} == "a higher VTL refused an access but its assist page is off");
+}
+
 TEST_CASE("VTL 1 sees a triple fault of VTL 0 if it asked for it") {
   CONFORMANCE("HvRegisterVsmPartitionConfig", "InterceptUnrecoverableException: a triple fault is a message", "hvdef");
   InterceptWorld deaf{[](World&) {}};

@@ -31,6 +31,7 @@ enum class Arrival : uint8_t {
   Beginning,  ///< the run begins here
   End,        ///< the run ends here
   Hit,        ///< a condition was met
+  Interrupted,  ///< somebody asked to stop: on the way
 };
 
 /// A machine with its past, and with its future as far as it was or can be run.

@@ -1,0 +1,160 @@
+#pragma once
+// A debugging session: a run, a focus in it, breakpoints, and motion in both directions.
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sim/debugger/breakpoints.h"
+#include "sim/debugger/focus.h"
+#include "sim/debugger/names.h"
+#include "sim/debugger/questions.h"
+#include "sim/debugger/timeline.h"
+
+namespace debugger {
+
+struct SessionOptions {
+  std::vector<std::string> symbol_folders;  ///< of image files and their PDBs
+  std::vector<std::string> source_folders;
+};
+
+enum class StopReason : uint8_t { Step, Breakpoint, Watchpoint, Event, Place, Beginning, End, Interrupted };
+/// "step", "breakpoint" ... as the interface names them.
+[[nodiscard]] std::string_view word(StopReason reason);
+
+/// A value that was written.
+struct Change {
+  std::vector<uint8_t> before, after;  ///< little-endian
+  std::string text;                    ///< both, as numbers
+};
+
+/// Where a motion ended, and why.
+struct Stop {
+  StopReason reason{};
+  Focus focus;                              ///< the session's, from now on
+  Place place;                              ///< of the instruction that is about to execute
+  uint64_t instruction{};                   ///< executed up to here
+  uint8_t ring{};
+  bool waits{};                             ///< the processor waits in HLT
+  std::vector<uint32_t> breakpoints;        ///< of all that were met
+  std::optional<Change> change;             ///< of a watchpoint
+  std::optional<trace::EventRecord> event;  ///< of an event breakpoint or query
+  std::string ending;                       ///< why the run ends here; empty: it does not
+  std::string text;                         ///< one sentence
+};
+
+enum class StepKind : uint8_t { Into, Over, Out };
+enum class StepUnit : uint8_t { Instruction, Line };
+
+struct StepRequest {
+  StepKind kind{};
+  bool back{};
+  uint64_t count{1};
+  StepUnit unit{};
+};
+
+struct RunRequest {
+  bool back{};
+  std::string to;             ///< an address expression, as a code breakpoint has it: to the cursor; empty: nowhere
+  std::string until;          ///< an expression over events: to the first for which it is true; empty: none
+  bool breakpoints{true};     ///< false: pass over them
+};
+
+/// The machine as a view sees it. Valid until the next call of look() or a motion.
+struct View {
+  machine::Machine& machine;               ///< stands at focus.at
+  const Names& names;
+  Focus focus;
+  const vtl::VirtualProcessor& processor;  ///< focus.vp
+  const vtl::VtlContext& context;          ///< focus.vtl's registers of it; the shared ones are processor.shared
+  bool active{};                           ///< the processor runs in focus.vtl now
+};
+
+/// Which calls to a stack's outer frame are known; given by whoever can unwind.
+class Unwinder {
+ public:
+  virtual ~Unwinder() = default;
+  struct Caller {
+    uint64_t rip{}, rsp{};  ///< where it goes on, and with which stack
+    Vtl vtl{};
+    bool call{};            ///< entered by CALL, rather than by an interrupt or from another VTL
+  };
+  /// The frame that frame `inner` of the view returns to; nothing at the outermost.
+  [[nodiscard]] virtual std::optional<Caller> caller(const View& view, uint32_t inner) = 0;
+};
+
+/// All calls come from one thread, but interrupt().
+class Session {
+ public:
+  [[nodiscard]] static support::Result<std::unique_ptr<Session>> over(std::unique_ptr<Timeline> timeline,
+                                                                      SessionOptions options);
+  ~Session();
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  // --- Looking
+  /// The session's own focus: motion moves it, views do not.
+  [[nodiscard]] const Focus& focus() const { return focus_; }
+  /// Puts the machine there. Errors: no such processor; the run ends before that instant.
+  [[nodiscard]] support::Result<View> look(const Focus& focus);
+  [[nodiscard]] View look();
+  /// Of the branch, if there is one.
+  [[nodiscard]] Timeline& timeline() { return branch_ ? *branch_ : *timeline_; }
+  [[nodiscard]] const SessionOptions& options() const { return options_; }
+  [[nodiscard]] Names& names() { return names_; }
+  /// A Stop as if a motion had ended at the focus.
+  [[nodiscard]] Stop describe(StopReason reason);
+
+  // --- Motion
+  [[nodiscard]] support::Result<Stop> move(const FocusChange& change);
+  [[nodiscard]] support::Result<Stop> step(const StepRequest& request);
+  [[nodiscard]] support::Result<Stop> run(const RunRequest& request);
+  /// Ends the motion that is under way, or the next one if none is; from any thread.
+  void interrupt() { interrupted_.store(true, std::memory_order_relaxed); }
+
+  // --- Breakpoints
+  [[nodiscard]] Breakpoints& breakpoints() { return breakpoints_; }
+  /// For Breakpoints::set and set_condition: what names mean at the focus.
+  [[nodiscard]] Breakpoints::Context context();
+
+  // --- Expressions
+  [[nodiscard]] support::Result<Expression, ExpressionError> compile(std::string_view text, const Focus& focus,
+                                                                     bool events = false);
+  /// Structures of expressions, and callers for stepping out: whoever has symbols gives them. Null: none. They must outlive
+  /// the session.
+  void use(const TypeSource* types) { types_ = types; }
+  void use(Unwinder* unwinder) { unwinder_ = unwinder; }
+
+  // --- What if
+  /// From here on this is no longer the run that was recorded. Errors: there is a branch already.
+  [[nodiscard]] support::Status begin_branch(std::string name);
+  /// Back to the run, where the branch began. Errors: there is none.
+  [[nodiscard]] support::Result<Stop> end_branch();
+  /// "fix at 4711: 3 changes"; nothing outside a branch.
+  [[nodiscard]] std::optional<std::string> branch() const;
+  /// Errors: outside a branch; the address leads nowhere (nothing is written then).
+  [[nodiscard]] support::Status write_memory(const mmu::AddressSpace& space, abi::Gva address,
+                                             std::span<const uint8_t> bytes);
+  [[nodiscard]] support::Status write_physical(abi::Spa address, std::span<const uint8_t> bytes);
+  /// Errors: outside a branch; the processor could not hold the value.
+  [[nodiscard]] support::Status write_register(RegisterId id, uint32_t vp, Vtl vtl, vtl::Xmm value);
+
+ private:
+  Session(std::unique_ptr<Timeline> timeline, SessionOptions options);
+  void settle_focus();
+
+  SessionOptions options_;
+  std::unique_ptr<Timeline> timeline_, branch_;
+  Names names_;
+  Breakpoints breakpoints_;
+  Focus focus_, branched_at_;
+  std::string branch_name_;
+  std::vector<std::string> changes_;
+  const TypeSource* types_{};
+  Unwinder* unwinder_{};
+  std::atomic<bool> interrupted_{};
+};
+
+}  // namespace debugger

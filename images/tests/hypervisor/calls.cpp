@@ -5,6 +5,8 @@
 
 namespace call {
 
+using namespace abi::hv;
+
 uint8_t* input_page() {
   static const auto page = reinterpret_cast<uint8_t*>(kernel::allocate_page());
   return page;
@@ -49,6 +51,29 @@ Result protect(uint64_t page, uint32_t flags, int vtl) {
   memcpy(input_page(), &header, sizeof header);
   memcpy(input_page() + sizeof header, &page, sizeof page);
   return issue(abi::hv::control_for(CallCode::ModifyVtlProtectionMask, 1).raw, reinterpret_cast<uint64_t>(input_page()));
+}
+
+static SegmentRegister segment(uint16_t selector, uint16_t attributes) { return {0, 0xFFFFFFFF, selector, attributes}; }
+
+InitialVpContext context_here(uint64_t rip, uint64_t rsp) {
+  InitialVpContext context{};
+  context.rip = rip;
+  context.rsp = rsp;
+  context.rflags = 2;
+  context.cs = segment(kernel::kernel_code, 0xA09B);
+  context.ds = context.es = context.ss = segment(kernel::kernel_data, 0xC093);
+  context.fs = context.gs = segment(0, 0xC093);
+  context.tr = {0, 0x67, kernel::tss_selector, 0x8B};
+  context.ldtr = {0, 0, 0, 0x82};
+  const arch::DescriptorTable gdt = arch::store_gdt(), idt = arch::store_idt();
+  context.gdtr = {{}, gdt.limit, gdt.base};
+  context.idtr = {{}, idt.limit, idt.base};
+  context.efer = arch::read_msr(0xC0000080);
+  context.cr0 = arch::read_cr0();
+  context.cr3 = arch::read_cr3();
+  context.cr4 = arch::read_cr4();
+  context.msr_cr_pat = 0x0007040600070406;
+  return context;
 }
 
 uint64_t hypercall_page() { return arch::read_msr(abi::hv::msr::Hypercall) & ~0xFFFull; }

@@ -34,19 +34,43 @@ struct Result {
   uint16_t status;
   uint16_t reps;
 };
-/// The pages that hypercalls of this level read and write.
+/// The pages that hypercalls read and write; both levels use the same.
 uint8_t* input_page();
 uint8_t* output_page();
 Result issue(uint64_t control, uint64_t input, uint64_t output = 0);
+/// Calls with a header alone; an output goes to output_page().
 template <class Header>
 Result simple(CallCode code, const Header& header) {
   __builtin_memcpy(input_page(), &header, sizeof header);
-  return issue(abi::hv::control_for(code).raw, reinterpret_cast<uint64_t>(input_page()));
+  return issue(abi::hv::control_for(code).raw, reinterpret_cast<uint64_t>(input_page()),
+               reinterpret_cast<uint64_t>(output_page()));
+}
+/// A header and a list; the outputs of its elements go to output_page().
+template <class Header, class Element, std::size_t Count>
+Result list(CallCode code, const Header& header, const Element (&elements)[Count]) {
+  __builtin_memcpy(input_page(), &header, sizeof header);
+  __builtin_memcpy(input_page() + sizeof header, elements, sizeof elements);
+  return issue(abi::hv::control_for(code, Count).raw, reinterpret_cast<uint64_t>(input_page()),
+               reinterpret_cast<uint64_t>(output_page()));
+}
+template <class Header, class Element>
+Result one(CallCode code, const Header& header, const Element& element) {
+  const Element elements[] = {element};
+  return list(code, header, elements);
+}
+/// Element `index` of the last output.
+template <class Output>
+Output output(std::size_t index = 0) {
+  Output value;
+  __builtin_memcpy(&value, output_page() + index * sizeof value, sizeof value);
+  return value;
 }
 /// `vtl` -1: the caller's own.
 Result get_register(RegisterName name, RegisterValue& value, int vtl = -1, uint32_t vp = abi::hv::vp_self);
 Result set_register(RegisterName name, RegisterValue value, int vtl = -1, uint32_t vp = abi::hv::vp_self);
 Result protect(uint64_t page, uint32_t flags, int vtl = -1);
+/// Where and on which stack a level or a processor begins, and all else as it is here and now.
+abi::hv::InitialVpContext context_here(uint64_t rip, uint64_t rsp);
 /// Of this level's hypercall page.
 uint64_t hypercall_page();
 
@@ -78,8 +102,16 @@ struct Seen {
   abi::hv::MessageType type;
   abi::hv::MemoryIntercept message;
   abi::hv::VtlEntryReason reason;
+  abi::hv::Message whole;
 };
 extern Seen seen;
 const char* enable_intercepts();
+/// What VTL 1 does with an intercept, before it returns.
+using Reply = void (*)(const abi::hv::Message& message);
+void refuse(const abi::hv::Message& message);     ///< #GP in VTL 0 in place of what it wanted: at first
+void pass_over(const abi::hv::Message& message);  ///< VTL 0 goes on behind its instruction
+void reply_with(Reply reply);
+/// From a reply: the general register that VTL 0 will find. The levels share them, so that VTL 1 gives it back last.
+void give(uint64_t Saved::*name, uint64_t value);
 
 }  // namespace upper

@@ -9,6 +9,16 @@ namespace upper {
 
 Seen seen;
 
+void refuse(const Message&) {
+  const auto event = PendingExceptionEvent{}.with_event_pending(true).with_vector(13).with_deliver_error_code(true).with_error_code(0);
+  call::set_register(RegisterName::PendingEvent0, {event.raw, 0}, 0);
+}
+
+void pass_over(const Message& message) {
+  const auto& header = *reinterpret_cast<const InterceptHeader*>(message.payload);
+  call::set_register(RegisterName::Rip, {header.rip + (header.length_and_cr8 & 0xF), 0}, 0);
+}
+
 namespace {
 
 constexpr uint64_t stack_pages = 4;
@@ -16,6 +26,13 @@ constexpr uint8_t intercept_vector = 0xF0;
 Work pending_work;
 const char* answer;
 bool slowly;
+Reply reply = refuse;
+struct Gift {
+  uint64_t Saved::*name;
+  uint64_t value;
+};
+Gift gifts[4];
+unsigned gift_count;
 uint64_t assist, messages;
 bool has_assist_page;  // in VTL 1; before that every entry is a call
 constexpr uint64_t apic_spurious = 0xFEE000F0, apic_eoi = 0xFEE000B0;
@@ -27,48 +44,43 @@ uint64_t own_page_tables() {
   return root;
 }
 
-SegmentRegister segment(uint16_t selector, uint16_t attributes) { return {0, 0xFFFFFFFF, selector, attributes}; }
-
 void on_intercept(kernel::TrapFrame*) {
   auto slot = reinterpret_cast<volatile Message*>(messages);
   ++seen.count;
   seen.type = slot->header.type;
   memcpy(&seen.message, const_cast<uint8_t*>(slot->payload), sizeof seen.message);
+  memcpy(&seen.whole, const_cast<Message*>(slot), sizeof seen.whole);
   seen.reason = assist_page()->vtl_control.entry_reason;
   slot->header.type = MessageType::None;
-  // VTL 0 gets a general protection fault in place of its access.
-  const auto event = PendingExceptionEvent{}.with_event_pending(true).with_vector(13).with_deliver_error_code(true).with_error_code(0);
-  call::set_register(RegisterName::PendingEvent0, {event.raw, 0}, 0);
+  reply(seen.whole);
   kernel::at<uint32_t>(apic_eoi) = 0;
+}
+
+/// The message is in the assist page, and no interrupt told of it (VsmPartitionConfig.InterceptPage).
+void on_intercept_page() {
+  ++seen.count;
+  memcpy(&seen.whole, &assist_page()->intercept_message, sizeof seen.whole);
+  memcpy(&seen.message, seen.whole.payload, sizeof seen.message);
+  seen.type = seen.whole.header.type;
+  seen.reason = assist_page()->vtl_control.entry_reason;
+  reply(seen.whole);
 }
 
 }  // namespace
 
 InitialVpContext initial_context() {
-  InitialVpContext context{};
   static uint64_t stack, root;
   if (stack == 0) {
     for (uint64_t i = 0; i < stack_pages; ++i) stack = kernel::allocate_page() + 4096;
     root = own_page_tables();
   }
-  context.rip = reinterpret_cast<uint64_t>(vtl1_start);
-  context.rsp = stack;
-  context.rflags = 2;
-  context.cs = segment(kernel::kernel_code, 0xA09B);
-  context.ds = context.es = context.ss = segment(kernel::kernel_data, 0xC093);
-  context.fs = context.gs = segment(0, 0xC093);
-  context.tr = {0, 0x67, kernel::tss_selector, 0x8B};
-  context.ldtr = {0, 0, 0, 0x82};
-  const arch::DescriptorTable gdt = arch::store_gdt(), idt = arch::store_idt();
-  context.gdtr = {{}, gdt.limit, gdt.base};
-  context.idtr = {{}, idt.limit, idt.base};
-  context.efer = arch::read_msr(0xC0000080);
-  context.cr0 = arch::read_cr0();
+  InitialVpContext context = call::context_here(reinterpret_cast<uint64_t>(vtl1_start), stack);
   context.cr3 = root;
-  context.cr4 = arch::read_cr4();
-  context.msr_cr_pat = 0x0007040600070406;
   return context;
 }
+
+void reply_with(Reply wanted) { reply = wanted; }
+void give(uint64_t Saved::*name, uint64_t value) { gifts[gift_count++ % 4] = {name, value}; }
 
 VpAssistPage* assist_page() { return reinterpret_cast<VpAssistPage*>(assist); }
 
@@ -82,6 +94,8 @@ extern "C" int vtl1_main(Saved* saved) {
     if (!slowly) return 1;
     return 0;
   }
+  if (has_assist_page && assist_page()->vtl_control.entry_reason == VtlEntryReason::Intercept) on_intercept_page();
+  for (; gift_count != 0; --gift_count) saved->*gifts[gift_count - 1].name = gifts[gift_count - 1].value;
   if (has_assist_page) {
     assist_page()->vtl_control.vtl_return_x64_rax = saved->rax;
     assist_page()->vtl_control.vtl_return_x64_rcx = saved->rcx;
@@ -90,8 +104,9 @@ extern "C" int vtl1_main(Saved* saved) {
 }
 
 static const char* call_upper(Work work) {
-  RegisterValue offsets{};
-  if (call::get_register(RegisterName::VsmCodePageOffsets, offsets).status != 0) return "no code page offsets";
+  static RegisterValue offsets;  // asked once: VTL 1 may want to see the hypercalls of VTL 0
+  if (offsets.low == 0 && call::get_register(RegisterName::VsmCodePageOffsets, offsets).status != 0)
+    return "no code page offsets";
   pending_work = work;
   answer = "VTL 1 did not answer";
   enter_vtl1(call::hypercall_page() + VsmCodePageOffsets{offsets.low}.vtl_call_offset());

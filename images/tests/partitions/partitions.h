@@ -7,7 +7,9 @@ std::span<const kernel::Test> three_level_tests();  ///< VTL 2 above VTL 1 above
 
 namespace parent {
 
+using call::one;
 using call::Result;
+using call::simple;
 
 inline constexpr unsigned child_pages = 16;  ///< RAM of a child, from 0 on
 
@@ -20,22 +22,6 @@ struct Child {
     return kernel::at<T>(pages[gpa / 4096] + gpa % 4096);
   }
 };
-
-/// Calls with a header alone; an output goes to call::output_page().
-template <class Header>
-Result simple(call::CallCode code, const Header& header) {
-  __builtin_memcpy(call::input_page(), &header, sizeof header);
-  return call::issue(abi::hv::control_for(code).raw, reinterpret_cast<uint64_t>(call::input_page()),
-                     reinterpret_cast<uint64_t>(call::output_page()));
-}
-/// One element after the header.
-template <class Header, class Element>
-Result one(call::CallCode code, const Header& header, const Element& element) {
-  __builtin_memcpy(call::input_page(), &header, sizeof header);
-  __builtin_memcpy(call::input_page() + sizeof header, &element, sizeof element);
-  return call::issue(abi::hv::control_for(code, 1).raw, reinterpret_cast<uint64_t>(call::input_page()),
-                     reinterpret_cast<uint64_t>(call::output_page()));
-}
 
 /// A child with 16 pages of RAM in which `code` lies at 0x8000, below page tables of its own; its VP 1 is started there.
 const char* make(Child& child, const void* code, std::size_t size);

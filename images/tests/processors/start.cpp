@@ -17,32 +17,13 @@ struct Mailbox {
 };
 Mailbox mailboxes[count];
 
-SegmentRegister segment(uint16_t selector, uint16_t attributes) { return {0, 0xFFFFFFFF, selector, attributes}; }
-
 }  // namespace
 
 InitialVpContext waiting_context(unsigned) {
   constexpr uint64_t stack_pages = 4;
   uint64_t stack = 0;
   for (uint64_t i = 0; i < stack_pages; ++i) stack = allocate_page() + 4096;
-  InitialVpContext context{};
-  context.rip = reinterpret_cast<uint64_t>(processor_start);
-  context.rsp = stack - 32;  // room that every callee may use
-  context.rflags = 2;
-  context.cs = segment(kernel_code, 0xA09B);
-  context.ds = context.es = context.ss = segment(kernel_data, 0xC093);
-  context.fs = context.gs = segment(0, 0xC093);
-  context.tr = {0, 0x67, tss_selector, 0x8B};
-  context.ldtr = {0, 0, 0, 0x82};
-  const arch::DescriptorTable gdt = arch::store_gdt(), idt = arch::store_idt();
-  context.gdtr = {{}, gdt.limit, gdt.base};
-  context.idtr = {{}, idt.limit, idt.base};
-  context.efer = arch::read_msr(0xC0000080);
-  context.cr0 = arch::read_cr0();
-  context.cr3 = arch::read_cr3();
-  context.cr4 = arch::read_cr4();
-  context.msr_cr_pat = 0x0007040600070406;
-  return context;
+  return call::context_here(reinterpret_cast<uint64_t>(processor_start), stack - 32);  // room that every callee may use
 }
 
 extern "C" [[noreturn]] void wait_for_work(unsigned index) {

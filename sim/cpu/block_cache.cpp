@@ -156,13 +156,13 @@ const BlockFacts& BlockCache::facts_of(uint64_t spa, std::span<const uint8_t> by
 
 const Block& BlockCache::insert(uint64_t address, std::span<const uint8_t> bytes,
                                 CodeSize code_size, uint32_t mode, const uint8_t* in_ram,
-                                uint64_t spa) {
+                                uint64_t spa, bool watched) {
   const auto size = static_cast<uint32_t>(bytes.size());
   Block& block = linear_[index(address)];
   block.address = address;
   block.facts =
       in_ram != nullptr ? facts_of(spa, bytes, code_size) : examine_block(bytes, code_size, rules_);
-  const bool plain = !block.facts.must_step && !block.facts.ends_repeated &&
+  const bool plain = !watched && !block.facts.must_step && !block.facts.ends_repeated &&
                      !block.facts.leaves_undefined && !block.facts.reads_descriptors;
   block.tag = tag(size, mode) | (plain ? 0 : second_look);
   block.size = size;

@@ -71,8 +71,9 @@ class BlockCache {
                : nullptr;
   }
   /// `bytes` is the block, contiguous; `in_ram` where it lies if inside one page of RAM (then `spa` is its address).
+  /// `watched`: it needs a second look whatever its facts say.
   const Block& insert(uint64_t address, std::span<const uint8_t> bytes, CodeSize code_size,
-                      uint32_t mode, const uint8_t* in_ram, uint64_t spa);
+                      uint32_t mode, const uint8_t* in_ram, uint64_t spa, bool watched);
   /// Linear addresses may mean something else from now on.
   void forget_linear() { generation_ = (generation_ + one_generation) & ~second_look; }
   /// The code of a RAM page changed.

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "mmu/translator.h"
+#include "sim/cpu/host_breakpoints.h"
 #include "sim/support/instant.h"
 #include "sim/support/prng.h"
 #include "sim/support/state_fields.h"
@@ -87,6 +88,10 @@ class Cpu {
   /// Registers, memory, TLB and this were put back to another instant: nothing known about them holds any more. An
   /// interrupt that was offered must be offered again.
   virtual void restore(const CpuState& state) = 0;
+
+  /// run() returns Exit::Deadline before an instruction that `breakpoints` meets, with nothing of it executed; what was due
+  /// before it (an interrupt) was delivered. Asked anew at each run(); must outlive this; null: none.
+  virtual void stop_before(HostBreakpoints* breakpoints) = 0;
 
   /// Null ends it. Only in the Exact gear.
   virtual void observe(vtl::InstructionObserver* observer) = 0;

@@ -32,6 +32,7 @@ class UnicornCpu final : public Cpu {
   [[nodiscard]] CpuState state() const override { return state_; }
   void restore(const CpuState& state) override;
   void observe(vtl::InstructionObserver* observer) override { observer_ = observer; }
+  void stop_before(HostBreakpoints* breakpoints) override { host_breakpoints_ = breakpoints; }
 
  private:
   using MaybeExit = std::optional<vtl::Exit>;
@@ -58,6 +59,9 @@ class UnicornCpu final : public Cpu {
   [[nodiscard]] uint8_t* popped_virtual_8086(const Instruction& in);
   MaybeExit step_interrupt_return();
   void unblock_nmi();
+
+  // Host breakpoints.
+  [[nodiscard]] bool meets_host_breakpoint(const Instruction& in);
 
   // Debug registers.
   [[nodiscard]] uint64_t instruction_breakpoints() const;
@@ -107,6 +111,7 @@ class UnicornCpu final : public Cpu {
   const AddressSpaceProvider& spaces_;
   support::EventSink* events_;
   vtl::InstructionObserver* observer_{};
+  HostBreakpoints* host_breakpoints_{};
   CpuState state_;
   CodePages pages_;
   RegisterTransfer transfer_;
@@ -116,6 +121,10 @@ class UnicornCpu final : public Cpu {
   std::vector<MemoryTouch> touches_;    ///< by an emulated instruction
   std::array<uint64_t, 4> operands_{};  ///< of the instruction that is stepped
   uint64_t stepped_from_{};             ///< its linear address
+  struct HostStep {
+    uint64_t address{}, instant{~uint64_t{1}};
+    bool goes_on{};  ///< a later iteration of a string instruction
+  } host_step_;                         ///< the last single step with host breakpoints
 
   std::optional<uint8_t> offered_;  ///< no state: the machine offers anew before each run
 

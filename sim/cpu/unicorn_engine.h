@@ -92,6 +92,10 @@ class UnicornEngine {
 
   /// IRET leaves the engine: while NMIs are blocked.
   void intercept_interrupt_return(bool on) { intercept(intercept_iret, on); }
+  /// Those of whoever runs the machine; null: none.
+  void use(const HostBreakpoints* breakpoints);
+  [[nodiscard]] bool holds_host_breakpoint(uint64_t address, uint64_t bytes) const;
+  [[nodiscard]] bool may_meet_host_breakpoint(const Block& block) const;
   /// Debug registers, as the VirtualProcessor has them now.
   void set_breakpoints(const vtl::VirtualProcessor& vp);
   [[nodiscard]] const Breakpoints& breakpoints() const { return breakpoints_; }
@@ -215,6 +219,8 @@ class UnicornEngine {
   uint64_t observed_instant_{~uint64_t{0}}, observed_address_{};
 
   Breakpoints breakpoints_;
+  const HostBreakpoints* host_breakpoints_{};
+  uint64_t host_version_{};
   struct WatchedPage {
     uint64_t linear{}, physical{};
   };

@@ -83,6 +83,7 @@ Stop UnicornEngine::reason_to_stop_before(const Block* block) const {
   if (breakpoints_.execution() &&
       (block->facts.reads_descriptors || breakpoints_.in_code(block->address, block->size)))
     return Stop::Step;
+  if (may_meet_host_breakpoint(*block)) return Stop::Step;
   return gear_ == Gear::Fast && block->facts.count > deadline - now ? Stop::Step : Stop::None;
 }
 
@@ -136,7 +137,8 @@ const Block* UnicornEngine::examine(uint64_t address, uint32_t size) {
   const uint8_t* in_ram = nullptr;
   uint64_t spa = 0;
   if (!block_bytes(address, size, buffer, in_ram, spa)) return nullptr;
-  return &blocks_.insert(address, {buffer, size}, code_size(), mode(), in_ram, spa);
+  const bool watched = holds_host_breakpoint(address, size);
+  return &blocks_.insert(address, {buffer, size}, code_size(), mode(), in_ram, spa, watched);
 }
 
 // --- Fills.

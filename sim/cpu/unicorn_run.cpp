@@ -50,6 +50,7 @@ vtl::Exit UnicornCpu::run(vtl::VirtualProcessor& vp, support::Instant& now,
   engine_->deadline = deadline.ticks;
   engine_->interrupt_offered = offered_.has_value();
   engine_->observer = observer_;
+  engine_->use(host_breakpoints_);
   engine_->publish_context = this;
   engine_->publish = [](void* self) {
     auto& cpu = *static_cast<UnicornCpu*>(self);

@@ -72,6 +72,7 @@ UnicornCpu::MaybeExit UnicornCpu::step() {
       return raise_exception(*exception, EventSource::Fault);
     return refused_exit(*fault);
   }
+  if (meets_host_breakpoint(in)) return vtl::Exit{};
   if (observer_ != nullptr && config_.gear == Gear::Exact) engine_->observe_instruction();
   bool handled = false;
   if (MaybeExit exit = without_engine(in, handled); handled) return exit;

@@ -18,6 +18,15 @@ std::vector<uint8_t> watched_value(const machine::Machine& machine, const Condit
   return value;
 }
 
+Instant position_after(const Hit& hit, const Conditions& conditions) {
+  const Condition& condition = conditions[hit.condition];
+  return is_watch(condition) || std::holds_alternative<AccessWatch>(condition) ? hit.at + 1 : hit.at;
+}
+
+const Check& check_of(const Condition& condition) {
+  return std::visit([](const auto& one) -> const Check& { return one.check; }, condition);
+}
+
 bool differs(const Condition& condition, const std::vector<uint8_t>& a, const std::vector<uint8_t>& b) {
   const auto* memory = std::get_if<MemoryWatch>(&condition);
   if (memory == nullptr || memory->ignore == 0 || a.size() != 8 || b.size() != 8) return a != b;

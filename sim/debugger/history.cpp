@@ -53,11 +53,21 @@ void ObservedHistory::on(const support::Event& event) {
   insert(events_, std::move(record));
 }
 
+void ObservedHistory::forget_from(Instant at) {
+  events_.erase(events_.begin() + (not_before(events_, at) - events_.cbegin()), events_.end());
+}
+
 std::optional<EventRecord> ObservedHistory::last(Instant before, const EventFilter& filter, Instant floor) {
-  return last_of(events_, before, floor, filter);
+  auto found = last_of(events_, before, floor, filter);
+  if (!found && past_ != nullptr && floor < since_) found = past_->last(std::min(before, since_), filter, floor);
+  return found;
 }
 
 std::optional<EventRecord> ObservedHistory::first(Instant from, const EventFilter& filter) {
+  if (past_ != nullptr && from < since_) {
+    auto found = past_->first(from, [&](const support::Event& event) { return event.at >= since_ || filter(event); });
+    if (found && found->event.at < since_) return found;
+  }
   return first_of(events_, from, filter);
 }
 

@@ -30,6 +30,11 @@ class History {
 /// Events of a machine that runs for the first time.
 class ObservedHistory final : public History, public support::EventSink {
  public:
+  ObservedHistory() = default;
+  /// Of a run that begins at `since`, and before that was another, whose history is `past`; it must outlive this.
+  ObservedHistory(History* past, support::Instant since) : past_{past}, since_{since} {}
+  /// The future became another one.
+  void forget_from(support::Instant at);
   void on(const support::Event& event) override;
   /// Only what happens while it listens is kept: time that is run through again has been heard of.
   void listen(bool listen) { listens_ = listen; }
@@ -41,6 +46,8 @@ class ObservedHistory final : public History, public support::EventSink {
  private:
   std::vector<trace::EventRecord> events_;  ///< ascending
   bool listens_{};
+  History* past_{};
+  support::Instant since_;
 };
 
 /// Events of a recording, unpacked chunk by chunk as they are asked for.

@@ -17,6 +17,7 @@ struct Interval {
   bool code_known{}, registers_known{};
   std::vector<uint64_t> code_pages;      ///< linear pages of its instructions, ascending
   vtl::VtlArray<RegisterMask> changed;   ///< registers
+  std::vector<uint64_t> without;         ///< addresses at which no instruction executed in it, ascending
 };
 
 using Intervals = std::vector<Interval>;

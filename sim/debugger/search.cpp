@@ -1,6 +1,7 @@
 // Where a condition was met last, or will be next: by the history where events say it, else by looking at pieces of the run,
 // each at most once for a question, and only at those that can hold the answer.
 #include <algorithm>
+#include <iterator>
 
 #include "sim/debugger/timeline.h"
 #include "sim/debugger/watcher.h"
@@ -28,6 +29,23 @@ bool holds(const std::vector<uint64_t>& ascending, uint64_t value) {
   return std::binary_search(ascending.begin(), ascending.end(), value);
 }
 
+/// Of two hits the one that a motion comes to first; those that end it at one position belong together.
+void join(std::optional<Hit>& best, std::optional<Hit>&& other, const Conditions& conditions, bool want_last) {
+  if (!other) return;
+  const auto position = [&](const Hit& hit) { return want_last ? hit.at : position_after(hit, conditions); };
+  if (best && position(*best) == position(*other)) {
+    best->also.push_back(other->condition);
+    best->also.insert(best->also.end(), other->also.begin(), other->also.end());
+    if (!other->before.empty()) {
+      best->before = std::move(other->before);
+      best->after = std::move(other->after);
+    }
+    if (other->event) best->event = std::move(other->event);
+  } else if (!best || (want_last ? position(*other) > position(*best) : position(*other) < position(*best))) {
+    best = std::move(other);
+  }
+}
+
 }  // namespace
 
 Twin& Timeline::twin() {
@@ -47,8 +65,7 @@ bool Timeline::may_hit(const Interval& interval, const Condition& condition) {
     const auto page = static_cast<uint32_t>(memory->first.page_number());
     return std::binary_search(interval.dirty.begin(), interval.dirty.end(), page);
   }
-  if (const auto* address = std::get_if<AddressBreak>(&condition))
-    return !interval.code_known || holds(interval.code_pages, address->rip / abi::page_size);
+  if (std::holds_alternative<AccessWatch>(condition)) return interval.instructions != 0;
   if (const auto* watch = std::get_if<RegisterWatch>(&condition))
     return !interval.registers_known || contains(interval.changed[watch->vtl], watch->id);
   if (std::holds_alternative<Cr3Break>(condition)) {
@@ -70,7 +87,8 @@ bool Timeline::may_hit(const Interval& interval, const Conditions& conditions) {
 
 uint64_t Timeline::closely(const Conditions& conditions) const {
   const bool memory = std::all_of(conditions.begin(), conditions.end(), [](const Condition& condition) {
-    return std::holds_alternative<MemoryWatch>(condition) || std::holds_alternative<EventBreak>(condition);
+    return std::holds_alternative<MemoryWatch>(condition) || std::holds_alternative<EventBreak>(condition) ||
+           std::holds_alternative<AddressBreak>(condition);
   });
   return memory ? close_in_memory : close_elsewhere;
 }
@@ -147,35 +165,160 @@ void Timeline::settle(Hit& hit, const Conditions& conditions) {
   hit.cr3 = vp.context().cr3;
 }
 
-std::optional<Hit> Timeline::event_hit(const Conditions& conditions, Instant instant, bool want_last, Instant floor) {
-  size_t met = 0;
+/// The last event before `instant`, from `bound` on; or the first at or after `instant`, up to `bound`. Where a condition wants
+/// to see the machine, it is put there.
+std::optional<Hit> Timeline::event_hit(const Conditions& conditions, Instant instant, bool want_last, Instant bound) {
+  std::vector<size_t> met;
   const EventFilter any = [&](const support::Event& event) {
+    if (!want_last && event.at > bound) return true;
     for (size_t i = 0; i < conditions.size(); ++i) {
       const auto* wanted = std::get_if<EventBreak>(&conditions[i]);
-      if (wanted == nullptr || !wanted->filter(event)) continue;
-      met = i;
-      return true;
+      if (wanted != nullptr && wanted->filter(event)) met.push_back(i);
     }
-    return false;
+    return !met.empty();
   };
-  std::optional<trace::EventRecord> event =
-      want_last ? history_->last(instant, any, floor) : history_->first(instant, any);
-  if (!event) return std::nullopt;
-  const support::Event& what = event->event;
-  Hit hit{.at = what.at, .condition = met, .vp = what.vp, .vtl = what.vtl, .cpl = 0, .rip = what.rip, .cr3 = 0,
-          .between = false, .seen = what.at, .before = {}, .after = {}, .event = {}};
-  hit.event = std::move(event);
+  for (;;) {
+    met.clear();
+    std::optional<trace::EventRecord> event =
+        want_last ? history_->last(instant, any, bound) : history_->first(instant, any);
+    if (!event || met.empty() || interrupted()) return std::nullopt;
+    const support::Event& what = event->event;
+    Hit hit{.at = what.at, .condition = met.front(), .also = {}, .vp = what.vp, .vtl = what.vtl, .cpl = 0, .rip = what.rip,
+            .cr3 = 0, .between = false, .seen = what.at, .before = {}, .after = {}, .event = std::move(event)};
+    std::erase_if(met, [&](size_t i) {
+      const Check& check = check_of(conditions[i]);
+      if (!check) return false;
+      go_to(hit.at);
+      return !check(*machine_, hit);
+    });
+    if (!met.empty()) {
+      hit.condition = met.front();
+      hit.also.assign(met.begin() + 1, met.end());
+      return hit;
+    }
+    instant = want_last ? hit.at : hit.at + 1;  // others at that instant were asked with it
+  }
+}
+
+// --- Addresses: the machine stops there by itself while it runs quickly.
+
+struct Timeline::Sweep {
+  const Conditions& conditions;
+  Instant earliest, before;
+  bool want_last{};
+  std::vector<uint64_t> addresses;
+  std::optional<Hit> hit;
+
+  [[nodiscard]] bool satisfied() const { return hit.has_value() && !want_last; }
+};
+
+std::vector<uint64_t> Timeline::addresses_of(const Conditions& conditions) {
+  std::vector<uint64_t> addresses;
+  for (const Condition& condition : conditions)
+    if (const auto* address = std::get_if<AddressBreak>(&condition)) addresses.push_back(address->rip);
+  std::sort(addresses.begin(), addresses.end());
+  addresses.erase(std::unique(addresses.begin(), addresses.end()), addresses.end());
+  return addresses;
+}
+
+/// One of them may be executed in the interval.
+bool Timeline::may_execute(const Interval& interval, const std::vector<uint64_t>& addresses) {
+  return std::any_of(addresses.begin(), addresses.end(), [&](uint64_t address) {
+    if (holds(interval.without, address)) return false;
+    return !interval.code_known || holds(interval.code_pages, address / abi::page_size);
+  });
+}
+
+/// The machine has stopped before an instruction: which conditions does it meet?
+std::optional<Hit> Timeline::address_hit(const Conditions& conditions) const {
+  const vtl::VirtualProcessor& vp = machine_->processor();
+  const vtl::VtlContext& context = vp.context();
+  Hit hit{.at = now(), .condition = 0, .also = {}, .vp = vp.number, .vtl = vp.active, .cpl = vp.cpl(), .rip = context.rip,
+          .cr3 = context.cr3, .between = false, .seen = now(), .before = {}, .after = {}, .event = {}};
+  std::vector<size_t> met;
+  for (size_t i = 0; i < conditions.size(); ++i) {
+    const auto* address = std::get_if<AddressBreak>(&conditions[i]);
+    if (address == nullptr || address->rip != context.rip) continue;
+    if (address->vtl.value_or(vp.active) != vp.active || address->cr3.value_or(context.cr3) != context.cr3) continue;
+    if (address->vp.value_or(vp.number) != vp.number || address->rsp.value_or(context.rsp) != context.rsp) continue;
+    if (!address->check || address->check(*machine_, hit)) met.push_back(i);
+  }
+  if (met.empty()) return std::nullopt;
+  hit.condition = met.front();
+  hit.also.assign(met.begin() + 1, met.end());
   return hit;
 }
 
-std::optional<Hit> Timeline::find_last(const Conditions& conditions, Instant before) {
-  if (before == Instant{}) return std::nullopt;
+/// Runs to `target` and stops at the hit, or after the last one.
+machine::StopReason Timeline::sweep_to(Instant target, Sweep& sweep) {
+  for (;;) {
+    machine_->stop_before(sweep.addresses, sweep.earliest);
+    const machine::StopReason reason = run_in_slices(target);
+    if (!machine_->stopped_before_address()) {
+      machine_->stop_before(sweep.addresses, support::never);
+      return reason;
+    }
+    sweep.earliest = now() + 1;
+    if (std::optional<Hit> hit = address_hit(sweep.conditions)) sweep.hit = std::move(hit);
+    if (!sweep.satisfied() && !interrupted()) continue;
+    machine_->stop_before(sweep.addresses, support::never);
+    return machine::StopReason::Requested;
+  }
+}
+
+/// A sweep that begins in the middle of a string instruction takes its next iteration for the first.
+bool Timeline::begins_there(const Hit& hit) {
+  if (hit.at == beginning_) return true;
+  go_to({hit.at.ticks - 1});
+  const vtl::VirtualProcessor& vp = machine_->processor();
+  if (vp.number != hit.vp || vp.active != hit.vtl || vp.context().rip != hit.rip) return true;
+  trace::InstructionRecord record = trace::capture(now(), vp);
+  const uint64_t count = mmu::read_gva(machine_->translator(), machine_->view(vp.active), Gva{hit.rip}, record.bytes,
+                                       vp.cpl() == 3);
+  const trace::Instruction instruction = disassembler_.decode(record.code_bits, hit.rip, {record.bytes.data(), count});
+  return !instruction.mnemonic.starts_with("rep");
+}
+
+/// Sweeps an interval that was executed before.
+void Timeline::scan(size_t index, Sweep& sweep) {
+  const Interval& interval = intervals_[index];
+  const Instant end = std::min(interval.end, sweep.before);
+  const Instant start = std::max(interval.begin, Instant{sweep.earliest.ticks - std::min<uint64_t>(sweep.earliest.ticks, 1)});
+  if (start >= end || !may_execute(interval, sweep.addresses)) return;
+  go_to(start);
+  const bool whole = start == interval.begin && end == interval.end && sweep.earliest <= start;
+  const Instant earliest = sweep.earliest;
+  const machine::StopReason reason = sweep_to(end, sweep);
+  sweep.earliest = earliest;
+  if (sweep.hit && (sweep.hit->at == start || sweep.hit->at == start + 1) && !begins_there(*sweep.hit)) {
+    const Instant at = sweep.hit->at;
+    sweep.hit.reset();
+    go_to(at);
+    sweep.earliest = at + 1;
+    (void)sweep_to(end, sweep);
+    sweep.earliest = earliest;
+  }
+  if (whole && !sweep.hit && reason == machine::StopReason::Deadline) {
+    std::vector<uint64_t> both;
+    std::set_union(interval.without.begin(), interval.without.end(), sweep.addresses.begin(), sweep.addresses.end(),
+                   std::back_inserter(both));
+    intervals_[index].without = std::move(both);
+  }
+}
+
+// --- Searches.
+
+std::optional<Hit> Timeline::find_previous(const Conditions& conditions, Instant before, Instant floor) {
+  floor = std::max(floor, beginning_);
+  if (before <= floor) return std::nullopt;
   if (before > frontier_ && !only_events(conditions)) go_to(std::min(before, limit_));
-  std::optional<Hit> best = event_hit(conditions, before, true, {});
+  std::optional<Hit> best = event_hit(conditions, before, true, floor);
   if (only_events(conditions)) return best;
-  for (size_t i = find_interval(intervals_, {before.ticks - 1});;) {
+  const std::vector<uint64_t> addresses = addresses_of(conditions);
+  for (size_t i = find_interval(intervals_, {before.ticks - 1}); !interrupted();) {
     const Interval& interval = intervals_[i];
     if (best && interval.end <= best->at) break;
+    if (interval.end <= floor) break;
     const bool possible = may_hit(interval, conditions);
     if (possible && interval.instructions > closely(conditions)) {
       const Instant last{std::min(before, interval.end).ticks - 1};
@@ -183,71 +326,94 @@ std::optional<Hit> Timeline::find_last(const Conditions& conditions, Instant bef
       i = find_interval(intervals_, last);
       continue;
     }
+    Sweep sweep{.conditions = conditions, .earliest = floor, .before = before, .want_last = true,
+                .addresses = addresses, .hit = {}};
+    scan(i, sweep);
+    std::optional<Hit> found = std::move(sweep.hit);
     if (possible) {
-      std::optional<Hit> hit = look(i, conditions, {}, before, true);
+      std::optional<Hit> hit = look(i, conditions, floor, before, true);
       if (hit) settle(*hit, conditions);
-      if (hit && (!best || hit->at >= best->at)) return hit;
+      if (hit && hit->at >= floor) join(found, std::move(hit), conditions, true);
+    }
+    if (found && (!best || found->at >= best->at)) {
+      join(best, std::move(found), conditions, true);
+      return best;
     }
     if (i-- == 0) break;
   }
-  return best;
+  return interrupted() ? std::nullopt : best;
 }
 
-std::optional<Hit> Timeline::find_first(const Conditions& conditions, Instant from) {
+std::optional<Hit> Timeline::find_next(const Conditions& conditions, Instant from, Instant to) {
   const bool foreseen = end_.has_value() && only_events(conditions);  // no need to run for it
-  if (foreseen) return event_hit(conditions, from + 1, false, {});
-  for (size_t i = find_interval(intervals_, from);;) {
-    if (i + 1 == intervals_.size() && (intervals_[i].end == intervals_[i].begin || intervals_[i].end <= from)) {
-      go_to(frontier_);
-      if (now() >= limit_ || at_end()) return std::nullopt;
-      explore(limit_);
-      continue;
+  if (foreseen) return event_hit(conditions, from + 1, false, to);
+  Sweep sweep{.conditions = conditions, .earliest = from + 1, .before = support::never, .want_last = false,
+              .addresses = addresses_of(conditions), .hit = {}};
+  Instant swept = from;
+  for (size_t i = find_interval(intervals_, from); !interrupted();) {
+    const bool known = intervals_[i].end > intervals_[i].begin && intervals_[i].end > from;
+    if (known) {
+      if (intervals_[i].begin > to) return std::nullopt;
+      if (swept < intervals_[i].end && !sweep.hit) scan(i, sweep);
+      swept = std::max(swept, intervals_[i].end);
+      const bool possible = may_hit(intervals_[i], conditions);
+      if (possible && intervals_[i].instructions > closely(conditions)) {
+        const Instant start = std::max(from, intervals_[i].begin);
+        refine(i);
+        i = find_interval(intervals_, start);
+        continue;
+      }
+      std::optional<Hit> best = event_hit(conditions, from + 1, false, std::min(to, intervals_[i].end));
+      if (sweep.hit && sweep.hit->at <= intervals_[i].end) {
+        std::optional<Hit> address = sweep.hit;
+        join(best, std::move(address), conditions, false);
+      }
+      if (possible) {
+        std::optional<Hit> hit = look(i, conditions, from, support::never, false);
+        if (hit) settle(*hit, conditions);
+        join(best, std::move(hit), conditions, false);
+      }
+      if (best) return best->at <= to ? best : std::nullopt;
+      if (intervals_[i].end >= limit_ || (ending_ && intervals_[i].end >= frontier_)) return std::nullopt;
+      if (i + 1 < intervals_.size()) {
+        ++i;
+        continue;
+      }
     }
-    std::optional<Hit> best = event_hit(conditions, from + 1, false, {});
-    if (best && best->at > intervals_[i].end) best.reset();
-    const bool possible = may_hit(intervals_[i], conditions);
-    if (possible && intervals_[i].instructions > closely(conditions)) {
-      const Instant start = std::max(from, intervals_[i].begin);
-      refine(i);
-      i = find_interval(intervals_, start);
-      continue;
-    }
-    if (possible) {
-      std::optional<Hit> hit = look(i, conditions, from, support::never, false);
-      if (hit) settle(*hit, conditions);
-      if (hit && (!best || hit->at <= best->at)) return hit;
-    }
-    if (best) return best;
-    if (intervals_[i].end >= limit_ || (ending_ && intervals_[i].end >= frontier_)) return std::nullopt;
-    if (i + 1 < intervals_.size()) {
-      ++i;
-    } else {
-      const Instant was = frontier_;
-      go_to(frontier_);
-      explore(limit_);
-      i = find_interval(intervals_, was);
-    }
+    const Instant was = frontier_;
+    go_to(frontier_);
+    if (now() >= limit_ || at_end() || was > to) return std::nullopt;
+    explore(limit_, &sweep);
+    if (sweep.hit && frontier_ == was) return sweep.hit;
+    swept = frontier_;
+    i = find_interval(intervals_, was);
   }
+  return std::nullopt;
 }
 
 std::optional<Hit> Timeline::last(const Conditions& conditions, Instant before) {
   const Instant here = now();
-  std::optional<Hit> hit = find_last(conditions, before);
+  std::optional<Hit> hit = find_previous(conditions, before);
   go_to(here);
   return hit;
 }
 
 std::optional<Hit> Timeline::first(const Conditions& conditions, Instant from) {
   const Instant here = now();
-  std::optional<Hit> hit = find_first(conditions, from);
+  std::optional<Hit> hit = find_next(conditions, from);
   go_to(here);
   return hit;
 }
 
 Timeline::Move Timeline::reverse_continue(const Conditions& conditions) {
-  std::optional<Hit> hit = find_last(conditions, now());
+  const Instant here = now();
+  std::optional<Hit> hit = find_previous(conditions, here);
+  if (!hit && interrupted()) {
+    go_to(here);
+    return {Arrival::Interrupted, std::nullopt};
+  }
   if (!hit) {
-    (void)seek({});
+    (void)seek(beginning_);
     return {Arrival::Beginning, std::nullopt};
   }
   (void)seek(hit->at);
@@ -255,12 +421,17 @@ Timeline::Move Timeline::reverse_continue(const Conditions& conditions) {
 }
 
 Timeline::Move Timeline::run_to(const Conditions& conditions) {
-  std::optional<Hit> hit = find_first(conditions, now());
+  const Instant here = now();
+  std::optional<Hit> hit = find_next(conditions, here);
+  if (!hit && interrupted()) {
+    if (now() < here) go_to(here);
+    return {Arrival::Interrupted, std::nullopt};
+  }
   if (!hit) {
     (void)seek(support::never);
     return {Arrival::End, std::nullopt};
   }
-  (void)seek(is_watch(conditions[hit->condition]) ? hit->at + 1 : hit->at);
+  (void)seek(position_after(*hit, conditions));
   return {Arrival::Hit, std::move(hit)};
 }
 

@@ -1,5 +1,7 @@
 #pragma once
 // A run as a place to walk in, forwards and backwards.
+#include <atomic>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -52,6 +54,9 @@ class Timeline {
   [[nodiscard]] static support::Result<std::unique_ptr<Timeline>> over(const replay::Recording& recording,
                                                                        machine::MachineParts parts,
                                                                        const TimelineOptions& options = {});
+  /// A run of its own that begins here: its past is this one's, which it cannot go back to; its future is made by running
+  /// it. Inputs that were to arrive arrive there too. This must outlive it.
+  [[nodiscard]] support::Result<std::unique_ptr<Timeline>> fork();
   ~Timeline();
   Timeline(const Timeline&) = delete;
   Timeline& operator=(const Timeline&) = delete;
@@ -65,6 +70,9 @@ class Timeline {
   [[nodiscard]] History& history() { return *history_; }
   /// Also hears of what happens, once, when it happens for the first time; the twin's runs and repetitions are not heard.
   void listen(support::EventSink& listener) { events_.add(listener); }
+
+  /// Moves end early, with Arrival::Interrupted, while this is true; looked at every few milliseconds. Must outlive this.
+  void interrupt_with(const std::atomic<bool>& flag) { interrupt_ = &flag; }
 
   Arrival seek(Instant target);
   /// An instruction that waits takes the time with it until something wakes the processor.
@@ -83,8 +91,21 @@ class Timeline {
   [[nodiscard]] std::optional<Hit> last(const Conditions& conditions, Instant before);
   [[nodiscard]] std::optional<Hit> first(const Conditions& conditions, Instant from);
 
+  /// The first after `from`, looked for up to `to`; the machine stands anywhere afterwards.
+  [[nodiscard]] std::optional<Hit> find_next(const Conditions& conditions, Instant from, Instant to = support::never);
+  /// The last before `before`, looked for down to `floor`; the machine stands anywhere afterwards.
+  [[nodiscard]] std::optional<Hit> find_previous(const Conditions& conditions, Instant before, Instant floor = {});
+
+  /// Changes the machine here, which makes another future: what was known of it is forgotten. The change belongs to the
+  /// run from now on: whoever comes by again finds it done. `change` writes memory and registers, the same at every call;
+  /// its error is handed on and must mean that nothing changed. Refused in a recording.
+  using Change = std::function<support::Status(machine::Machine&)>;
+  [[nodiscard]] support::Status edit(const Change& change);
+
   /// Runs what was not run yet; the checkpoints of the whole run are there afterwards. The position stays.
   void explore_all();
+  /// The first instant: 0, or where this was forked.
+  [[nodiscard]] Instant beginning() const { return beginning_; }
   /// The last instant of the run that is known by now: of the recording, or of what was run.
   [[nodiscard]] Instant end() const { return end_ ? *end_ : frontier_; }
   /// Why keyframes of the recording were passed over; empty if none was.
@@ -99,6 +120,7 @@ class Timeline {
 
  private:
   struct FirstTime;  // hands events to history and listeners
+  struct Sweep;      // looks for addresses while the machine runs
 
   Timeline(const loader::MachineConfig& config, machine::MachineParts parts, const TimelineOptions& options,
            std::unique_ptr<FirstTime> first_time, std::unique_ptr<History> history,
@@ -110,10 +132,18 @@ class Timeline {
   // --- travelling (timeline.cpp)
   void run_to_instant(Instant target);
   void run_to_count(uint64_t count);
-  void explore(Instant limit);
+  machine::StopReason run_machine(Instant target);
+  machine::StopReason run_in_slices(Instant target);
+  void apply_edits();
+  void explore(Instant limit, Sweep* sweep = nullptr);
+  [[nodiscard]] bool interrupted() const { return interrupt_ != nullptr && interrupt_->load(std::memory_order_relaxed); }
+  [[nodiscard]] bool inside() const { return now() == inside_; }
+  [[nodiscard]] uint64_t instructions_at(const Interval& interval) const;
+  void forget_future();
   void close_interval();
   void arrive_at_end(machine::StopReason reason);
   void know_keyframes(const replay::Recording& recording);
+  void observe(ObservedHistory& history);
   [[nodiscard]] Instant start_before(Instant target) const;
   void restore(Instant start);
   void restore_before(Instant target);
@@ -129,12 +159,16 @@ class Timeline {
   [[nodiscard]] bool may_hit(const Interval& interval, const Condition& condition);
   [[nodiscard]] uint64_t closely(const Conditions& conditions) const;
   void refine(size_t index);
+  [[nodiscard]] static std::vector<uint64_t> addresses_of(const Conditions& conditions);
+  [[nodiscard]] static bool may_execute(const Interval& interval, const std::vector<uint64_t>& addresses);
+  [[nodiscard]] std::optional<Hit> address_hit(const Conditions& conditions) const;
+  machine::StopReason sweep_to(Instant target, Sweep& sweep);
+  void scan(size_t index, Sweep& sweep);
+  [[nodiscard]] bool begins_there(const Hit& hit);
   [[nodiscard]] std::optional<Hit> look(size_t index, const Conditions& conditions, Instant from, Instant before,
                                         bool want_last);
   void settle(Hit& hit, const Conditions& conditions);
-  [[nodiscard]] std::optional<Hit> event_hit(const Conditions& conditions, Instant instant, bool want_last, Instant floor);
-  [[nodiscard]] std::optional<Hit> find_last(const Conditions& conditions, Instant before);
-  [[nodiscard]] std::optional<Hit> find_first(const Conditions& conditions, Instant from);
+  [[nodiscard]] std::optional<Hit> event_hit(const Conditions& conditions, Instant instant, bool want_last, Instant bound);
   [[nodiscard]] Twin& twin();
 
   loader::MachineConfig config_;
@@ -159,6 +193,17 @@ class Timeline {
   std::unique_ptr<Twin> twin_;
   trace::Disassembler disassembler_;
   uint64_t looked_at_{};
+  ObservedHistory* observed_{};          ///< history_, unless it is a recording's
+  Instant beginning_;
+  uint64_t first_instructions_{};        ///< executed before the beginning
+  Instant inside_{support::never};       ///< the machine stands there after what was delivered, not as a deadline finds it
+  bool left_inside_{};                   ///< the frontier was reached that way
+  const std::atomic<bool>* interrupt_{};
+  struct Edit {
+    Instant at;
+    Change change;
+  };
+  std::vector<Edit> edits_;              ///< ascending
 };
 
 }  // namespace debugger

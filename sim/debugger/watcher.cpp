@@ -33,10 +33,11 @@ Watcher::Watcher(machine::Machine& exact, trace::Disassembler& disassembler, std
       CHECK(values_.back().size() == watch->bytes && watch->bytes != 0);
       memory_watched_ = memory_watched_ || watch->ignore == 0;
     }
+    accesses_watched_ = accesses_watched_ || std::holds_alternative<AccessWatch>(condition);
     registers_watched_ = registers_watched_ || std::holds_alternative<RegisterWatch>(condition) ||
                          std::holds_alternative<Cr3Break>(condition);
   }
-  if (memory_watched_) known_.resize(known_instructions);
+  if (memory_watched_ || accesses_watched_) known_.resize(known_instructions);
   findings_.registers_known = registers_watched_;
 }
 
@@ -46,14 +47,14 @@ Watcher::Doer Watcher::doer_of(Instant now, const vtl::VirtualProcessor& vp) {
 
 void Watcher::before_instruction(Instant now, const vtl::VirtualProcessor& vp) {
   look_back(now, vp);
-  look_ahead(now, vp, true);
-  if (memory_watched_) decode(now, vp);
+  look_ahead(now, vp);
+  if (memory_watched_ || accesses_watched_) decode(now, vp);
 }
 
 void Watcher::finish() {
   look_back(machine_.now(), machine_.processor());
   for (size_t number = 0; registers_watched_ && number < then_.size(); ++number) note_registers(machine_.processor(number));
-  look_ahead(machine_.now(), machine_.processor(), false);
+  look_ahead(machine_.now(), machine_.processor());
 }
 
 /// What changed is the work of the instruction seen last.
@@ -113,8 +114,7 @@ bool Watcher::changed(size_t index) const {
   return watch.ignore == 0 || differs(conditions_[index], values_[index], watched_value(machine_, conditions_[index]));
 }
 
-/// `executes`: the instruction will, rather than perhaps an interrupt's handler in its place.
-void Watcher::look_ahead(Instant now, const vtl::VirtualProcessor& vp, bool executes) {
+void Watcher::look_ahead(Instant now, const vtl::VirtualProcessor& vp) {
   const Doer next = doer_of(now, vp);
   const Doer& last = doers_[vp.number];
   if (const uint64_t page = next.rip / abi::page_size; page != code_page_) {
@@ -124,10 +124,7 @@ void Watcher::look_ahead(Instant now, const vtl::VirtualProcessor& vp, bool exec
   }
   for (size_t i = 0; i < conditions_.size(); ++i) {
     bool met = false;
-    if (const auto* address = std::get_if<AddressBreak>(&conditions_[i])) {
-      met = executes && next.rip == address->rip && (!address->vtl || *address->vtl == next.vtl) &&
-            (!address->cr3 || *address->cr3 == next.cr3);
-    } else if (const auto* level = std::get_if<VtlBreak>(&conditions_[i])) {
+    if (const auto* level = std::get_if<VtlBreak>(&conditions_[i])) {
       met = next.vtl == level->vtl && last.vtl != level->vtl;
     } else if (const auto* space = std::get_if<Cr3Break>(&conditions_[i])) {
       met = next.cr3 == space->cr3 && last.cr3 != space->cr3;
@@ -138,13 +135,17 @@ void Watcher::look_ahead(Instant now, const vtl::VirtualProcessor& vp, bool exec
 }
 
 void Watcher::take(size_t index, const Doer& doer, Instant now, std::vector<uint8_t> before, std::vector<uint8_t> after) {
-  const bool too_early = is_watch(conditions_[index]) ? doer.at < from_ : which_ == Which::First && doer.at <= from_;
-  if (too_early || doer.at >= before_ || (which_ == Which::First && hit_)) return;
-  hit_ = Hit{.at = doer.at, .condition = index, .vp = doer.vp, .vtl = doer.vtl, .cpl = doer.cpl, .rip = doer.rip,
-             .cr3 = doer.cr3, .between = false, .seen = now, .before = std::move(before), .after = std::move(after), .event = {}};
+  const bool watch = is_watch(conditions_[index]) || std::holds_alternative<AccessWatch>(conditions_[index]);
+  const bool too_early = watch ? doer.at < from_ : which_ == Which::First && doer.at <= from_;
+  if (too_early || doer.at >= before_ || (which_ == Which::First && hit_ && hit_->at != doer.at)) return;
+  Hit hit{.at = doer.at, .condition = index, .also = {}, .vp = doer.vp, .vtl = doer.vtl, .cpl = doer.cpl, .rip = doer.rip,
+          .cr3 = doer.cr3, .between = false, .seen = now, .before = std::move(before), .after = std::move(after), .event = {}};
+  if (const Check& check = check_of(conditions_[index]); check && !check(machine_, hit)) return;
+  if (hit_ && hit_->at == hit.at) hit_->also.push_back(index);
+  else hit_ = std::move(hit);
 }
 
-/// Which watched bytes does the instruction say it writes? Needed for those that write what is there already.
+/// Which watched bytes does the instruction say it writes or reads? Needed for those that write what is there already.
 void Watcher::decode(Instant now, const vtl::VirtualProcessor& vp) {
   const mmu::AddressSpace space = machine_.view(vp.active);
   const bool user = vp.cpl() == 3;
@@ -154,33 +155,40 @@ void Watcher::decode(Instant now, const vtl::VirtualProcessor& vp) {
   if (count == 0) return;
   Known& known = known_[(vp.context().rip ^ (vp.context().rip >> 12)) % known_.size()];
   const bool met_before = known.rip == vp.context().rip && known.bytes == record.bytes;
-  if (met_before && !known.writes) return;
+  if (met_before && !known.matters) return;
   const auto bytes = record.bytes;
   record = trace::capture(now, vp);
   record.bytes = bytes;
   record.length = disassembler_.length(record.code_bits, {bytes.data(), count});
   const trace::Instruction instruction = disassembler_.decode(record);
-  bool writes = false;
+  bool matters = false;
   for (const trace::MemoryAccess& access : instruction.accesses) {
-    if (!access.write) continue;
-    writes = true;
-    note_write(space, access, user);
+    if (!access.write && !accesses_watched_) continue;
+    matters = true;
+    note_access(now, vp, space, access);
   }
-  known = {record.rip, bytes, record.code_bits, writes};
+  known = {record.rip, bytes, record.code_bits, matters};
 }
 
-void Watcher::note_write(const mmu::AddressSpace& space, const trace::MemoryAccess& access, bool user) {
+void Watcher::note_access(Instant now, const vtl::VirtualProcessor& vp, const mmu::AddressSpace& space,
+                          const trace::MemoryAccess& access) {
+  const auto kind = access.write ? mmu::AccessKind::Write : mmu::AccessKind::Read;
   for (uint64_t done = 0; done < access.size;) {
     const Gva address{access.address + done};
     const uint64_t part = std::min<uint64_t>(access.size - done, abi::page_size - address.page_offset());
     done += part;
     const mmu::TranslationResult result =
-        machine_.translator().probe(space, {.address = address, .kind = mmu::AccessKind::Write, .user = user});
+        machine_.translator().probe(space, {.address = address, .kind = kind, .user = vp.cpl() == 3});
     if (!result.ok) return;
     const uint64_t spa = result.translation.spa.value();
     for (size_t i = 0; i < conditions_.size(); ++i) {
+      if (const auto* touched = std::get_if<AccessWatch>(&conditions_[i])) {
+        const bool met = spa < touched->first.value() + touched->bytes && touched->first.value() < spa + part;
+        if (met) take(i, doer_of(now, vp), now, {}, {});
+        continue;
+      }
       const auto* watch = std::get_if<MemoryWatch>(&conditions_[i]);
-      if (watch == nullptr || watch->ignore != 0) continue;
+      if (watch == nullptr || watch->ignore != 0 || !access.write) continue;
       if (spa < watch->first.value() + watch->bytes && watch->first.value() < spa + part) written_[i] = true;
     }
   }

@@ -46,16 +46,17 @@ class Watcher final : public vtl::InstructionObserver {
     uint64_t rip{~uint64_t{0}};
     std::array<uint8_t, trace::longest_instruction> bytes{};
     uint8_t code_bits{};
-    bool writes{};
+    bool matters{};  ///< it touches memory as somebody wants to know
   };
 
   [[nodiscard]] static Doer doer_of(Instant now, const vtl::VirtualProcessor& vp);
   void look_back(Instant now, const vtl::VirtualProcessor& vp);
-  void look_ahead(Instant now, const vtl::VirtualProcessor& vp, bool executes);
+  void look_ahead(Instant now, const vtl::VirtualProcessor& vp);
   void note_registers(const vtl::VirtualProcessor& vp);
   [[nodiscard]] bool changed(size_t index) const;
   void decode(Instant now, const vtl::VirtualProcessor& vp);
-  void note_write(const mmu::AddressSpace& space, const trace::MemoryAccess& access, bool user);
+  void note_access(Instant now, const vtl::VirtualProcessor& vp, const mmu::AddressSpace& space,
+                   const trace::MemoryAccess& access);
   void take(size_t index, const Doer& doer, Instant now, std::vector<uint8_t> before, std::vector<uint8_t> after);
 
   machine::Machine& machine_;
@@ -70,7 +71,7 @@ class Watcher final : public vtl::InstructionObserver {
   std::vector<std::vector<uint8_t>> values_;
   std::vector<bool> written_;      ///< by the instruction seen last, as it says
   std::vector<Known> known_;
-  bool memory_watched_{}, registers_watched_{};
+  bool memory_watched_{}, accesses_watched_{}, registers_watched_{};
   std::optional<Hit> hit_;
   Findings findings_;
   uint64_t code_page_{~uint64_t{0}};

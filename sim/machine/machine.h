@@ -64,6 +64,12 @@ class Machine final : private cpu::MmioBus, private cpu::AddressSpaceProvider, p
   /// this machine does not have. Inputs are part of a run's recipe: whoever schedules them records them.
   [[nodiscard]] support::Status schedule_input(Input input);
   [[nodiscard]] const std::vector<Input>& inputs() const { return inputs_.all(); }
+  /// run() also returns (StopReason::Requested) before an instruction at one of these linear addresses, unless its instant is
+  /// before `earliest`: in any processor and VTL, without a change to the run. What was due before that instruction was
+  /// delivered, so the present is one inside its instant: what run() goes on from, not what a deadline there would find.
+  void stop_before(std::vector<uint64_t> addresses, support::Instant earliest);
+  /// The last run() ended for that.
+  [[nodiscard]] bool stopped_before_address() const { return stopped_before_address_; }
   /// Sees each instruction; the machine must have been created with GearSetting::Exact. Null ends it.
   void observe(vtl::InstructionObserver* observer);
 
@@ -117,10 +123,11 @@ class Machine final : private cpu::MmioBus, private cpu::AddressSpaceProvider, p
   template <class Visitor, class Self>
   static void visit_state(Visitor& visit, Self& self) {
     auto& [config_, events_, memory_, translator_, hypervisor_, processors_, scheduler_, inputs_, now_, idle_ticks_,
-           stop_requested_, detail_, configuration_, disk_, io_, serial_, console_, ata_, power_, cmos_, pic_, launch_port_,
-           observation_port_, pc_] = self;
+           stop_requested_, host_breakpoints_, stopped_before_address_, detail_, configuration_, disk_, io_, serial_,
+           console_, ata_, power_, cmos_, pic_, launch_port_, observation_port_, pc_] = self;
     // Memory is saved, hashed and compared by pages, not here.
-    visit.host(config_, events_, memory_, stop_requested_, detail_, configuration_, disk_, io_, observation_port_);
+    visit.host(config_, events_, memory_, stop_requested_, host_breakpoints_, stopped_before_address_, detail_,
+               configuration_, disk_, io_, observation_port_);
     visit("now", now_)("idle_ticks", idle_ticks_)("scheduler", scheduler_)("inputs", inputs_);
     visit.each("vp", processors_, [&](auto& processor) { visit.visit(*processor); });
     visit("hypervisor", hypervisor_);
@@ -179,6 +186,8 @@ class Machine final : private cpu::MmioBus, private cpu::AddressSpaceProvider, p
   support::Instant now_;
   uint64_t idle_ticks_{};
   bool stop_requested_{};
+  cpu::HostBreakpoints host_breakpoints_;
+  bool stopped_before_address_{};
   const char* detail_{""};
   std::optional<support::StateHash> configuration_;  ///< once it was asked for
 

@@ -34,14 +34,24 @@ Instant Machine::next_event() const {
   return next;
 }
 
+void Machine::stop_before(std::vector<uint64_t> addresses, Instant earliest) {
+  host_breakpoints_.set(std::move(addresses), earliest);
+  for (const auto& processor : processors_)
+    processor->cpu->stop_before(host_breakpoints_.empty() ? nullptr : &host_breakpoints_);
+}
+
 StopReason Machine::run(Instant deadline) {
-  stop_requested_ = false;
+  stop_requested_ = stopped_before_address_ = false;
   while (!stop_requested_) {
     if (now_ >= deadline) return StopReason::Deadline;
     if (pc_) pc_->advance(now_);
     apply_inputs();
     wake_halted();
     if (const auto stop = choose_processor() ? run_current(deadline) : idle(deadline)) return *stop;
+    if (host_breakpoints_.take_met()) {
+      stopped_before_address_ = true;
+      break;
+    }
   }
   return StopReason::Requested;
 }

@@ -141,10 +141,25 @@ TEST_CASE("a breakpoint at an address is met at the same instants going forward 
   }
 }
 
+TEST_CASE("addresses are found in both directions without looking at instructions one by one") {
+  const auto timeline = test::boot_timeline();
+  (void)timeline->seek({4'000'000});
+  const uint64_t rip = timeline->machine().processor().context().rip;
+  const Conditions nowhere{AddressBreak{.rip = 0xdead'0000'1234, .vtl = {}, .cr3 = {}}};
+  for (int i = 0; i < 2; ++i) {
+    EXPECT(timeline->reverse_continue(nowhere).arrival == Arrival::Beginning);
+    EXPECT(timeline->run_to({AddressBreak{.rip = rip, .vtl = {}, .cr3 = {}}}).arrival == Arrival::Hit);
+    EXPECT(timeline->machine().processor().context().rip == rip);
+    (void)timeline->seek({4'000'000});
+    EXPECT(timeline->machine().processor().context().rip == rip);
+  }
+  EXPECT(timeline->looked_at() == 0);
+}
+
 TEST_CASE("what was looked at once is not looked at again in vain") {
   const auto timeline = test::boot_timeline();
   (void)timeline->seek({4'000'000});
-  const Conditions nowhere{AddressBreak{.rip = 0xdead'0000'1234, .vtl = {}, .cr3 = {}}};
+  const Conditions nowhere{RegisterWatch{.id = *find_register("dr3"), .vtl = Vtl::Vtl0, .vp = 0}};
   EXPECT(timeline->reverse_continue(nowhere).arrival == Arrival::Beginning);
   const uint64_t cost = timeline->looked_at();
   EXPECT(cost > 3'000'000);

@@ -35,6 +35,7 @@ airlock_library(airlock::capstone INCLUDE ${AIRLOCK_CAPSTONE_DIR}/include
 airlock_system_library(fmt::fmt libfmt.so)
 airlock_system_library(zstd libzstd.a)
 airlock_system_library(SQLite::SQLite3 libsqlite3.a LINKS pthread m)
+airlock_system_library(edit libedit.so)
 airlock_system_library(benchmark::benchmark libbenchmark.so LINKS pthread)
 airlock_library(Catch2::Catch2 INCLUDE ${AIRLOCK_CATCH2_DIR}/include
   FILE ${AIRLOCK_CATCH2_DIR}/lib/libCatch2.a)

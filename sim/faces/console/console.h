@@ -24,19 +24,29 @@ struct Completion {
   std::vector<std::string> words;
 };
 
-class Console {
+/// A console, wherever it lives.
+class Conversation {
  public:
-  /// `api` must outlive this. Only the thread that owns it may use the console.
+  virtual ~Conversation() = default;
+  /// The commands of a line, until one is refused.
+  virtual Reply execute(std::string_view line, bool colours) = 0;
+  virtual Completion complete(std::string_view line) = 0;
+  /// "0: VTL 1> ", with "[what if] " before it in a branch.
+  [[nodiscard]] virtual std::string prompt(bool colours) = 0;
+};
+
+/// Lives on the session's thread, as it listens to what moves there.
+class Console final : public Conversation {
+ public:
+  /// `api` must outlive this.
   explicit Console(rpc::Api& api);
-  ~Console();
+  ~Console() override;
   Console(const Console&) = delete;
   Console& operator=(const Console&) = delete;
 
-  /// The commands of a line, until one is refused.
-  Reply execute(std::string_view line, bool colours);
-  Completion complete(std::string_view line);
-  /// "0: VTL 1> ", or with the branch's name before it.
-  [[nodiscard]] std::string prompt(bool colours);
+  Reply execute(std::string_view line, bool colours) override;
+  Completion complete(std::string_view line) override;
+  [[nodiscard]] std::string prompt(bool colours) override;
 
  private:
   support::Result<std::optional<Json>> prefix(std::string_view& command);

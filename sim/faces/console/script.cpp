@@ -29,7 +29,7 @@ bool put(std::FILE* output, const std::string& text) {
 
 }  // namespace
 
-ScriptEnd run_script(Console& console, std::FILE* input, std::FILE* output, const ScriptOptions& options) {
+ScriptEnd run_script(Conversation& console, std::FILE* input, std::FILE* output, const ScriptOptions& options) {
   bool too_long = false;
   while (const std::optional<std::string> line = read_line(input, too_long)) {
     if (options.echo && !line->empty() && !put(output, console.prompt(options.colours) + *line + "\n")) return ScriptEnd::OutputLost;

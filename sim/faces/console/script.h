@@ -17,6 +17,6 @@ struct ScriptOptions {
 enum class ScriptEnd : uint8_t { Finished, Refused, OutputLost };
 
 /// Executes all lines of `input`. A line longer than 64 KiB is refused.
-ScriptEnd run_script(Console& console, std::FILE* input, std::FILE* output, const ScriptOptions& options);
+ScriptEnd run_script(Conversation& console, std::FILE* input, std::FILE* output, const ScriptOptions& options);
 
 }  // namespace faces::console

@@ -34,7 +34,9 @@ void Descriptor::close() {
 
 namespace {
 
-Error cannot_listen(uint16_t port) { return {fmt::format("cannot listen at 127.0.0.1:{}: {}", port, std::strerror(errno))}; }
+Error cannot_listen(uint16_t port) {
+  return {fmt::format("cannot listen at 127.0.0.1:{}: {}", port, std::strerror(errno))};
+}
 
 }  // namespace
 
@@ -75,7 +77,9 @@ void Wake::clear() const {
 
 namespace {
 
-Transfer failed() { return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR ? Transfer::Later : Transfer::Over; }
+Transfer failed() {
+  return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR ? Transfer::Later : Transfer::Over;
+}
 
 }  // namespace
 

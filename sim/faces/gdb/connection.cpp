@@ -51,8 +51,12 @@ struct Connection::Shared {
   }
 };
 
-Connection::Connection(rpc::CallQueue& queue, const StubOptions& options, Descriptor socket, std::shared_ptr<const Wake> wake)
-    : queue_{queue}, options_{options}, socket_{std::move(socket)}, shared_{std::make_shared<Shared>(std::move(wake))} {}
+Connection::Connection(rpc::CallQueue& queue, const StubOptions& options, Descriptor socket,
+                       std::shared_ptr<const Wake> wake)
+    : queue_{queue},
+      options_{options},
+      socket_{std::move(socket)},
+      shared_{std::make_shared<Shared>(std::move(wake))} {}
 
 /// Nobody waits any more for the motion that was asked for, and what the client set goes with it.
 Connection::~Connection() {
@@ -150,7 +154,8 @@ void Connection::hand_over() {
   queue_.post([shared = shared_, options = options_, packet = std::move(packets_.front())](rpc::Api& api) {
     if (!shared->begin()) return;
     if (!shared->stub)
-      shared->stub = std::make_unique<Stub>(api, options, [box = shared.get()](std::string_view data) { box->produce({std::string{data}}, false); });
+      shared->stub = std::make_unique<Stub>(
+          api, options, [box = shared.get()](std::string_view data) { box->produce({std::string{data}}, false); });
     Reply reply = shared->stub->handle(packet);
     shared->end();
     shared->produce(std::move(reply), true);

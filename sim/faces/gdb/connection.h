@@ -12,8 +12,8 @@
 
 namespace faces::gdb {
 
-/// Belongs to the server's thread, which alone calls what is public here. Packets are handed to the session one after the
-/// other; a client that does not take its answers is not read from, and dropped when the session has too much to tell it.
+/// Belongs to the server's thread, which alone calls what is public here. Packets are handed to the session one after
+/// the other; a client that does not take its answers is not read from, and dropped when there is too much to tell it.
 class Connection {
  public:
   /// `queue` must outlive this. The session signals `wake` when it has something to send.

@@ -92,7 +92,8 @@ std::string Files::status(std::string_view text) const {
   constexpr uint64_t regular_readable = 0100444, block = 4096, sector = 512;
   const uint64_t size = file->bytes.size();
   std::string stat;
-  for (const uint64_t word : {uint64_t{1}, uint64_t{1}, regular_readable, uint64_t{1}, uint64_t{0}, uint64_t{0}, uint64_t{0}})
+  for (const uint64_t word :
+       {uint64_t{1}, uint64_t{1}, regular_readable, uint64_t{1}, uint64_t{0}, uint64_t{0}, uint64_t{0}})
     add_big_endian(stat, word, 4);  // device, inode, mode, links, user, group, device of special files
   for (const uint64_t word : {size, block, (size + sector - 1) / sector}) add_big_endian(stat, word, 8);
   for (int time = 0; time < 3; ++time) add_big_endian(stat, 0, 4);

@@ -1,5 +1,5 @@
 #pragma once
-// Files that exist only for clients: images as they are in memory, and one of all symbols. Read through vFile, never written.
+// Files that exist only for clients: images as they are in memory, and one of all symbols. Read through vFile.
 #include <array>
 #include <cstdint>
 #include <optional>

@@ -11,7 +11,8 @@ constexpr uint32_t new_header_at = 0x3c;           // IMAGE_DOS_HEADER.e_lfanew
 constexpr uint32_t section_count_at = 6;           // from "PE\0\0": IMAGE_FILE_HEADER.NumberOfSections
 constexpr uint32_t optional_size_at = 20;          // IMAGE_FILE_HEADER.SizeOfOptionalHeader
 constexpr uint32_t optional_at = 24;
-constexpr uint32_t image_base_at = 24, section_alignment_at = 32, file_alignment_at = 36, checksum_at = 64;  // from there
+// From the optional header on:
+constexpr uint32_t image_base_at = 24, section_alignment_at = 32, file_alignment_at = 36, checksum_at = 64;
 constexpr uint32_t security_directory_at = 112 + 4 * 8;
 constexpr uint16_t pe32_plus = 0x20b;
 constexpr uint32_t section_size = 40, virtual_size_at = 8, virtual_address_at = 12, raw_size_at = 16, raw_at = 20;
@@ -40,14 +41,16 @@ struct Headers {
 
 std::optional<Headers> find_headers(const std::vector<uint8_t>& image) {
   const auto start = get<uint32_t>(image, new_header_at);
-  if (!start || get<uint16_t>(image, 0) != uint16_t{0x5a4d} || get<uint32_t>(image, *start) != uint32_t{0x4550}) return std::nullopt;
+  if (!start || get<uint16_t>(image, 0) != uint16_t{0x5a4d} || get<uint32_t>(image, *start) != uint32_t{0x4550})
+    return std::nullopt;
   const auto count = get<uint16_t>(image, uint64_t{*start} + section_count_at);
   const auto optional_size = get<uint16_t>(image, uint64_t{*start} + optional_size_at);
   const uint64_t optional = uint64_t{*start} + optional_at;
   if (!count || !optional_size || *count == 0 || *count > most_sections || get<uint16_t>(image, optional) != pe32_plus)
     return std::nullopt;
   const Headers headers{optional, optional + *optional_size, *count};
-  if (*optional_size < security_directory_at + 8 || headers.sections + uint64_t{section_size} * headers.count > image.size())
+  if (*optional_size < security_directory_at + 8 ||
+      headers.sections + uint64_t{section_size} * headers.count > image.size())
     return std::nullopt;
   return headers;
 }
@@ -63,7 +66,8 @@ std::optional<std::vector<uint8_t>> as_file(std::vector<uint8_t> image, uint64_t
   const auto headers = find_headers(image);
   if (!headers) return std::nullopt;
   put(image, headers->optional + image_base_at, base);
-  put(image, headers->optional + file_alignment_at, get<uint32_t>(image, headers->optional + section_alignment_at).value_or(header_page));
+  put(image, headers->optional + file_alignment_at,
+      get<uint32_t>(image, headers->optional + section_alignment_at).value_or(header_page));
   put(image, headers->optional + checksum_at, uint32_t{0});
   put(image, headers->optional + security_directory_at, uint64_t{0});  // a place in the file that it was loaded from
   for (uint16_t i = 0; i < headers->count; ++i) {

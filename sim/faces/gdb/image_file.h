@@ -8,8 +8,8 @@
 
 namespace faces::gdb {
 
-/// Turns an image as it is mapped at `base` into a file whose sections lie where they are in memory. Nothing if it has no
-/// headers of a 64-bit image, or sections outside of it.
+/// Turns an image as it is mapped at `base` into a file whose sections lie where they are in memory. Nothing if it has
+/// no headers of a 64-bit image, or sections outside of it.
 [[nodiscard]] std::optional<std::vector<uint8_t>> as_file(std::vector<uint8_t> image, uint64_t base);
 /// Offset of the first section in memory, from the first page of the image.
 [[nodiscard]] std::optional<uint32_t> first_section(const std::vector<uint8_t>& image);

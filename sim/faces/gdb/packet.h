@@ -8,7 +8,7 @@
 
 namespace faces::gdb {
 
-/// Bytes of data that one packet may have, both ways, as told to the client; more than what gdb needs for all registers.
+/// Bytes of data that one packet may have, as told to the client; more than what gdb needs for all registers.
 inline constexpr size_t maximum_packet = 0x4000;
 
 /// Something a client sent.
@@ -55,8 +55,8 @@ class PacketReader {
 
 /// A packet as it goes over the wire: escaped, runs shortened, framed.
 [[nodiscard]] std::string frame(std::string_view data);
-/// Data of a packet as the client sees it: runs expanded, escapes taken out. Nothing where a run or an escape is broken, or
-/// the result would be longer than `maximum`.
+/// Data of a packet as the client sees it: runs expanded, escapes taken out. Nothing where a run or an escape is broken,
+/// or the result would be longer than `maximum`.
 [[nodiscard]] std::optional<std::string> unpack_reply(std::string_view data, size_t maximum);
 
 }  // namespace faces::gdb

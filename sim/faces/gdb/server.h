@@ -20,7 +20,8 @@ struct ServerOptions {
 class Server {
  public:
   /// `queue` must outlive this. Errors: the port is taken.
-  [[nodiscard]] static support::Result<std::unique_ptr<Server>> start(rpc::CallQueue& queue, const ServerOptions& options);
+  [[nodiscard]] static support::Result<std::unique_ptr<Server>> start(rpc::CallQueue& queue,
+                                                                      const ServerOptions& options);
   ~Server();
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;

@@ -96,7 +96,8 @@ Reply Stub::refusal(const Refusal& refusal) const {
   if (error_texts_) return "E01;" + to_hex(refusal.message);
   if (lldb_) return "E01";  // it takes no other form
   std::string text = refusal.message;
-  std::replace_if(text.begin(), text.end(), [](char c) { return static_cast<uint8_t>(c) < ' ' || static_cast<uint8_t>(c) >= 0x7f; }, ' ');
+  const auto is_odd = [](char c) { return static_cast<uint8_t>(c) < ' ' || static_cast<uint8_t>(c) >= 0x7f; };
+  std::replace_if(text.begin(), text.end(), is_odd, ' ');
   constexpr size_t longest = 500;
   return "E." + text.substr(0, longest);
 }
@@ -117,7 +118,8 @@ Reply Stub::supported(std::string_view rest) {
   }
   processes_ = options_.vtl_is_process && multiprocess;
   return fmt::format(
-      "PacketSize={:x};QStartNoAckMode+;qXfer:features:read+;qXfer:memory-map:read+;qXfer:threads:read+;qXfer:libraries:read+;"
+      "PacketSize={:x};QStartNoAckMode+;qXfer:features:read+;qXfer:memory-map:read+;qXfer:threads:read+;"
+      "qXfer:libraries:read+;"
       "qXfer:exec-file:read+;ReverseStep+;ReverseContinue+;vContSupported+;swbreak+;hwbreak+;ConditionalBreakpoints-{}",
       maximum_packet, options_.vtl_is_process ? ";multiprocess+" : "");
 }

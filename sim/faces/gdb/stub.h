@@ -1,5 +1,5 @@
 #pragma once
-// What a gdb or lldb asks, and what the session answers: the commands of the remote protocol, one packet after the other.
+// What a gdb or lldb asks, and what the session answers: the commands of the remote protocol.
 // Everything here runs on the session's thread; who reads and writes sockets is server.h.
 #include <functional>
 #include <map>
@@ -14,7 +14,8 @@
 namespace faces::gdb {
 
 struct StubOptions {
-  bool vtl_is_process{};  ///< clients that can have each VTL as a process, with breakpoints of its own, instead of as a thread
+  /// Clients that can have each VTL as a process, with breakpoints of its own, instead of as a thread, get it.
+  bool vtl_is_process{};
 };
 
 /// What follows a packet.
@@ -109,7 +110,7 @@ class Stub {
   Reply step_on(std::string_view rest);
   Reply step_back(std::string_view rest);
   Reply run_back(std::string_view rest);
-  /// Steps `thread`, be it active or not. `only`: the client wants the other threads to stand still, and hears of this one.
+  /// Steps `thread`, be it active or not. `only`: the client wants the others to stand still, and hears of this one.
   Reply step(Thread thread, bool back, bool only);
   Reply run(bool back);
   Reply arrived(const Answered<Stop>& stop, std::optional<Thread> reported = {});

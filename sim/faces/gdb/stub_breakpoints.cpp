@@ -20,8 +20,8 @@ std::optional<Stub::Point> Stub::parse_point(std::string_view rest) const {
   return Point{*type, *address, *type <= hardware ? 0 : *length, processes_ ? general_.vtl : 0};
 }
 
-/// gdb names an address only. Code is wherever a processor meets it; memory is watched as either VTL sees it, because gdb asks
-/// from whatever thread it has selected by then.
+/// gdb names an address only. Code is wherever a processor meets it; memory is watched as either VTL sees it, because
+/// gdb asks from whatever thread it has selected by then.
 Answered<std::vector<uint64_t>> Stub::set_point(const Point& point) {
   rpc::Json parameters = {{"kind", point.type <= hardware ? "code" : point.type == write ? "write" : "access"}};
   if (point.type <= hardware) {
@@ -47,7 +47,8 @@ Reply Stub::insert_breakpoint(std::string_view rest) {
   const auto point = parse_point(rest);
   if (!point) return wrong("Z wants a type, an address and a length");
   if (point->type > access) return "";
-  if (point->type >= write && (point->length == 0 || point->length > longest_watch)) return wrong("1 to 65536 bytes can be watched");
+  if (point->type >= write && (point->length == 0 || point->length > longest_watch))
+    return wrong("1 to 65536 bytes can be watched");
   if (points_.contains(*point)) return "OK";
   if (points_.size() >= most_points) return wrong("there are too many breakpoints");
   auto ids = set_point(*point);

@@ -27,7 +27,8 @@ Reply Stub::transfer(std::string_view rest) {
     document_name_ = name;
   }
   if (*offset > document_.size()) return "E01";
-  const std::string_view piece = std::string_view{document_}.substr(*offset, std::min<uint64_t>(*length, maximum_packet / 2));
+  const std::string_view piece =
+      std::string_view{document_}.substr(*offset, std::min<uint64_t>(*length, maximum_packet / 2));
   return (*offset + piece.size() < document_.size() ? "m" : "l") + std::string{piece};
 }
 

@@ -50,7 +50,9 @@ Reply Stub::resume(std::string_view rest) {
   return step(*thread, false, !actions.others && !actions.step->empty());
 }
 
-Reply Stub::run_on(std::string_view rest) { return rest.empty() ? run(false) : wrong("c goes on from where it stands"); }
+Reply Stub::run_on(std::string_view rest) {
+  return rest.empty() ? run(false) : wrong("c goes on from where it stands");
+}
 Reply Stub::step_on(std::string_view rest) {
   return rest.empty() ? step(moving_, false, moving_only_) : wrong("s goes on from where it stands");
 }
@@ -63,7 +65,7 @@ Reply Stub::step(Thread thread, bool back, bool only) {
   const Done chosen = target_.choose(thread);
   if (!chosen) return arrived(chosen.error());
   const Answered<Stop> stop = target_.step(back);
-  // gdb steps one thread alone to get off a breakpoint, and is confused to hear of another. lldb always steps one alone.
+  // gdb steps one thread alone to get off a breakpoint, and is confused to hear of another. lldb always does so.
   const bool keeps = only && !lldb_ && stop.ok() && stop.value().reason == "step" && target_.exists(thread);
   return arrived(stop, keeps ? std::optional{thread} : std::nullopt);
 }

@@ -93,7 +93,8 @@ Reply Stub::write_registers(std::string_view rest) {
     if (!now) return refusal(now.error());
     if (wanted == now.value() || wanted == std::string(digits, 'x')) continue;
     if (!value || wanted.size() != digits) return wrong("the registers are cut off");
-    if (is_vsm_register(number)) return wrong("vtl, vp, instant and instructions say where the session stands; monitor moves it");
+    if (is_vsm_register(number))
+      return wrong("vtl, vp, instant and instructions say where the session stands; monitor moves it");
     const Done done = target_.write_register(*thread, registers()[number].source, *value);
     if (!done) return refusal(done.error());
   }
@@ -143,18 +144,21 @@ Reply Stub::memory_region(std::string_view rest) {
   const auto region = target_.region(general_, *address);
   if (!region) return refusal(region.error());
   const Target::Region& is = region.value();
-  const std::string permissions = std::string{is.readable ? "r" : ""} + (is.writable ? "w" : "") + (is.executable ? "x" : "");
+  const std::string permissions =
+      std::string{is.readable ? "r" : ""} + (is.writable ? "w" : "") + (is.executable ? "x" : "");
   return fmt::format("start:{:x};size:{:x};{}", *address & ~(page - 1), is.size,
                      permissions.empty() ? "" : "permissions:" + permissions + ";");
 }
 
 /// The triple makes lldb take our PE files and PDBs, and spares it a search through memory for an ELF file.
 Reply Stub::host(std::string_view) {
-  return fmt::format("triple:{};ptrsize:8;endian:little;watchpoint_exceptions_received:after;", to_hex(std::string_view{triple}));
+  return fmt::format("triple:{};ptrsize:8;endian:little;watchpoint_exceptions_received:after;",
+                     to_hex(std::string_view{triple}));
 }
 
 Reply Stub::process(std::string_view) {
-  return fmt::format("pid:1;triple:{};ptrsize:8;endian:little;ostype:windows;vendor:pc;", to_hex(std::string_view{triple}));
+  return fmt::format("pid:1;triple:{};ptrsize:8;endian:little;ostype:windows;vendor:pc;",
+                     to_hex(std::string_view{triple}));
 }
 
 }  // namespace faces::gdb

@@ -15,7 +15,8 @@ uint64_t number_of(Thread thread) { return uint64_t{thread.vp} * levels + thread
 }  // namespace
 
 std::string Stub::id(Thread thread) const {
-  return processes_ ? fmt::format("p{:x}.{:x}", thread.vtl + 1, number_of(thread)) : fmt::format("{:x}", number_of(thread));
+  return processes_ ? fmt::format("p{:x}.{:x}", thread.vtl + 1, number_of(thread))
+                    : fmt::format("{:x}", number_of(thread));
 }
 
 std::optional<Thread> Stub::parse_id(std::string_view text, Thread any) const {
@@ -90,8 +91,8 @@ Reply Stub::thread_description(std::string_view rest) {
 std::string Stub::threads_xml() {
   std::string xml = "<?xml version=\"1.0\"?>\n<threads>\n";
   for (const Thread thread : target_.threads())
-    xml += fmt::format("<thread id=\"{}\" core=\"{}\" name=\"{}\">{}</thread>\n", id(thread), thread.vp, thread_name(thread),
-                       xml_text(description(thread)));
+    xml += fmt::format("<thread id=\"{}\" core=\"{}\" name=\"{}\">{}</thread>\n", id(thread), thread.vp,
+                       thread_name(thread), xml_text(description(thread)));
   return xml + "</threads>\n";
 }
 

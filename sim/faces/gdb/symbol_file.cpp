@@ -27,7 +27,8 @@ std::vector<Image> find_images(const std::vector<Symbol>& symbols) {
   for (const Symbol& symbol : symbols) {
     auto& images = by_module[module_of(symbol)];
     const uint64_t from = symbol.address & ~(page - 1);
-    if (images.empty() || symbol.address - images.back().from > largest_image) images.push_back({from, from, module_of(symbol)});
+    if (images.empty() || symbol.address - images.back().from > largest_image)
+      images.push_back({from, from, module_of(symbol)});
     images.back().to = from + page;
   }
   std::vector<Image> all;
@@ -108,7 +109,8 @@ Elf64_Shdr image_section(const Image& image, uint32_t name) {
 }
 
 /// The symbols that lie in an image's section of the same module.
-std::vector<Elf64_Sym> symbol_table(const std::vector<Symbol>& symbols, const std::vector<Image>& images, Strings& names) {
+std::vector<Elf64_Sym> symbol_table(const std::vector<Symbol>& symbols, const std::vector<Image>& images,
+                                    Strings& names) {
   std::vector<Elf64_Sym> table(1);
   for (const Symbol& symbol : symbols) {
     const auto after = std::upper_bound(images.begin(), images.end(), symbol.address,
@@ -132,9 +134,10 @@ std::vector<uint8_t> symbol_file(std::vector<Symbol> symbols) {
   std::sort(symbols.begin(), symbols.end(), [](const Symbol& a, const Symbol& b) {
     return a.address != b.address ? a.address < b.address : a.name < b.name;
   });
-  symbols.erase(std::unique(symbols.begin(), symbols.end(),
-                            [](const Symbol& a, const Symbol& b) { return a.address == b.address && a.name == b.name; }),
-                symbols.end());
+  symbols.erase(
+      std::unique(symbols.begin(), symbols.end(),
+                  [](const Symbol& a, const Symbol& b) { return a.address == b.address && a.name == b.name; }),
+      symbols.end());
   const std::vector<Image> images = find_images(symbols);
   Strings section_names, names;
   std::vector<Elf64_Shdr> sections(1);

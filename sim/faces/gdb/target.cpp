@@ -142,7 +142,8 @@ Answered<const Target::Values*> Target::values(Thread thread) {
   return &*(values_[thread] = std::move(values));
 }
 
-Answered<std::optional<std::vector<uint8_t>>> Target::register_value(Thread thread, std::string_view name, size_t bytes) {
+Answered<std::optional<std::vector<uint8_t>>> Target::register_value(Thread thread, std::string_view name,
+                                                                     size_t bytes) {
   const Values* known = TRY(values(thread));
   const auto value = known->digits.find(name);
   if (value == known->digits.end()) return std::optional<std::vector<uint8_t>>{};
@@ -158,7 +159,8 @@ Done Target::write_register(Thread thread, std::string_view name, const std::vec
   return support::Unit{};
 }
 
-Answered<Json> Target::read_parts(Thread thread, Space space, uint64_t address, uint64_t length, const std::string& process) {
+Answered<Json> Target::read_parts(Thread thread, Space space, uint64_t address, uint64_t length,
+                                  const std::string& process) {
   Json parameters = {{"focus", focus(thread)},
                      {"space", space == Space::Gva ? "gva" : "gpa"},
                      {"address", hex(address)},
@@ -181,7 +183,8 @@ Answered<std::vector<uint8_t>> Target::read(Thread thread, Space space, uint64_t
   return bytes;
 }
 
-Answered<std::vector<uint8_t>> Target::read_all(Thread thread, uint64_t address, uint64_t length, const std::string& process) {
+Answered<std::vector<uint8_t>> Target::read_all(Thread thread, uint64_t address, uint64_t length,
+                                                const std::string& process) {
   std::vector<uint8_t> bytes(length);
   for (uint64_t done = 0; done < length; done += longest_read) {
     const uint64_t now = std::min(longest_read, length - done);
@@ -254,8 +257,8 @@ Answered<std::vector<Module>> Target::modules(Thread thread) {
   const Json answer = TRY(api_.call("modules", {{"focus", focus(thread)}}));
   std::vector<Module> modules;
   for (const Json& row : part(answer, "modules"))
-    modules.push_back({text(row, "name"), text(row, "file"), text(row, "process"), number(row, "base"), number(row, "size"),
-                       static_cast<uint32_t>(number(row, "vtl"))});
+    modules.push_back({text(row, "name"), text(row, "file"), text(row, "process"), number(row, "base"),
+                       number(row, "size"), static_cast<uint32_t>(number(row, "vtl"))});
   return modules;
 }
 

@@ -64,14 +64,16 @@ class Target {
   [[nodiscard]] std::string place(Thread thread);
 
   /// Little-endian bytes of a register, `bytes` of them. Nothing if this target has no such register.
-  [[nodiscard]] Answered<std::optional<std::vector<uint8_t>>> register_value(Thread thread, std::string_view name, size_t bytes);
+  [[nodiscard]] Answered<std::optional<std::vector<uint8_t>>> register_value(Thread thread, std::string_view name,
+                                                                             size_t bytes);
   [[nodiscard]] Done write_register(Thread thread, std::string_view name, const std::vector<uint8_t>& value);
 
   /// What can be read from `address` on without a gap, at most `length` bytes; empty if nothing can.
   [[nodiscard]] Answered<std::vector<uint8_t>> read(Thread thread, Space space, uint64_t address, uint64_t length,
                                                     const std::string& process = {});
   /// The same with zeros for what cannot be read.
-  [[nodiscard]] Answered<std::vector<uint8_t>> read_all(Thread thread, uint64_t address, uint64_t length, const std::string& process);
+  [[nodiscard]] Answered<std::vector<uint8_t>> read_all(Thread thread, uint64_t address, uint64_t length,
+                                                        const std::string& process);
   [[nodiscard]] Done write(Thread thread, Space space, uint64_t address, const std::vector<uint8_t>& bytes);
   struct Region {
     uint64_t size{};

@@ -7,7 +7,9 @@
 namespace faces::gdb {
 namespace {
 
-constexpr RegisterRow general(std::string_view name, std::string_view type = "int64") { return {name, name, 64, type, "general"}; }
+constexpr RegisterRow general(std::string_view name, std::string_view type = "int64") {
+  return {name, name, 64, type, "general"};
+}
 constexpr RegisterRow segment(std::string_view name) { return {name, name, 32, "int32", "general"}; }
 constexpr RegisterRow system(std::string_view name, std::string_view source, std::string_view type = "int64") {
   return {name, source, 64, type, "system"};
@@ -15,25 +17,81 @@ constexpr RegisterRow system(std::string_view name, std::string_view source, std
 constexpr RegisterRow x87(std::string_view name) { return {name, name, 80, "i387_ext", "float"}; }
 constexpr RegisterRow x87_control(std::string_view name) { return {name, name, 32, "int", "float"}; }
 constexpr RegisterRow vector(std::string_view name) { return {name, name, 128, "vec128", "vector"}; }
-constexpr RegisterRow vsm(std::string_view name, uint16_t bits, std::string_view type) { return {name, "", bits, type, "vsm"}; }
+constexpr RegisterRow vsm(std::string_view name, uint16_t bits, std::string_view type) {
+  return {name, "", bits, type, "vsm"};
+}
 
 constexpr RegisterRow rows[] = {
-    general("rax"), general("rbx"), general("rcx"), general("rdx"), general("rsi"), general("rdi"),
-    general("rbp", "data_ptr"), general("rsp", "data_ptr"),
-    general("r8"), general("r9"), general("r10"), general("r11"), general("r12"), general("r13"), general("r14"), general("r15"),
+    general("rax"),
+    general("rbx"),
+    general("rcx"),
+    general("rdx"),
+    general("rsi"),
+    general("rdi"),
+    general("rbp", "data_ptr"),
+    general("rsp", "data_ptr"),
+    general("r8"),
+    general("r9"),
+    general("r10"),
+    general("r11"),
+    general("r12"),
+    general("r13"),
+    general("r14"),
+    general("r15"),
     general("rip", "code_ptr"),
     {"eflags", "rflags", 32, "i386_eflags", "general"},
-    segment("cs"), segment("ss"), segment("ds"), segment("es"), segment("fs"), segment("gs"),
-    system("fs_base", "fs_base"), system("gs_base", "gs_base"), system("k_gs_base", "kernel_gs_base"),
-    system("cr0", "cr0", "x64_cr0"), system("cr2", "cr2"), system("cr3", "cr3"), system("cr4", "cr4", "x64_cr4"),
-    system("cr8", "cr8"), system("efer", "efer", "x64_efer"),
-    x87("st0"), x87("st1"), x87("st2"), x87("st3"), x87("st4"), x87("st5"), x87("st6"), x87("st7"),
-    x87_control("fctrl"), x87_control("fstat"), x87_control("ftag"), x87_control("fiseg"), x87_control("fioff"),
-    x87_control("foseg"), x87_control("fooff"), x87_control("fop"),
-    vector("xmm0"), vector("xmm1"), vector("xmm2"), vector("xmm3"), vector("xmm4"), vector("xmm5"), vector("xmm6"), vector("xmm7"),
-    vector("xmm8"), vector("xmm9"), vector("xmm10"), vector("xmm11"), vector("xmm12"), vector("xmm13"), vector("xmm14"), vector("xmm15"),
+    segment("cs"),
+    segment("ss"),
+    segment("ds"),
+    segment("es"),
+    segment("fs"),
+    segment("gs"),
+    system("fs_base", "fs_base"),
+    system("gs_base", "gs_base"),
+    system("k_gs_base", "kernel_gs_base"),
+    system("cr0", "cr0", "x64_cr0"),
+    system("cr2", "cr2"),
+    system("cr3", "cr3"),
+    system("cr4", "cr4", "x64_cr4"),
+    system("cr8", "cr8"),
+    system("efer", "efer", "x64_efer"),
+    x87("st0"),
+    x87("st1"),
+    x87("st2"),
+    x87("st3"),
+    x87("st4"),
+    x87("st5"),
+    x87("st6"),
+    x87("st7"),
+    x87_control("fctrl"),
+    x87_control("fstat"),
+    x87_control("ftag"),
+    x87_control("fiseg"),
+    x87_control("fioff"),
+    x87_control("foseg"),
+    x87_control("fooff"),
+    x87_control("fop"),
+    vector("xmm0"),
+    vector("xmm1"),
+    vector("xmm2"),
+    vector("xmm3"),
+    vector("xmm4"),
+    vector("xmm5"),
+    vector("xmm6"),
+    vector("xmm7"),
+    vector("xmm8"),
+    vector("xmm9"),
+    vector("xmm10"),
+    vector("xmm11"),
+    vector("xmm12"),
+    vector("xmm13"),
+    vector("xmm14"),
+    vector("xmm15"),
     {"mxcsr", "mxcsr", 32, "int", "vector"},
-    vsm("vtl", 32, "uint32"), vsm("vp", 32, "uint32"), vsm("instant", 64, "uint64"), vsm("instructions", 64, "uint64"),
+    vsm("vtl", 32, "uint32"),
+    vsm("vp", 32, "uint32"),
+    vsm("instant", 64, "uint64"),
+    vsm("instructions", 64, "uint64"),
 };
 constexpr size_t first_sse = 49, first_vsm = 66;
 static_assert(rows[rbp_number].name == "rbp" && rows[rsp_number].name == "rsp" && rows[rip_number].name == "rip");
@@ -46,19 +104,23 @@ struct Flag {
 
 void add_flags(std::string& xml, std::string_view id, unsigned bytes, std::span<const Flag> flags) {
   xml += fmt::format("<flags id=\"{}\" size=\"{}\">", id, bytes);
-  for (const Flag& flag : flags) xml += fmt::format("<field name=\"{}\" start=\"{}\" end=\"{}\"/>", flag.name, flag.bit, flag.bit);
+  for (const Flag& flag : flags)
+    xml += fmt::format("<field name=\"{}\" start=\"{}\" end=\"{}\"/>", flag.name, flag.bit, flag.bit);
   xml += "</flags>\n";
 }
 
 /// Intel SDM volume 3, 2.3 and 2.5; volume 4 for IA32_EFER.
 void add_flag_types(std::string& xml) {
-  constexpr Flag eflags[] = {{"CF", 0}, {"", 1}, {"PF", 2}, {"AF", 4}, {"ZF", 6}, {"SF", 7}, {"TF", 8}, {"IF", 9}, {"DF", 10},
-                             {"OF", 11}, {"NT", 14}, {"RF", 16}, {"VM", 17}, {"AC", 18}, {"VIF", 19}, {"VIP", 20}, {"ID", 21}};
+  constexpr Flag eflags[] = {{"CF", 0},  {"", 1},    {"PF", 2},   {"AF", 4},   {"ZF", 6},  {"SF", 7},
+                             {"TF", 8},  {"IF", 9},  {"DF", 10},  {"OF", 11},  {"NT", 14}, {"RF", 16},
+                             {"VM", 17}, {"AC", 18}, {"VIF", 19}, {"VIP", 20}, {"ID", 21}};
   constexpr Flag cr0[] = {{"PE", 0}, {"MP", 1}, {"EM", 2}, {"TS", 3}, {"ET", 4}, {"NE", 5}, {"WP", 16}, {"AM", 18},
                           {"NW", 29}, {"CD", 30}, {"PG", 31}};
-  constexpr Flag cr4[] = {{"VME", 0}, {"PVI", 1}, {"TSD", 2}, {"DE", 3}, {"PSE", 4}, {"PAE", 5}, {"MCE", 6}, {"PGE", 7},
-                          {"PCE", 8}, {"OSFXSR", 9}, {"OSXMMEXCPT", 10}, {"UMIP", 11}, {"LA57", 12}, {"VMXE", 13}, {"SMXE", 14},
-                          {"FSGSBASE", 16}, {"PCIDE", 17}, {"OSXSAVE", 18}, {"SMEP", 20}, {"SMAP", 21}, {"PKE", 22}, {"CET", 23}};
+  constexpr Flag cr4[] = {{"VME", 0},         {"PVI", 1},    {"TSD", 2},      {"DE", 3},    {"PSE", 4},
+                          {"PAE", 5},         {"MCE", 6},    {"PGE", 7},      {"PCE", 8},   {"OSFXSR", 9},
+                          {"OSXMMEXCPT", 10}, {"UMIP", 11},  {"LA57", 12},    {"VMXE", 13}, {"SMXE", 14},
+                          {"FSGSBASE", 16},   {"PCIDE", 17}, {"OSXSAVE", 18}, {"SMEP", 20}, {"SMAP", 21},
+                          {"PKE", 22},        {"CET", 23}};
   constexpr Flag efer[] = {{"SCE", 0}, {"LME", 8}, {"LMA", 10}, {"NXE", 11}};
   add_flags(xml, "i386_eflags", 4, eflags);
   add_flags(xml, "x64_cr0", 8, cr0);
@@ -69,8 +131,8 @@ void add_flag_types(std::string& xml) {
 void add_registers(std::string& xml, size_t from, size_t to) {
   for (size_t number = from; number < to; ++number) {
     const RegisterRow& row = rows[number];
-    xml += fmt::format("<reg name=\"{}\" bitsize=\"{}\" type=\"{}\" regnum=\"{}\" group=\"{}\"/>\n", row.name, row.bits, row.type, number,
-                       row.group);
+    xml += fmt::format("<reg name=\"{}\" bitsize=\"{}\" type=\"{}\" regnum=\"{}\" group=\"{}\"/>\n", row.name, row.bits,
+                       row.type, number, row.group);
   }
 }
 
@@ -92,7 +154,8 @@ std::string target_xml() {
       "<vector id=\"v8i16\" type=\"int16\" count=\"8\"/>\n<vector id=\"v4i32\" type=\"int32\" count=\"4\"/>\n"
       "<vector id=\"v2i64\" type=\"int64\" count=\"2\"/>\n"
       "<union id=\"vec128\"><field name=\"v4_float\" type=\"v4f\"/><field name=\"v2_double\" type=\"v2d\"/>"
-      "<field name=\"v16_int8\" type=\"v16i8\"/><field name=\"v8_int16\" type=\"v8i16\"/><field name=\"v4_int32\" type=\"v4i32\"/>"
+      "<field name=\"v16_int8\" type=\"v16i8\"/><field name=\"v8_int16\" type=\"v8i16\"/><field name=\"v4_int32\" "
+      "type=\"v4i32\"/>"
       "<field name=\"v2_int64\" type=\"v2i64\"/><field name=\"uint128\" type=\"uint128\"/></union>\n";
   add_registers(xml, first_sse, first_vsm);
   xml += fmt::format("</feature>\n<feature name=\"{}\">\n", vsm_feature);

@@ -60,7 +60,11 @@ TEST_CASE("it does not matter where the stream is cut", "[gdb]") {
   std::vector<Arrival> all;
   for (const char byte : "+" + plain("m100,4") + "\x03-" + plain("vCont;s:1;c"))
     for (Arrival& arrival : read(reader, std::string(1, byte))) all.push_back(std::move(arrival));
-  EXPECT(all == std::vector<Arrival>{{Kind::Ack, ""}, {Kind::Packet, "m100,4"}, {Kind::Interrupt, ""}, {Kind::Nak, ""}, {Kind::Packet, "vCont;s:1;c"}});
+  EXPECT(all == std::vector<Arrival>{{Kind::Ack, ""},
+                                     {Kind::Packet, "m100,4"},
+                                     {Kind::Interrupt, ""},
+                                     {Kind::Nak, ""},
+                                     {Kind::Packet, "vCont;s:1;c"}});
 }
 
 TEST_CASE("a packet that is too long is dropped, and the next one is read", "[gdb]") {
@@ -111,7 +115,8 @@ TEST_CASE("a broken answer is none", "[gdb]") {
 
 TEST_CASE("numbers and bytes are hexadecimal and nothing else", "[gdb]") {
   EXPECT(faces::gdb::number_from_hex("fffff80000001000") == 0xfffff80000001000);
-  for (const std::string_view bad : {"", "g", "0x1", " 1", "11111111111111111", "-1"}) EXPECT(!faces::gdb::number_from_hex(bad));
+  for (const std::string_view bad : {"", "g", "0x1", " 1", "11111111111111111", "-1"})
+    EXPECT(!faces::gdb::number_from_hex(bad));
   EXPECT(faces::gdb::text_from_hex("68656C6c6f") == "hello");
   for (const std::string_view bad : {"6", "6g", "zz"}) EXPECT(!faces::gdb::from_hex(bad));
 }

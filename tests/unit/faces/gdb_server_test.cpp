@@ -153,7 +153,8 @@ TEST_CASE("packets may come in pieces, or many at once", "[gdb]") {
 TEST_CASE("whoever does not begin as a debugger does is dropped", "[gdb]") {
   Host host;
   const std::string packet = frame("vCont;c");
-  for (const std::string& first : {"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", "POST / HTTP/1.1\r\n\r\n", " ", "\n", "\x16\x03\x01"}) {
+  for (const std::string& first :
+       {"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", "POST / HTTP/1.1\r\n\r\n", " ", "\n", "\x16\x03\x01"}) {
     Client client = host.client();
     client.send(first + packet);
     EXPECT(client.is_ended());
@@ -223,7 +224,8 @@ TEST_CASE("a client that never reads is not read from, and holds nobody up", "[g
   while (questions.size() < 64 << 20) questions += frame("m1000,1ffc");
   size_t sent = 0;
   std::thread sender{[&] { sent = client.send_all(questions); }};
-  for (int i = 0; i < 1000; ++i) EXPECT(host.look([](const test::Toy& toy) { return toy.now; }) == 0);  // the session is free
+  for (int i = 0; i < 1000; ++i)
+    EXPECT(host.look([](const test::Toy& toy) { return toy.now; }) == 0);  // the session is free
   client.end_sending();
   sender.join();
   EXPECT(sent < questions.size());

@@ -41,14 +41,16 @@ size_t digits_before(size_t number) {
 
 TEST_CASE("packets that nobody knows are answered with nothing", "[gdb]") {
   Conversation say;
-  for (const char* packet : {"", "vMustReplyEmpty", "qTStatus", "Qsomething", "vContX", "gg", "qXfer", "qXfer:auxv:read::0,100", "R00", "i", "cc1"})
+  for (const char* packet : {"", "vMustReplyEmpty", "qTStatus", "Qsomething", "vContX", "gg", "qXfer",
+                             "qXfer:auxv:read::0,100", "R00", "i", "cc1"})
     EXPECT(say(packet).empty());
 }
 
 TEST_CASE("what is offered is what is there", "[gdb]") {
   Conversation say;
   const std::string offered = say("qSupported:multiprocess+;swbreak+;hwbreak+;xmlRegisters=i386");
-  for (const char* feature : {"PacketSize=4000", "QStartNoAckMode+", "qXfer:features:read+", "ReverseStep+", "ReverseContinue+", "swbreak+"})
+  for (const char* feature :
+       {"PacketSize=4000", "QStartNoAckMode+", "qXfer:features:read+", "ReverseStep+", "ReverseContinue+", "swbreak+"})
     CHECK_THAT(offered, ContainsSubstring(feature));
   EXPECT(offered.find("multiprocess+") == std::string::npos);
   EXPECT(say.stub.handle("QStartNoAckMode").no_acks);
@@ -65,7 +67,8 @@ TEST_CASE("each level of a processor is a thread", "[gdb]") {
   EXPECT(say("Hg2") == "OK");
   EXPECT(say("Hg7").starts_with("E."));
   EXPECT(say("Hgx").starts_with("E."));
-  CHECK_THAT(say("qXfer:threads:read::0,1000"), ContainsSubstring("<thread id=\"2\" core=\"0\" name=\"VP0.VTL1\">waits, 0xfffff80080001000</thread>"));
+  CHECK_THAT(say("qXfer:threads:read::0,1000"),
+             ContainsSubstring("<thread id=\"2\" core=\"0\" name=\"VP0.VTL1\">waits, 0xfffff80080001000</thread>"));
 }
 
 TEST_CASE("the registers of both VTLs can be read in the order of the description", "[gdb]") {
@@ -98,7 +101,8 @@ TEST_CASE("the description is complete, and names no Windows", "[gdb]") {
   }
   EXPECT(all == faces::gdb::target_xml());
   EXPECT(all.find("Windows") == std::string::npos);
-  CHECK_THAT(all, ContainsSubstring("<feature name=\"org.airlock.vsm\">") && ContainsSubstring("<reg name=\"vtl\" bitsize=\"32\""));
+  CHECK_THAT(all, ContainsSubstring("<feature name=\"org.airlock.vsm\">") &&
+                      ContainsSubstring("<reg name=\"vtl\" bitsize=\"32\""));
   EXPECT(say("qXfer:features:read:other.xml:0,100") == "E00");
   EXPECT(say("qXfer:features:read:target.xml:zz,100") == "E00");
   EXPECT(say("qXfer:features:read:target.xml:ffffffff,100") == "E01");
@@ -137,7 +141,8 @@ TEST_CASE("writing is refused with the reason, but in a branch", "[gdb]") {
   EXPECT(say.toy.written == "rax 0x0807060504030201 vtl 1");
   EXPECT(say("G" + std::string(16, '0') + say("g").substr(16)) == "OK");
   EXPECT(say.toy.written == "rax 0x0000000000000000 vtl 1");
-  for (const char* bad : {"M1000,2:90", "M1000,2:zz90", "M", "X1000,2:a", "P0=00", "P99=00", "P", "G0"}) EXPECT(say(bad).starts_with("E."));
+  for (const char* bad : {"M1000,2:90", "M1000,2:zz90", "M", "X1000,2:a", "P0=00", "P99=00", "P", "G0"})
+    EXPECT(say(bad).starts_with("E."));
 }
 
 TEST_CASE("steps name the thread that stopped", "[gdb]") {
@@ -194,7 +199,8 @@ TEST_CASE("a watchpoint names its address, whichever VTL wrote", "[gdb]") {
 
 TEST_CASE("breakpoints that make no sense are refused", "[gdb]") {
   Conversation say;
-  for (const char* bad : {"Z0", "Z0,", "Z0,1000", "Zx,1000,1", "Z2,1000,0", "Z2,1000,ffffffff", "z0"}) EXPECT(say(bad).starts_with("E."));
+  for (const char* bad : {"Z0", "Z0,", "Z0,1000", "Zx,1000,1", "Z2,1000,0", "Z2,1000,ffffffff", "z0"})
+    EXPECT(say(bad).starts_with("E."));
   EXPECT(say("Z5,1000,1").empty());
   EXPECT(say("z0,1000,1") == "OK");  // of one that is not there
 }
@@ -245,7 +251,8 @@ TEST_CASE("each VTL can be a process, with breakpoints of its own", "[gdb]") {
   EXPECT(say("Hgp2.-1") == "OK");
   EXPECT(say("Hgp7.-1").starts_with("E."));
   EXPECT(say("D;1") == "OK");
-  CHECK_THAT(Conversation{faces::gdb::StubOptions{.vtl_is_process = true}}("qfThreadInfo"), StartsWith("m1,2"));  // not agreed on
+  CHECK_THAT(Conversation{faces::gdb::StubOptions{.vtl_is_process = true}}("qfThreadInfo"),
+             StartsWith("m1,2"));  // not agreed on
 }
 
 TEST_CASE("lldb hears what it asks for", "[gdb]") {

@@ -1,6 +1,6 @@
 #pragma once
-// A session of a hundred instructions behind the real table, for everything that a debugger may ask of it: two VTLs of one
-// processor, of which VTL 1 runs from 40 to 60, and a page that VTL 0 may not read.
+// A session of a hundred instructions behind the real table, for everything that a debugger may ask of it: two VTLs of
+// one processor, of which VTL 1 runs from 40 to 60, and a page that VTL 0 may not read.
 #include <fmt/format.h>
 
 #include <atomic>
@@ -119,9 +119,14 @@ class Toy {
     Json parts = Json::array();
     for (uint64_t offset = 0; offset < length;) {
       const uint64_t address = from + offset, piece = std::min(length - offset, 0x1000 - address % 0x1000);
-      const bool denied = where.vtl == 0 && address >= secret && address < secret_end && parameters.text("space") == "gva";
+      const bool denied =
+          where.vtl == 0 && address >= secret && address < secret_end && parameters.text("space") == "gva";
       const bool absent = address / unmapped == 1;
-      Json part = {{"offset", offset}, {"length", piece}, {"state", denied ? "denied" : absent ? "unmapped" : "readable"}};
+      Json part = {{"offset", offset},
+                   {"length", piece},
+                   {"state", denied   ? "denied"
+                             : absent ? "unmapped"
+                                      : "readable"}};
       if (!denied && !absent) {
         std::string bytes;
         for (uint64_t i = 0; i < piece; ++i) bytes += fmt::format("{:02x}", (address + i) % 251);
@@ -146,7 +151,8 @@ class Toy {
       return Json{{"branch", "b"}};
     };
     dispatcher_.serve("memory.write", [write](const Parameters& parameters) {
-      return write(parameters, parameters.text("space") + " " + parameters.text("address") + " " + parameters.text("bytes"));
+      return write(parameters,
+                   parameters.text("space") + " " + parameters.text("address") + " " + parameters.text("bytes"));
     });
     dispatcher_.serve("registers.write", [write](const Parameters& parameters) {
       return write(parameters, parameters.text("name") + " " + parameters.text("value"));
@@ -159,9 +165,11 @@ class Toy {
     for (const auto& [id, set] : breakpoints) {
       const std::string kind = set.at("kind"), what = set.at("what");
       if (kind == "code" && rpc::hex_number(what) == rip(now, active_at(now))) ids.push_back(id);
-      if (kind == "vtl" && active_at(from) != active_at(now) && what == std::to_string(active_at(now))) ids.push_back(id);
+      if (kind == "vtl" && active_at(from) != active_at(now) && what == std::to_string(active_at(now)))
+        ids.push_back(id);
       // The only write: instruction 50, to 0x6000 in VTL 1.
-      if ((kind == "write" || kind == "access") && what.starts_with("gva:0x6000+") && set.value("vtl", 1) == 1 && now == 51)
+      if ((kind == "write" || kind == "access") && what.starts_with("gva:0x6000+") && set.value("vtl", 1) == 1 &&
+          now == 51)
         ids.push_back(id);
     }
     return ids;
@@ -214,15 +222,22 @@ class Toy {
 
   void serve_names() {
     dispatcher_.serve("modules", [](const Parameters&) -> Answer {
-      Json module = {{"name", "securekernel"}, {"file", "securekernel.exe"}, {"base", "0xfffff80080000000"}, {"size", "0x4000"},
-                     {"vtl", 1}, {"symbols", "pdb"}};
+      Json module = {{"name", "securekernel"},
+                     {"file", "securekernel.exe"},
+                     {"base", "0xfffff80080000000"},
+                     {"size", "0x4000"},
+                     {"vtl", 1},
+                     {"symbols", "pdb"}};
       return Json{{"modules", Json::array({module})}};
     });
-    dispatcher_.serve("symbols.at", [](const Parameters& parameters) -> Answer { return Json{{"place", place(*parameters.hex("address"))}}; });
+    dispatcher_.serve("symbols.at", [](const Parameters& parameters) -> Answer {
+      return Json{{"place", place(*parameters.hex("address"))}};
+    });
     dispatcher_.serve("symbols.find", [](const Parameters&) -> Answer {
       Json symbols = Json::array();
       const auto add = [&](const char* module, const char* name, uint64_t address) {
-        symbols.push_back({{"place", {{"address", hex(address)}, {"module", module}, {"symbol", name}, {"text", name}}}});
+        symbols.push_back(
+            {{"place", {{"address", hex(address)}, {"module", module}, {"symbol", name}, {"text", name}}}});
       };
       add("nt", "KeBugCheck", code[0] + 0x40);
       add("securekernel", "SkEntry", code[1]);

@@ -417,6 +417,12 @@ class Hypervisor {
                                                  VpState*& vp, Vtl& vtl);
   [[nodiscard]] TranslatedAddress translate_for_guest(const VpState& vp, Vtl vtl, uint64_t gva,
                                                       uint64_t wanted);
+  [[nodiscard]] HvStatus answer_translation(const CallContext& context,
+                                            const abi::hv::TranslateVirtualAddress& input,
+                                            TranslatedAddress& answer);
+  static void inhibit_flushes(const CallContext& context, VpState& vp, Vtl vtl);
+  template <class Output>
+  static void write_translation(const TranslatedAddress& answer, Output& output);
   [[nodiscard]] CpuidResult cpuid_of(const VpState& vp, Vtl vtl, uint32_t leaf,
                                      uint32_t subleaf) const;
 

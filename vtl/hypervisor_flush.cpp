@@ -119,7 +119,10 @@ CallResult Hypervisor::flush(const CallContext& context, uint64_t address_space,
     }
   };
   bool locked = false;
-  each([&](const VpState& vp, Vtl vtl) { locked = locked || tlb_locked(vp, vtl); });
+  each([&](const VpState& vp, Vtl vtl) {
+    const bool inhibited = vp.tlb_flush_inhibited && &vp != &context.vp;
+    locked = locked || inhibited || tlb_locked(vp, vtl);
+  });
   context.vp.waits_for_tlb_lock = locked;
   if (locked) return CallResult::later();
   each([&](const VpState& vp, Vtl vtl) {

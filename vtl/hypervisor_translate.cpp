@@ -49,7 +49,7 @@ TranslateResult result_of(const mmu::Fault& fault) {
 
 }  // namespace
 
-/// Which processor and VTL the call means, and the flags that are left; both calls share it.
+/// Which processor and VTL the call means.
 HvStatus Hypervisor::find_translation_target(const CallContext& context,
                                              const abi::hv::TranslateVirtualAddress& input,
                                              VpState*& vp, Vtl& vtl) {
@@ -74,6 +74,9 @@ HvStatus Hypervisor::find_translation_target(const CallContext& context,
     vtl = static_cast<Vtl>(target.target_vtl());
     if (own && vtl > context.vtl) return HvStatus::AccessDenied;
   }
+  // Nobody could give back what a VTL holds of itself.
+  if (own && vtl == context.vtl && (wanted & flags::tlb_flush_inhibit) != 0)
+    return HvStatus::InvalidParameter;
   return vp->enabled(vtl) ? HvStatus::Success : HvStatus::InvalidVtlState;
 }
 
@@ -111,38 +114,57 @@ Hypervisor::TranslatedAddress Hypervisor::translate_for_guest(const VpState& vp,
   return answer;
 }
 
-CallResult Hypervisor::on(Tag<CallCode::TranslateVirtualAddress>, const CallContext& context,
-                          const abi::hv::TranslateVirtualAddress& input,
-                          abi::hv::TranslateVirtualAddressOutput& output) {
+/// What both calls do; `answer` is of use if this is a success.
+HvStatus Hypervisor::answer_translation(const CallContext& context,
+                                        const abi::hv::TranslateVirtualAddress& input,
+                                        TranslatedAddress& answer) {
   VpState* vp{};
   Vtl vtl{};
   const HvStatus status = find_translation_target(context, input, vp, vtl);
   if (status != HvStatus::Success) return status;
-  const auto answer =
-      translate_for_guest(*vp, vtl, input.gva_page * abi::page_size, input.control_flags);
+  answer = translate_for_guest(*vp, vtl, input.gva_page * abi::page_size, input.control_flags);
+  if (answer.result == TranslateResult::Success && (input.control_flags & flags::tlb_flush_inhibit) != 0)
+    inhibit_flushes(context, *vp, vtl);
+  return HvStatus::Success;
+}
+
+/// Until the caller is done with the translation, flushes of this processor by others wait (TLFS 5.4). In its own
+/// partition a VTL holds the lower one's TLB, as by VsmVpSecureConfig.TlbLocked; a parent ends it with the intercept.
+void Hypervisor::inhibit_flushes(const CallContext& context, VpState& vp, Vtl vtl) {
+  if (vp.partition != &context.partition) {
+    vp.tlb_flush_inhibited = true;
+    return;
+  }
+  VsmVpSecureConfig& config = vp.vtls[context.vtl].secure_config[vtl];
+  config = config.with_tlb_locked(true);
+}
+
+template <class Output>
+void Hypervisor::write_translation(const TranslatedAddress& answer, Output& output) {
   output.result_code = static_cast<uint32_t>(answer.result);
-  if (answer.result != TranslateResult::Success) return HvStatus::Success;
+  if (answer.result != TranslateResult::Success) return;
   output.cache_type = static_cast<uint8_t>(answer.ram ? CacheType::WriteBack : CacheType::Uncached);
   output.overlay_page = answer.overlay ? 1 : 0;
   output.gpa_page = answer.gpa.page_number();
-  return HvStatus::Success;
+}
+
+CallResult Hypervisor::on(Tag<CallCode::TranslateVirtualAddress>, const CallContext& context,
+                          const abi::hv::TranslateVirtualAddress& input,
+                          abi::hv::TranslateVirtualAddressOutput& output) {
+  TranslatedAddress answer;
+  const HvStatus status = answer_translation(context, input, answer);
+  if (status == HvStatus::Success) write_translation(answer, output);
+  return status;
 }
 
 CallResult Hypervisor::on(Tag<CallCode::TranslateVirtualAddressEx>, const CallContext& context,
                           const abi::hv::TranslateVirtualAddress& input,
                           abi::hv::TranslateVirtualAddressExOutput& output) {
-  VpState* vp{};
-  Vtl vtl{};
-  const HvStatus status = find_translation_target(context, input, vp, vtl);
+  TranslatedAddress answer;
+  const HvStatus status = answer_translation(context, input, answer);
   if (status != HvStatus::Success) return status;
-  const auto answer =
-      translate_for_guest(*vp, vtl, input.gva_page * abi::page_size, input.control_flags);
-  output.result_code = static_cast<uint32_t>(answer.result);
-  if (answer.result == TranslateResult::Success) {
-    output.cache_type = static_cast<uint8_t>(answer.ram ? CacheType::WriteBack : CacheType::Uncached);
-    output.overlay_page = answer.overlay ? 1 : 0;
-    output.gpa_page = answer.gpa.page_number();
-  } else if (answer.fault.kind == mmu::FaultKind::PageFault) {
+  write_translation(answer, output);
+  if (answer.result != TranslateResult::Success && answer.fault.kind == mmu::FaultKind::PageFault) {
     // What the access would have raised.
     output.event = {PendingExceptionEvent{}
                         .with_event_pending(true)

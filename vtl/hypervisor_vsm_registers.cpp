@@ -87,7 +87,10 @@ HvStatus Hypervisor::get_vsm_register(VpState& vp, Vtl vtl, RegisterName name, u
       value = vp.registers->explicit_suspend ? 1 : 0;
       break;
     case RegisterName::InterceptSuspend:
-      value = vp.registers->intercept_suspend ? 1 : 0;
+      value = InterceptSuspension{}
+                  .with_suspended(vp.registers->intercept_suspend)
+                  .with_tlb_flush_inhibit(vp.tlb_flush_inhibited)
+                  .raw;
       break;
     case RegisterName::InternalActivityState:
       value = InternalActivity{}
@@ -123,11 +126,16 @@ HvStatus Hypervisor::set_vsm_register(VpState& vp, Vtl vtl, RegisterName name, u
       if (value > 1) return HvStatus::InvalidRegisterValue;
       vp.registers->explicit_suspend = value != 0;
       return HvStatus::Success;
-    case RegisterName::InterceptSuspend:
-      // Only an intercept suspends this way; the parent ends it.
-      if (value != 0) return HvStatus::InvalidRegisterValue;
-      vp.registers->intercept_suspend = false;
+    case RegisterName::InterceptSuspend: {
+      // Only an intercept suspends this way, and only a translation keeps flushes away; the parent ends both.
+      const InterceptSuspension stays{value};
+      const bool suspended = vp.registers->intercept_suspend, inhibited = vp.tlb_flush_inhibited;
+      if (value > 3 || (stays.suspended() && !suspended) || (stays.tlb_flush_inhibit() && !inhibited))
+        return HvStatus::InvalidRegisterValue;
+      vp.registers->intercept_suspend = stays.suspended();
+      vp.tlb_flush_inhibited = stays.tlb_flush_inhibit();
       return HvStatus::Success;
+    }
     case RegisterName::InternalActivityState: {
       constexpr uint64_t known =
           InternalActivity{}.with_startup_suspend(true).with_halt_suspend(true).raw;

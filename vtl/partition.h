@@ -49,9 +49,10 @@ struct VpState {
   Partition* partition{};  ///< never null outside a restore
   uint16_t enabled_vtls{1};
   VtlArray<VtlState> vtls;
-  bool waits_for_tlb_lock{};  ///< its flush is held back: HvRegisterVsmVpWaitForTlbLock
+  bool waits_for_tlb_lock{};   ///< its flush is held back: HvRegisterVsmVpWaitForTlbLock
+  bool tlb_flush_inhibited{};  ///< by its parent, until that writes HvRegisterInterceptSuspend
 
-  STATE_FIELDS((registers), (partition), enabled_vtls, vtls, waits_for_tlb_lock)
+  STATE_FIELDS((registers), (partition), enabled_vtls, vtls, waits_for_tlb_lock, tlb_flush_inhibited)
 
   [[nodiscard]] bool enabled(Vtl vtl) const {
     return ((enabled_vtls >> static_cast<unsigned>(vtl)) & 1) != 0;

@@ -7,6 +7,8 @@
 #include "sim/debugger/timeline.h"
 #include "sim/support/prng.h"
 #include "tests/guest/scheduled_run.h"
+#include "tests/guest/shown_rules.h"
+#include "tests/support/conformance.h"
 #include "tests/support/program.h"
 #include "tests/support/temporary_folder.h"
 
@@ -16,6 +18,49 @@ using loader::SchedulerPolicy;
 using support::EventKind;
 
 namespace {
+
+constexpr const char* all_done = "done 25";
+
+constexpr ShownRule rules[] = {
+    {"three processors start by hypercall", "HvCallStartVirtualProcessor", "starts in its context; running already -> INVALID_VP_STATE",
+     "TLFS HvCallStartVirtualProcessor"},
+    {"processors that do not exist, run, or lack the level do not start", "HvCallStartVirtualProcessor",
+     "no such VP -> INVALID_VP_INDEX; VTL above the caller's -> ACCESS_DENIED", "TLFS HvCallStartVirtualProcessor"},
+    {"VTL 0 enables VTL 1 on its own processor, once, and on no other", "HvCallEnableVpVtl",
+     "from VTL 0 on another VP -> ACCESS_DENIED", "TLFS 15.6.1"},
+    {"VTL 1 enables itself on the other processors", "HvCallEnableVpVtl", "from VTL 1 on every VP; twice -> VTL_ALREADY_ENABLED",
+     "TLFS 15.6.1"},
+    {"local APICs name their processors, up to the first that nobody has", "HvCallGetVpIndexFromApicId",
+     "one index for each; unknown -> INVALID_PARAMETER after those before; VTL above -> ACCESS_DENIED", "TLFS"},
+    {"a flush hypercall reaches exactly the processors that it names", "HvCallFlushVirtualAddressSpace",
+     "each VP of the mask, no other; AllProcessors", "TLFS 4.4"},
+    {"sparse sets of processors are flushed bank by bank, as a whole and by list", "HvCallFlushVirtualAddressSpaceEx",
+     "banks 0 and 1, all; wrong banks -> INVALID_HYPERCALL_INPUT, format -> INVALID_PARAMETER", "TLFS 7.8.7.3"},
+    {"sparse sets of processors are flushed bank by bank, as a whole and by list", "HvCallFlushVirtualAddressListEx",
+     "banks 0 and 1; wrong banks -> INVALID_HYPERCALL_INPUT, format -> INVALID_PARAMETER", "TLFS 7.8.7.3"},
+    {"cluster interrupts wake the processors of a mask, or of a sparse set", "HvCallSendSyntheticClusterIpi",
+     "each VP of the mask, no other; vector below 16, reserved -> INVALID_PARAMETER", "TLFS 10.5"},
+    {"cluster interrupts wake the processors of a mask, or of a sparse set", "HvCallSendSyntheticClusterIpiEx",
+     "each VP of the sparse set, no other", "TLFS 10.5"},
+    {"HV_X64_MSR_ICR interrupts another processor, EOI ends it, TPR is CR8", "HV_X64_MSR_ICR", "as the local APIC's register",
+     "TLFS 10.2.3"},
+    {"HV_X64_MSR_ICR interrupts another processor, EOI ends it, TPR is CR8", "HV_X64_MSR_TPR",
+     "CR8 is bits 7:4; above 255 -> #GP", "TLFS 10.2.4"},
+    {"asserted interrupts reach the local APIC of their destination, and can be taken back", "HvCallAssertVirtualInterrupt",
+     "fixed by APIC identifier; vector, VTL, partition: each its status", "TLFS"},
+    {"asserted interrupts reach the local APIC of their destination, and can be taken back", "HvCallClearVirtualInterrupt",
+     "takes a pending ExtINT back", "TLFS"},
+    {"messages and events go to the processor of their port, into pages of its own", "HvCallPostMessage",
+     "to the port's VP", "TLFS 11.10"},
+    {"messages and events go to the processor of their port, into pages of its own", "HvCallSignalEvent",
+     "to the port's VP", "TLFS 11.11"},
+    {"a TLB that VTL 1 holds keeps others' flushes waiting until it lets go or returns", "HvRegisterVsmVpSecureConfigVtl0",
+     "TlbLocked: flushes of the lower VTL wait until it is cleared, or VTL 1 returns", "TLFS 15.5.1.3"},
+    {"a TLB that VTL 1 holds keeps others' flushes waiting until it lets go or returns", "HvRegisterVsmVpWaitForTlbLock",
+     "1 while the VP's flush is held back", "TLFS 15.5.1.3"},
+    {"a translation with TLB_FLUSH_INHIBIT holds the TLB if it succeeds", "HvCallTranslateVirtualAddress",
+     "TLB_FLUSH_INHIBIT of a lower VTL: flushes of others wait until VTL 1 returns; nothing if it fails", "TLFS 5.4"},
+};
 
 loader::MachineConfig four_processors(SchedulerPolicy policy, uint64_t seed, GearSetting gear) {
   loader::MachineConfig config = bare_machine();
@@ -38,7 +83,12 @@ TEST_CASE("Four processors pass their micro-kernel under each policy, alike in b
     INFO(fast.lines << fast.detail);
     EXPECT(fast.stop == machine::StopReason::PowerOff);
     EXPECT(fast.lines.find("fail ") == std::string::npos);
-    EXPECT(fast.lines.find("done 17") != std::string::npos);
+    EXPECT(fast.lines.find(all_done) != std::string::npos);
+    for (const ShownRule& shown : rules) {
+      INFO(shown.line);
+      EXPECT(shown.passed(fast.lines));
+      CONFORMANCE(shown.call, shown.rule, shown.source);
+    }
     const Report exact = boot(four_processors(policy, 1, GearSetting::Exact));
     EXPECT(exact.lines == fast.lines);
     EXPECT(exact.end == fast.end);
@@ -51,7 +101,7 @@ TEST_CASE("Another seed of the scheduler is another run, the same seed the same"
     CAPTURE(static_cast<int>(policy));
     const Report one = boot(four_processors(policy, 1, GearSetting::Fast));
     const Report two = boot(four_processors(policy, 2, GearSetting::Fast));
-    EXPECT(two.lines.find("done 17") != std::string::npos);
+    EXPECT(two.lines.find(all_done) != std::string::npos);
     EXPECT(two.lines.find("fail ") == std::string::npos);
     EXPECT(one.fingerprint != two.fingerprint);
     EXPECT(boot(four_processors(policy, 2, GearSetting::Fast)).fingerprint == two.fingerprint);

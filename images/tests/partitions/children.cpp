@@ -103,26 +103,12 @@ const char* deposited_pages_are_gone() {
 
 const char* ended_children_give_everything_back() {
   for (const Child& child : counting) {
-    const PartitionIdOnly id{child.id};
-    EXPECT_STATUS(simple(call::CallCode::DeletePartition, id), InvalidPartitionState);
-    EXPECT_STATUS(simple(call::CallCode::FinalizePartition, id), Success);
     unsigned pages = 0;
-    for (;; ++pages) {
-      const WithdrawMemory input{child.id, 0};
-      __builtin_memcpy(call::input_page(), &input, sizeof input);
-      const Result result = call::issue(control_for(call::CallCode::WithdrawMemory, 1).raw,
-                                        reinterpret_cast<uint64_t>(call::input_page()),
-                                        reinterpret_cast<uint64_t>(call::output_page()));
-      if (result.status != 0) break;
-      uint64_t page = 0;
-      __builtin_memcpy(&page, call::output_page(), sizeof page);
-      for (uint64_t at = 0; at < 4096; at += 8) EXPECT_EQUAL(load<uint64_t>(page * 4096 + at), 0);
-    }
+    if (const char* answer = end(child, pages)) return answer;
     EXPECT_THAT(pages >= 24);
-    EXPECT_STATUS(simple(call::CallCode::DeletePartition, id), Success);
-    EXPECT_STATUS(simple(call::CallCode::DeletePartition, id), InvalidPartitionId);
   }
-  return nullptr;
+  unsigned pages = 0;
+  return end(asking, pages);
 }
 
 const kernel::Test tests[] = {

@@ -12,11 +12,10 @@ volatile uint32_t heard;
 
 namespace {
 
-constexpr uint64_t code_at = 0x8000, stack_top = 0xF000;
+constexpr uint64_t stack_top = 0xF000;
 constexpr unsigned table_pages = 24;
 constexpr uint8_t intercept_vector = 0x70;
 constexpr uint64_t apic_spurious = 0xFEE000F0, apic_eoi = 0xFEE000B0;
-constexpr uint32_t started_vp = 1;
 
 uint64_t messages;
 Answer answer;
@@ -52,8 +51,9 @@ Result install(const Child& child, InterceptType type, uint32_t access, uint64_t
   return simple(call::CallCode::InstallIntercept, InstallIntercept{child.id, access, type, parameter});
 }
 
-const char* make(Child& child, const void* code, std::size_t size) {
+const char* make(Child& child, const void* code, std::size_t size, uint64_t flags) {
   CreatePartition create{};
+  create.flags = flags;
   EXPECT_STATUS(simple(call::CallCode::CreatePartition, create), Success);
   memcpy(&child.id, call::output_page(), sizeof child.id);
   const PartitionIdOnly id{child.id};
@@ -97,6 +97,25 @@ const char* start(const Child& child) {
   context.msr_cr_pat = 0x0007040600070406;
   EXPECT_STATUS(simple(call::CallCode::StartVirtualProcessor, input), Success);
   EXPECT_STATUS(simple(call::CallCode::StartVirtualProcessor, input), InvalidVpState);
+  return nullptr;
+}
+
+const char* end(const Child& child, unsigned& pages) {
+  const PartitionIdOnly id{child.id};
+  EXPECT_STATUS(simple(call::CallCode::DeletePartition, id), InvalidPartitionState);
+  EXPECT_STATUS(simple(call::CallCode::FinalizePartition, id), Success);
+  for (pages = 0;; ++pages) {
+    const WithdrawMemory input{child.id, 0};
+    memcpy(call::input_page(), &input, sizeof input);
+    const Result result = call::issue(control_for(call::CallCode::WithdrawMemory, 1).raw,
+                                      reinterpret_cast<uint64_t>(call::input_page()),
+                                      reinterpret_cast<uint64_t>(call::output_page()));
+    if (result.status != 0) break;
+    const uint64_t page = call::output<uint64_t>();
+    for (uint64_t at = 0; at < 4096; at += 8) EXPECT_EQUAL(load<uint64_t>(page * 4096 + at), 0);
+  }
+  EXPECT_STATUS(simple(call::CallCode::DeletePartition, id), Success);
+  EXPECT_STATUS(simple(call::CallCode::DeletePartition, id), InvalidPartitionId);
   return nullptr;
 }
 

@@ -3,6 +3,7 @@
 #include "tests/hypervisor/tests.h"
 
 std::span<const kernel::Test> child_tests();        ///< children run, and their parent answers
+std::span<const kernel::Test> family_tests();       ///< what parent and child may do to each other
 std::span<const kernel::Test> three_level_tests();  ///< VTL 2 above VTL 1 above VTL 0
 
 namespace parent {
@@ -12,6 +13,8 @@ using call::Result;
 using call::simple;
 
 inline constexpr unsigned child_pages = 16;  ///< RAM of a child, from 0 on
+inline constexpr uint64_t code_at = 0x8000;
+inline constexpr uint32_t started_vp = 1;
 
 /// A child that was made by make().
 struct Child {
@@ -24,7 +27,9 @@ struct Child {
 };
 
 /// A child with 16 pages of RAM in which `code` lies at 0x8000, below page tables of its own; its VP 1 is started there.
-const char* make(Child& child, const void* code, std::size_t size);
+const char* make(Child& child, const void* code, std::size_t size, uint64_t flags = 0);
+/// Ends it and takes all its pages back, each of which must be empty.
+const char* end(const Child& child, unsigned& pages);
 const char* start(const Child& child);
 Result set(const Child& child, call::RegisterName name, uint64_t value);
 uint64_t get(const Child& child, call::RegisterName name);

@@ -7,6 +7,7 @@
 std::span<const kernel::Test> start_tests();     ///< processors start by hypercall
 std::span<const kernel::Test> together_tests();  ///< share memory, interrupts and translations
 std::span<const kernel::Test> level_tests();     ///< and have VTL 1 each
+std::span<const kernel::Test> cross_tests();     ///< hypercalls whose effect is on another processor
 
 namespace processors {
 

@@ -73,6 +73,50 @@ TEST_CASE("a child's access where nothing is mapped is an UnmappedGpa message") 
   EXPECT(world.set_child(id, 0, RegisterName::InterceptSuspend, 1) == HvStatus::InvalidRegisterValue);
 }
 
+TEST_CASE("a parent that translates may keep flushes of others away until it answers the intercept") {
+  CONFORMANCE("HvCallTranslateVirtualAddress",
+              "TLB_FLUSH_INHIBIT of a child: HvRegisterInterceptSuspend bit 1, and other VPs' flushes wait", "TLFS 5.4");
+  ChildWorld world;
+  const uint64_t id = world.child();
+  REQUIRE(world.create_vp(id, 1) == HvStatus::Success);
+  world.run_child(id);
+  distinct_state(world.spares[1]);
+  world.write_child(0x1000, uint64_t{0x2003});
+  world.write_child(0x2000, uint64_t{0x3003});
+  world.write_child(0x3000, uint64_t{0x83});
+  world.spares[0].context().cr3 = 0x1000;
+  const auto translate = [&](uint64_t page) {
+    return world.slow(CallCode::TranslateVirtualAddress,
+                      TranslateVirtualAddress{id, 0, 0, translate_gva::tlb_flush_inhibit, page});
+  };
+  uint64_t suspend = 0;
+  REQUIRE(translate(0x40000) == HvStatus::Success);
+  REQUIRE(world.read<uint32_t>(output_page) != 0);  // not mapped: nothing is held
+  REQUIRE(world.get_child(id, 0, RegisterName::InterceptSuspend, suspend) == HvStatus::Success);
+  EXPECT(suspend == 0);
+  REQUIRE(translate(4) == HvStatus::Success);
+  REQUIRE(world.read<uint32_t>(output_page) == 0);
+  REQUIRE(world.get_child(id, 0, RegisterName::InterceptSuspend, suspend) == HvStatus::Success);
+  EXPECT(suspend == 2);
+
+  const auto flush = [&](VirtualProcessor& from) {
+    world.write_child(0x5000, FlushVirtualAddressSpace{0x1000, 0, 1});
+    from.shared.gpr[vtl::Rcx] = 0x2;
+    from.shared.gpr[vtl::Rdx] = 0x5000;
+    Exit exit;
+    exit.reason = ExitReason::Hypercall;
+    return world.hypervisor.handle(exit, from, world.now);
+  };
+  EXPECT(flush(world.spares[1]).kind == OutcomeKind::Resume);  // it waits
+  EXPECT(flush(world.spares[0]).kind == OutcomeKind::Retire);  // the processor itself does not
+  EXPECT(world.set_child(id, 0, RegisterName::InterceptSuspend, 4) == HvStatus::InvalidRegisterValue);
+  REQUIRE(world.set_child(id, 0, RegisterName::InterceptSuspend, 2) == HvStatus::Success);
+  EXPECT(flush(world.spares[1]).kind == OutcomeKind::Resume);
+  REQUIRE(world.set_child(id, 0, RegisterName::InterceptSuspend, 0) == HvStatus::Success);
+  EXPECT(flush(world.spares[1]).kind == OutcomeKind::Retire);
+  EXPECT(world.set_child(id, 0, RegisterName::InterceptSuspend, 2) == HvStatus::InvalidRegisterValue);
+}
+
 TEST_CASE("a child's access beyond the rights of the mapping is a GpaIntercept message for the parent") {
   CONFORMANCE("HvMessageTypeGpaIntercept", "message to the parent, whole", "hvdef HvX64MemoryInterceptMessage");
   ChildWorld world;

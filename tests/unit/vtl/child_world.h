@@ -93,6 +93,11 @@ class ChildWorld : public World {
     distinct_state(spares[0]);
     return spares[0];
   }
+  /// Into the RAM of the first child.
+  template <class T>
+  void write_child(uint64_t gpa, const T& value) {
+    memory.write(Spa{child_ram_page * 4096 + gpa}, value);
+  }
   Outcome child_exit(const Exit& exit) { return hypervisor.handle(exit, spares[0], now); }
   std::vector<uint8_t> root_slot() {
     std::vector<uint8_t> bytes(256);

@@ -96,11 +96,28 @@ TEST_CASE("a TLB lock of VTL 1 holds VTL 0's flushes back until it is released")
               "TLFS 15.11.2; KUT");
   CONFORMANCE("HvRegisterVsmVpWaitForTlbLock", "1 while the VP's flush is held back",
               "TLFS 15.11.2");
-  for (const bool by_return : {false, true}) {
+  CONFORMANCE("HvCallTranslateVirtualAddress", "TLB_FLUSH_INHIBIT, and success: the lower VTL's TLB is locked",
+              "TLFS 5.4, 15.5.1.3");
+  for (const auto& [by_return, by_translation] : {std::pair{false, false}, {true, false}, {false, true}, {true, true}}) {
+    CAPTURE(by_return, by_translation);
     FlushWorld world;
     (void)world.lands(0);
     world.enter_vtl1_ready();
-    REQUIRE(world.set(RegisterName::VsmVpSecureConfigVtl0, 2) == HvStatus::Success);
+    if (by_translation) {
+      constexpr uint64_t to_vtl0 = uint64_t{0x10} << 56;
+      const auto translate = [&](uint64_t control, uint64_t page) {
+        return world.slow(CallCode::TranslateVirtualAddress,
+                          TranslateVirtualAddress{partition_self, vp_self, 0, control, page});
+      };
+      using translate_gva::tlb_flush_inhibit;
+      REQUIRE(translate(tlb_flush_inhibit, 0x40000) == HvStatus::InvalidParameter);  // of its own VTL
+      REQUIRE(translate(to_vtl0 | tlb_flush_inhibit, 0x7FFFF) == HvStatus::Success);  // not mapped: no lock
+      REQUIRE(world.get(RegisterName::VsmVpSecureConfigVtl0) == 0);
+      REQUIRE(translate(to_vtl0 | tlb_flush_inhibit, 0x40000) == HvStatus::Success);
+      REQUIRE(world.get(RegisterName::VsmVpSecureConfigVtl0) == 2);
+    } else {
+      REQUIRE(world.set(RegisterName::VsmVpSecureConfigVtl0, 2) == HvStatus::Success);
+    }
     (void)world.lands(0);
     world.turn(0x600000);
 

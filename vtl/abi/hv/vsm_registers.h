@@ -112,6 +112,15 @@ struct VsmVpWaitForTlbLock {
   ABI_BIT(0, wait)
 };
 
+/// HvRegisterInterceptSuspend.
+struct InterceptSuspension {
+  using Self = InterceptSuspension;
+  using Raw = uint64_t;
+  Raw raw{};
+  ABI_BIT(0, suspended)
+  ABI_BIT(1, tlb_flush_inhibit)  ///< set by HvCallTranslateVirtualAddress (TLFS 5.4)
+};
+
 /// HvRegisterInternalActivityState (hvdef).
 struct InternalActivity {
   using Self = InternalActivity;

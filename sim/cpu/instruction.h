@@ -69,6 +69,11 @@ struct Instruction {
 [[nodiscard]] bool is_missing_memory_form(const Instruction& in);
 /// CMPXCHG r32, r32: the engine clears the upper half of the destination also when it does not write it.
 [[nodiscard]] bool is_register_compare_exchange_32(const Instruction& in);
+/// LAHF and SAHF with REX, LOCK NEG, SHLD and SHRD of a RIP-relative operand by an immediate, CLFLUSH, PHADDx and PHSUBx of one
+/// XMM register: the engine computes something else.
+[[nodiscard]] bool is_corrected(const Instruction& in);
+/// A member of a group that does not exist (#UD), but the engine executes a neighbour.
+[[nodiscard]] bool is_missing_group_member(const Instruction& in);
 /// LOCK before an instruction that may not have it (SDM vol. 2, LOCK): #UD, but the engine ignores it.
 [[nodiscard]] bool is_lock_refused(const Instruction& in);
 /// Its access to memory is locked: LOCK prefix, or XCHG with memory.

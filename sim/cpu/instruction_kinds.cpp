@@ -217,6 +217,44 @@ bool is_register_compare_exchange_32(const Instruction& in) {
          !in.vex;
 }
 
+bool is_corrected(const Instruction& in) {
+  if (in.vex) return false;
+  const bool prefixed = in.rep || in.repne;
+  switch (in.map) {
+    case OpcodeMap::One:
+      if (in.opcode == 0x9e || in.opcode == 0x9f) return in.rex != 0;
+      return in.lock && (in.opcode == 0xf6 || in.opcode == 0xf7) && in.mod() != 3 && in.reg_field() == 3;
+    case OpcodeMap::Two0F:
+      if (in.opcode == 0xa4 || in.opcode == 0xac) return in.code_size == CodeSize::Bits64 && in.mod() == 0 && (in.modrm & 7) == 5;
+      return in.opcode == 0xae && in.mod() != 3 && in.reg_field() == 7 && !prefixed && !in.operand_size_prefix;
+    case OpcodeMap::Three0F38:
+      return in.opcode >= 1 && in.opcode <= 7 && in.opcode != 4 && in.operand_size_prefix && !prefixed && in.mod() == 3 &&
+             in.reg() == in.rm();
+    default:
+      return false;
+  }
+}
+
+bool is_missing_group_member(const Instruction& in) {
+  if (!in.has_modrm || in.vex) return false;
+  const uint8_t field = in.reg_field();
+  if (in.map == OpcodeMap::Two0F)  // MOVLPD and MOVHPD have no register form
+    return (in.opcode == 0x12 || in.opcode == 0x16) && in.operand_size_prefix && !in.rep && !in.repne && in.mod() == 3;
+  if (in.map != OpcodeMap::One) return false;
+  switch (in.opcode) {
+    case 0x8f:
+    case 0xc6:
+    case 0xc7:
+      return field != 0;
+    case 0xfe:
+      return field > 1;
+    case 0xff:
+      return field == 7;
+    default:
+      return false;
+  }
+}
+
 bool is_lock_refused(const Instruction& in) {
   if (!in.lock) return false;
   if (in.vex || !in.has_modrm || in.mod() == 3) return true;

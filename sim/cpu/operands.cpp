@@ -118,13 +118,8 @@ Emulation invalid_opcode() {
 
 Emulation refused(const MemoryFault& fault) {
   Emulation result;
-  if (auto exception = exception_of(fault.fault)) {
-    result.kind = Emulation::Kind::Exception;
-    result.exception = *exception;
-  } else {
-    result.kind = Emulation::Kind::Refused;
-    result.refused = fault;
-  }
+  result.kind = Emulation::Kind::Refused;
+  result.refused = fault;
   return result;
 }
 

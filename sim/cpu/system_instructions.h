@@ -22,7 +22,7 @@ struct Emulation {
     Exception,  ///< raises `exception`; nothing changed
     Trap,       ///< raises `exception` behind the instruction, whatever the gate's DPL is
     Interrupt,  ///< a software interrupt: deliver vector `exception.vector` behind the instruction
-    Refused,    ///< memory could not be reached: `refused`; nothing changed
+    Refused,    ///< memory could not be reached: `refused`, perhaps an exception; nothing changed
     Exit,       ///< a decision of the machine: `exit`; nothing changed
   };
   Kind kind{Kind::Unknown};
@@ -61,6 +61,10 @@ struct Surroundings {
                                                             vtl::VirtualProcessor& vp,
                                                             const ProcessorMemory& memory,
                                                             bool& repeats);
+
+/// What is_corrected() names. Nothing: the engine knows which fault it raises.
+[[nodiscard]] std::optional<Emulation> emulate_corrected(const Instruction& in, vtl::VirtualProcessor& vp,
+                                                         const ProcessorMemory& memory);
 
 /// CMPXCHG r32, r32 (SDM vol. 2).
 void compare_exchange_registers_32(const Instruction& in, vtl::VirtualProcessor& vp);

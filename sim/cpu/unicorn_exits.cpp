@@ -141,8 +141,12 @@ UnicornCpu::MaybeExit UnicornCpu::apply(const Emulation& emulation, const Instru
                              EventSource::Fault);
     case Emulation::Kind::Exception:
       return raise_exception(emulation.exception, EventSource::Fault);
-    case Emulation::Kind::Refused:
+    case Emulation::Kind::Refused: {
+      const mmu::Fault& fault = emulation.refused.fault;
+      if (auto exception = exception_of(fault, is_stack_access(in, fault.address.value())))
+        return raise_exception(*exception, EventSource::Fault);
       return refused_exit(emulation.refused);
+    }
     case Emulation::Kind::Exit: {
       MaybeExit exit{emulation.exit};
       describe_instruction(*exit, in);

@@ -133,7 +133,7 @@ UnicornCpu::MaybeExit UnicornCpu::without_engine(const Instruction& in, bool& ha
     const ProcessorMemory memory = recorded_memory();
     return apply(port_access(in, *vp_, memory), in);
   }
-  if (is_lock_refused(in) || is_missing_memory_form(in) || (is_register_compare_exchange_32(in) && in.lock)) {
+  if (is_lock_refused(in) || is_missing_memory_form(in) || is_missing_group_member(in) || (is_register_compare_exchange_32(in) && in.lock)) {
     handled = true;
     publish();
     return raise_exception({static_cast<uint8_t>(x64::Vector::InvalidOpcode), false, 0, 0},
@@ -147,6 +147,15 @@ UnicornCpu::MaybeExit UnicornCpu::without_engine(const Instruction& in, bool& ha
       return apply(*emulation, in);
     }
     published_ = false;  // the engine executes it
+  }
+  if (is_corrected(in)) {
+    publish();
+    const ProcessorMemory memory = recorded_memory();
+    if (auto emulation = emulate_corrected(in, *vp_, memory)) {
+      handled = true;
+      return apply(*emulation, in);
+    }
+    published_ = false;
   }
   if (is_register_compare_exchange_32(in)) {
     handled = true;

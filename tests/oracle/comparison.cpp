@@ -134,6 +134,17 @@ uint16_t Comparison::undefined_at_end(const Program& program, uint64_t& flags_wo
   return arithmetic;
 }
 
+/// Which instruction of the program begins at this offset in its code segment.
+size_t Comparison::op_at(const Program& program, uint64_t address) const {
+  std::vector<uint32_t> offsets;
+  (void)layout(program, offsets);
+  if (program.mode == Mode::Real16) address += arena_.code_base();
+  for (size_t i = 0; i < offsets.size() && i < program.ops.size(); ++i) {
+    if (arena_.start() + offsets[i] == address) return i;
+  }
+  return Result::no_op;
+}
+
 void Comparison::compare(const Program& program, Result& result) {
   const vtl::VirtualProcessor& a = arena_.vp;
   const vtl::VirtualProcessor& b = other_;
@@ -149,6 +160,9 @@ void Comparison::compare(const Program& program, Result& result) {
   const Entered eb = entered_of(program.mode, cb, kvm_.ram().data());
   result.event = ea.any && eb.any;
   if (result.event) {
+    result.vector = ea.vector;
+    result.faulting = op_at(program, ea.rip);
+    result.theirs = op_at(program, eb.rip);
     check("fault rip", ea.rip, eb.rip);
     check("vector", ea.vector, eb.vector);
     if (ea.has_error && eb.has_error) check("error code", ea.error, eb.error);

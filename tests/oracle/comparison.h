@@ -18,9 +18,12 @@ struct Difference {
 };
 
 struct Result {
+  static constexpr size_t no_op = ~size_t{0};
   bool compared{};  ///< false: one side could not run it to the end
   Ending ending{};
   bool event{};  ///< both ended in a handler
+  unsigned vector{};  ///< of Airlock's, with `event`
+  size_t faulting{no_op}, theirs{no_op};  ///< with `event`: for which instruction of the program the handlers were entered
   std::string why_not;
   std::vector<Difference> differences;
   uint64_t instructions{};
@@ -64,6 +67,7 @@ class Comparison {
   void restore_everything();
   void compare(const Program& program, Result& result);
   void compare_memory(const Program& program, uint16_t undefined, Result& result);
+  [[nodiscard]] size_t op_at(const Program& program, uint64_t address) const;
   uint16_t undefined_at_end(const Program& program, uint64_t& flags_word, unsigned& width) const;
 
   KvmMachine& kvm_;

@@ -83,12 +83,11 @@ bool comparable_0f(std::span<const uint8_t> b, const Prefixes& p, bool kernel) {
 }  // namespace
 
 bool engine_agrees(std::span<const uint8_t> bytes, bool mode_64) {
-  bool sized = false, rex = false, lock = false, repeat = false, wide = false;
+  bool sized = false, lock = false, repeat = false, wide = false;
   size_t i = 0;
   for (; i < bytes.size(); ++i) {
     const uint8_t b = bytes[i];
     if (mode_64 && b >= 0x40 && b <= 0x4f) {
-      rex = true;
       wide = (b & 8) != 0;
     } else if (b == 0xf2 || b == 0xf3) {
       repeat = true;
@@ -114,25 +113,21 @@ bool engine_agrees(std::span<const uint8_t> bytes, bool mode_64) {
   if (op == 0x8e && digit == 1) return false;                 // MOV CS: which fault comes first
   if (op == 0xdf && next < 0xc0 && digit == 6) return false;  // FBSTP of what does not fit
   if (op == 0xd9 && next < 0xc0 && digit == 5) return false;  // FLDCW keeps reserved bits
-  if (op == 0xd9 && (next == 0xf5 || next == 0xf8 || next == 0xfd))
-    return false;                                                // FPREM, FPREM1, FSCALE
+  if (op == 0xd9 && (next == 0xf4 || next == 0xf5 || next == 0xf8 || next == 0xfd))
+    return false;                                                // FXTRACT, FPREM, FPREM1, FSCALE
   if (op == 0xd9 && next >= 0xe9 && next <= 0xed) return false;  // FLDL2T ... FLDLN2 ignore RC
   if (op == 0xdb && next == 0xe2) return false;               // FNCLEX hides what happened before
   if (op == 0xdd && next < 0xc0 && digit == 7) return false;  // FNSTSW shows the flags above
   if (op == 0xdf && next == 0xe0) return false;
-  if ((op == 0x9e || op == 0x9f) && rex) return false;         // LAHF, SAHF take SPL for AH
   if ((op == 0xf6 || op == 0xf7) && digit == 1) return false;  // the second TEST
   if (op == 0xf1) return false;                                // INT1 pushes RF
   if (op == 0xc8 && sized) return false;                       // ENTER with 66 changes all of RBP
   if (op == 0xc2 && third >= 0x80) return false;               // RET takes its imm16 as signed
-  if ((op == 0xf6 || op == 0xf7) && lock && digit == 3) return false;  // LOCK NEG: flags
   // RCL and RCR of memory: CF and OF.
   if ((op == 0xc0 || op == 0xc1 || (op >= 0xd0 && op < 0xd4)) && next < 0xc0 &&
       (digit == 2 || digit == 3))
     return false;
-  // Groups whose missing members are executed.
-  if ((op == 0xc6 || op == 0xc7 || op == 0x8f) && digit != 0) return false;
-  if ((op == 0xfe && digit > 1) || (op == 0xff && digit == 7)) return false;
+  if ((op == 0xc6 || op == 0xc7) && next == 0xf8) return false;  // XABORT, XBEGIN, which the host may have
   // x87 encodings that mean something else, or are not listed by the SDM.
   if (op >= 0xd9 && op <= 0xdf && next >= 0xc0) {
     if (op == 0xd9 && ((next >= 0xd1 && next <= 0xdf) || next == 0xe2 || next == 0xe3 ||
@@ -162,21 +157,13 @@ bool engine_agrees(std::span<const uint8_t> bytes, bool mode_64) {
     return false;  // MOVNTI with a prefix that it does not have
   if (next == 0x3a && (third == 0x60 || third == 0x61) && wide)
     return false;                                                      // PCMPESTRx: 64-bit lengths
-  if (next == 0xae && !reg && ((third >> 3) & 7u) == 7) return false;  // CLFLUSH does not fault
   if (next == 0xae && !reg && ((third >> 3) & 7u) == 2)
     return false;  // LDMXCSR takes reserved bits
-  if ((next == 0xa4 || next == 0xac) && (third & 0xc7u) == 5)
-    return false;  // SHLD m, r, imm8 RIP-relative
-  if ((next == 0x12 || next == 0x13 || next == 0x16 || next == 0x17) && reg && sized) return false;
   if (next == 0xc5 && !reg) return false;
   if (next == 0xc7) return false;  // CMPXCHG8B, CMPXCHG16B: OF, SF, AF, PF, CF
   if (next == 0xc2 && reg && bytes[i + 3] >= 8) return false;  // CMPPS and kin refuse imm8 above 7
   if (next == 0xc2 && !reg) return false;
   if (next == 0x38) {
-    // Horizontal operations with one register as both operands.
-    if (third <= 0x07 && i + 3 < bytes.size() && bytes[i + 3] >= 0xc0 &&
-        ((bytes[i + 3] >> 3) & 7u) == (bytes[i + 3] & 7u))
-      return false;
     return third < 0xf0 && sized;  // MOVBE, CRC32; MMX forms of SSSE3
   }
   if (next == 0xf7) return false;  // MASKMOVQ, MASKMOVDQU: masked-out bytes

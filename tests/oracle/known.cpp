@@ -42,6 +42,13 @@ constexpr KnownDifference list[] = {
      "which of the two operands of CMPS is read first, and faults first, is not defined"},
     {"control-register-order", Fault::Vendor,
      "MOV of a control register that does not exist, at CPL 3, is #UD (Intel) or #GP (AMD)"},
+    {"near-branch-66", Fault::Vendor,
+     "near branches with the operand-size prefix in 64-bit code cut RIP to 16 bits (AMD) or ignore it (Intel)"},
+    {"repeated-compare-flags", Fault::Engine,
+     "a fault in a later iteration of REP CMPS or SCAS finds the flags of the last comparison, not those before the "
+     "instruction"},
+    {"emulator-takes-over", Fault::Other,
+     "a KVM that emulates may go on by itself behind a repeated string instruction, and does not know SSE"},
     {"host-shows", Fault::Other,
      "a KVM that emulates shows the host's segment registers, and loses AC and NT, at CPL 3"},
     {"emulator-flags", Fault::Other, "KVM's emulator and the flags of CMPS, SCAS, AAM and AAD"},
@@ -126,6 +133,46 @@ bool moves_control_register(const Op& op) {
   return i + 1 < op.length && op.bytes[i] == 0x0f && (op.bytes[i + 1] & 0xfd) == 0x20;
 }
 
+/// The opcode behind prefixes, and whether one of them was 66, F2 or F3; REX.W counts as none of them.
+struct Opcode {
+  uint8_t first = 0, second = 0;
+  bool sized = false, repeated = false, wide = false;
+};
+Opcode opcode_of(const Op& op, bool mode_64) {
+  Opcode opcode;
+  size_t i = 0;
+  for (; i < op.length; ++i) {
+    const uint8_t b = op.bytes[i];
+    const bool rex = mode_64 && b >= 0x40 && b <= 0x4f;
+    if (b == 0x66) opcode.sized = true;
+    if (b == 0xf2 || b == 0xf3) opcode.repeated = true;
+    if (rex) opcode.wide = (b & 8) != 0;
+    if (!rex && b != 0x66 && b != 0xf2 && b != 0xf3 && b != 0x67 && b != 0xf0 && (b & 0xe7) != 0x26 && (b & 0xfe) != 0x64) break;
+  }
+  if (i < op.length) opcode.first = op.bytes[i];
+  if (i + 1 < op.length) opcode.second = op.bytes[i + 1];
+  return opcode;
+}
+
+bool is_near_branch_66(const Op& op, bool mode_64) {
+  const Opcode opcode = opcode_of(op, mode_64);
+  if (!mode_64 || !opcode.sized || opcode.wide) return false;
+  const uint8_t first = opcode.first, field = opcode.second >> 3 & 7;
+  if (first == 0x0f) return (opcode.second & 0xf0) == 0x80;
+  return (first & 0xf0) == 0x70 || (first >= 0xe0 && first <= 0xe3) || first == 0xe8 || first == 0xe9 || first == 0xeb ||
+         first == 0xc2 || first == 0xc3 || (first == 0xff && (field == 2 || field == 4));
+}
+
+bool is_repeated_string(const Op& op, bool mode_64) {
+  const Opcode opcode = opcode_of(op, mode_64);
+  return opcode.repeated && ((opcode.first >= 0xa4 && opcode.first <= 0xa7) || (opcode.first >= 0xaa && opcode.first <= 0xaf));
+}
+
+bool is_repeated_compare(const Op& op, bool mode_64) {
+  const Opcode opcode = opcode_of(op, mode_64);
+  return opcode.repeated && (opcode.first == 0xa6 || opcode.first == 0xa7 || opcode.first == 0xae || opcode.first == 0xaf);
+}
+
 }  // namespace
 
 std::span<const KnownDifference> known_differences() {
@@ -161,6 +208,23 @@ void forgive_known(const Program& program, const KvmKind& kind, Result& result,
   if (is_user(program.mode) && our_vector == 6 && their_vector == 13 && !rip_differs &&
       std::ranges::any_of(program.ops, moves_control_register)) {
     forgive("control-register-order", [](D) { return true; });
+  }
+  const bool mode_64 = is_64(program.mode);
+  // Ours went to the low 64 KiB, where nothing can be executed; theirs went on.
+  if (result.vector == 14 && our_rip < 0x10000 && rip_differs &&
+      std::ranges::any_of(program.ops, [&](const Op& op) { return is_near_branch_66(op, mode_64); })) {
+    forgive("near-branch-66", [](D) { return true; });
+  }
+  if (result.faulting < program.ops.size() && result.faulting == result.theirs && is_repeated_compare(program.ops[result.faulting], mode_64)) {
+    forgive("repeated-compare-flags", [&](D d) {
+      return only(d, "rflags", arithmetic) || (d.item.starts_with("memory") && only(d, d.item, arithmetic));
+    });
+  }
+  if (!kind.kernel_is_native && their_vector == 6 && result.theirs < program.ops.size()) {
+    const auto behind = program.ops.begin() + static_cast<std::ptrdiff_t>(result.theirs);
+    const bool unknown = shape_of({program.mode, {*behind}}).sse;
+    if (unknown && std::any_of(program.ops.begin(), behind, [&](const Op& op) { return is_repeated_string(op, mode_64); }))
+      forgive("emulator-takes-over", [](D) { return true; });
   }
   if (!kind.kernel_is_native && is_user(program.mode)) {
     forgive("host-shows", [&](D d) {

@@ -9,6 +9,6 @@ namespace machine {
 /// than before: instruction counts, CPUID leaves, reset state, devices, hypercall results, timer arithmetic, the contents
 /// and order of events, what the fingerprint covers. Do not raise it for speed, messages, or new commands. When in doubt,
 /// replay a recording of the version before with --verify: if it diverges, the version must be raised.
-inline constexpr uint32_t semantics_version = 2;
+inline constexpr uint32_t semantics_version = 3;
 
 }  // namespace machine

@@ -40,6 +40,7 @@ void compare(PagingMode mode, uint64_t seed, uint64_t sets, uint64_t accesses) {
   fmt::print("{}: {} accesses against the library's MMU (CR4 features {:x}):", name_of(mode), compared, world.features());
   for (const auto& [end, count] : world.ends()) fmt::print(" {} {},", end, count);
   fmt::print(" more accessed bits there {}\n", world.more_accessed());
+  std::fflush(stdout);
   EXPECT(world.ends().at("lands") > compared / 50);
   EXPECT(compared > sets * accesses * 9 / 10);
   EXPECT(world.ends().size() > 8);

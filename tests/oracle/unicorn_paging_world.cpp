@@ -76,6 +76,7 @@ UnicornPagingWorld::UnicornPagingWorld(PagingMode mode, uint64_t seed)
   if (!open_library()) return;
   lay_out();
   new_tables();
+  std::memcpy(ram_.data(), memory_.data(), ram_bytes);
 }
 
 UnicornPagingWorld::~UnicornPagingWorld() {
@@ -170,7 +171,7 @@ void UnicornPagingWorld::new_tables() {
     for (const uint32_t index : mode_ == PagingMode::Bits32 ? indices_of_1024 : indices)
       poke_entry(table_base + table * 4096, index, random_entry());
   }
-  std::memcpy(ram_.data(), memory_.data(), ram_bytes);
+  std::memcpy(ram_.data() + table_base, memory_.data() + table_base, table_pool * 4096);
 }
 
 uint64_t UnicornPagingWorld::random_address() {

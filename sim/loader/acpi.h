@@ -1,5 +1,6 @@
 #pragma once
-// The ACPI tables of the PC board (ACPI 6.5, chapter 5), as a firmware finds them in fw_cfg and as it leaves them in memory.
+// The ACPI tables of the PC board (ACPI 6.5, chapter 5), as a firmware finds them in fw_cfg and as it leaves them in
+// memory.
 #include <cstdint>
 #include <vector>
 

@@ -32,16 +32,24 @@ std::string module_name(const std::string& file_name) {
   return stem == "ntoskrnl" ? "nt" : stem;
 }
 
-Result<SymbolTable> load_symbols(const std::filesystem::path& path) {
+Result<SymbolTable> load_with_pdb(const PeImage& image, const std::string& path) {
+  const std::vector<uint8_t> bytes = TRY(read_file(path));
+  const PdbFile pdb = TRY(read_pdb(bytes));
+  return SymbolTable::make(image, &pdb);
+}
+
+/// With the exports alone where the PDB cannot be used; `complaint` says why then.
+Result<SymbolTable> load_symbols(const std::filesystem::path& path, std::string& complaint) {
   const std::vector<uint8_t> bytes = TRY(read_file(path.string()));
   const PeImage image = TRY(PeImage::parse(bytes));
   std::filesystem::path pdb_path = path;
   pdb_path.replace_extension(".pdb");
   std::error_code ignored;
   if (!std::filesystem::exists(pdb_path, ignored)) return SymbolTable::make(image, nullptr);
-  const std::vector<uint8_t> pdb_bytes = TRY(read_file(pdb_path.string()));
-  const PdbFile pdb = TRY(read_pdb(pdb_bytes));
-  return SymbolTable::make(image, &pdb);
+  Result<SymbolTable> loaded = load_with_pdb(image, pdb_path.string());
+  if (loaded) return loaded;
+  complaint = loaded.error().message;
+  return SymbolTable::make(image, nullptr);
 }
 
 /// The PDB's name of a source file from the folder of this repository on: "C:\\x\\y\\mmu\\a.h" ->
@@ -65,11 +73,14 @@ const SymbolTable* ImageCatalog::symbols_of(const std::string& name) {
     const std::filesystem::path path = std::filesystem::path{folder} / name;
     std::error_code ignored;
     if (!std::filesystem::is_regular_file(path, ignored)) continue;
-    Result<SymbolTable> loaded = load_symbols(path);
-    if (loaded)
-      table = std::make_unique<SymbolTable>(std::move(loaded.value()));
-    else
-      complaints_.push_back(fmt::format("no symbols for {}: {}", name, loaded.error().message));
+    std::string complaint;
+    Result<SymbolTable> loaded = load_symbols(path, complaint);
+    if (loaded) table = std::make_unique<SymbolTable>(std::move(loaded.value()));
+    else complaint = loaded.error().message;
+    if (!complaint.empty()) {
+      const std::string_view instead = loaded ? "only the exports" : "no symbols";
+      complaints_.push_back(fmt::format("{} for {}: {}", instead, name, complaint));
+    }
     break;
   }
   return table.get();

@@ -16,8 +16,8 @@ inline constexpr size_t search_bytes = 8192;
 inline constexpr const char* boot_loader_name = "Airlock";
 }  // namespace multiboot
 
-/// Decides what a file is and where it goes. ELF without a Multiboot header, Linux kernels and empty files are refused with a
-/// sentence that says so; bytes without any header are a raw kernel at 1 MiB.
+/// Decides what a file is and where it goes. ELF without a Multiboot header, Linux kernels and empty files are
+/// refused with a sentence that says so; bytes without any header are a raw kernel at 1 MiB.
 [[nodiscard]] support::Result<KernelImage> parse_kernel(Bytes file);
 
 /// A file that is loaded beside the kernel, with the text that the kernel gets for it.
@@ -26,7 +26,8 @@ struct BootModule {
   std::string text;
 };
 
-/// A range of the memory map: type 1 is usable, 2 reserved, 3 ACPI tables (Multiboot 3.3, as the BIOS call E820 has them).
+/// A range of the memory map: type 1 is usable, 2 reserved, 3 ACPI tables (Multiboot 3.3, as the BIOS call E820 has
+/// them).
 struct MemoryRange {
   uint64_t base{}, length{};
   uint32_t type{1};
@@ -43,8 +44,8 @@ struct BootInformation {
   std::vector<Placed> modules;  ///< on page boundaries above the kernel
 };
 
-/// Lays out everything that the kernel is told, in memory that neither it nor a `reserved` range uses. Fails when the machine's
-/// memory ends before.
+/// Lays out everything that the kernel is told, in memory that neither it nor a `reserved` range uses. Fails when the
+/// machine's memory ends before.
 [[nodiscard]] support::Result<BootInformation> make_boot_information(const KernelImage& kernel,
                                                                      std::string_view command_line,
                                                                      const std::vector<BootModule>& modules,

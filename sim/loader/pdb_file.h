@@ -1,5 +1,5 @@
 #pragma once
-// The part of a PDB that makes addresses readable: public symbols and line tables. Everything in
+// The part of a PDB that makes addresses readable: names of functions and data, and line tables. Everything in
 // the file is checked before it is used; the layout is Microsoft's published "microsoft-pdb"
 // (MSF 7.00, DBI, C13 line information).
 #include <array>
@@ -26,7 +26,8 @@ struct PdbLine {
 struct PdbFile {
   std::array<uint8_t, 16> guid{};  ///< equals the image's RSDS record when the two belong together
   uint32_t age{};
-  std::vector<PdbSymbol> symbols;  ///< ascending by RVA
+  std::vector<PdbSymbol>
+      symbols;  ///< public ones, and functions and data as their modules name them; by RVA, then name
   std::vector<PdbLine> lines;      ///< ascending by RVA, one per RVA; each reaches to the next one
   std::vector<std::string> files;
 };

@@ -11,6 +11,10 @@
 #include "sim/support/result.h"
 #include "sim/symbols/type_table.h"
 
+namespace loader {
+struct PdbLayout;
+}
+
 namespace symbols {
 
 struct Function {
@@ -29,26 +33,21 @@ struct Datum {
 
 /// Where a variable is at one instruction.
 struct Local {
-  enum class Where : uint8_t { Register, Memory, Constant, Nowhere };
+  enum class Where : uint8_t { Register, Memory, Nowhere };
   std::string_view name;
   TypeIndex type{};
   bool is_parameter{};
   Where where{};
   uint8_t reg{};          ///< Register: its number as vtl::Gpr. Memory: the base, likewise
   int64_t displacement{}; ///< Memory: from the base
-  uint64_t value{};       ///< Constant
   uint32_t inlined{};     ///< 0: of the function itself; else how deep the inlined function is that it belongs to
-};
-
-/// A function that the compiler put into another one.
-struct InlinedCall {
-  std::string_view name;
-  uint32_t depth{};  ///< 1: called by the function itself
 };
 
 class FunctionTable {
  public:
   FunctionTable() = default;
+  FunctionTable(FunctionTable&&) = default;
+  FunctionTable& operator=(FunctionTable&&) = default;
   /// Reads the symbol streams of all modules. `pdb` is the whole file and is not kept.
   [[nodiscard]] static support::Result<FunctionTable> parse(loader::Bytes pdb);
 
@@ -62,7 +61,9 @@ class FunctionTable {
   [[nodiscard]] std::vector<Local> locals(const Function& function, uint32_t rva) const;
 
  private:
-  class Reader;
+  class Scope;
+  [[nodiscard]] support::Status read_module(uint32_t module, const loader::PdbLayout& layout);
+
   std::vector<std::vector<uint8_t>> modules_;  ///< symbol records of each
   std::vector<uint32_t> sections_;             ///< RVA of each
   std::vector<Function> functions_;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "sim/loader/image_catalog.h"
+#include "sim/loader/machine_config.h"
 #include "sim/symbols/functions.h"
 #include "sim/symbols/type_table.h"
 #include "sim/symbols/unwind.h"
@@ -38,5 +39,9 @@ class Library {
   mutable std::map<std::string, std::unique_ptr<ImageSymbols>> entries_;
   mutable std::vector<std::string> complaints_;
 };
+
+/// The firmware lies in memory from reset on and announces nothing: notes it in `images`. Nothing happens where
+/// `config` has a kernel instead. Errors: its file cannot be read.
+support::Status note_firmware(loader::ImageCatalog& images, const loader::MachineConfig& config);
 
 }  // namespace symbols

@@ -54,6 +54,8 @@ class TypeTable {
  public:
   /// No types: what an image without a PDB has.
   TypeTable() = default;
+  TypeTable(TypeTable&&) = default;
+  TypeTable& operator=(TypeTable&&) = default;
   /// The TPI stream of a PDB. Refuses it with the place of the first thing that is wrong.
   [[nodiscard]] static support::Result<TypeTable> parse(std::vector<uint8_t> stream);
 
@@ -91,31 +93,38 @@ class TypeTable {
   [[nodiscard]] support::Result<TypePart> part(TypeIndex type, std::string_view path) const;
 
  private:
-  class Reader;
   struct Record {
     uint32_t offset{};  ///< of its leaf in stream_
     uint16_t size{};    ///< with the leaf
   };
-  /// A record of a structure, union or enumeration, as far as it is asked for often.
+  /// A structure, union or enumeration.
   struct Named {
     TypeKind kind{};
     bool forward{};
-    TypeIndex fields{};
-    TypeIndex underlying{};
+    TypeIndex fields{};      ///< the field list; 0: none
+    TypeIndex underlying{};  ///< of an enumeration
     uint64_t size{};
-    std::string_view name;
+    std::string_view name, unique_name;
   };
+  class Fields;
 
+  [[nodiscard]] support::Status index_records(uint64_t at, uint64_t end, uint32_t count);
+  [[nodiscard]] support::Status check_record(TypeIndex type) const;
+  void index_names();
   [[nodiscard]] loader::Bytes record(TypeIndex type) const;
+  [[nodiscard]] uint16_t leaf(TypeIndex type) const;
   [[nodiscard]] std::optional<Named> named_record(TypeIndex type) const;
+  [[nodiscard]] TypeIndex definition(const Named& reference, TypeIndex otherwise) const;
   [[nodiscard]] uint64_t size_of(TypeIndex type, int depth) const;
-  [[nodiscard]] std::string text_of(TypeIndex type, int depth) const;
-  [[nodiscard]] std::optional<TypePart> find_member(TypeIndex type, std::string_view name, int depth) const;
+  [[nodiscard]] std::string declare(TypeIndex type, std::string inner, int depth, size_t& budget) const;
+  [[nodiscard]] std::string declare_function(TypeIndex type, std::string inner, int depth, size_t& budget) const;
+  [[nodiscard]] std::optional<TypePart> find_member(TypeIndex type, std::string_view name, int depth,
+                                                    size_t& budget) const;
 
-  std::vector<uint8_t> stream_;
-  std::vector<Record> records_;          ///< by TypeIndex - first_
-  TypeIndex first_{};
-  std::vector<TypeIndex> named_;         ///< definitions, ascending by name
+  std::vector<uint8_t> stream_;  ///< names view it: it never changes
+  TypeIndex first_{0x1000};
+  std::vector<Record> records_;  ///< by TypeIndex - first_
+  std::vector<TypeIndex> named_;
   std::vector<std::pair<std::string_view, TypeIndex>> by_last_part_;  ///< ascending
 };
 

@@ -58,6 +58,8 @@ struct FrameRegisters {
   std::array<uint64_t, vtl::gpr_count> gpr{};  ///< with RSP
   uint64_t rip{};
   uint16_t known{0xffff};  ///< bit per general register: volatile ones are lost in outer frames
+  /// What GS and SWAPGS lead to, for entry code that fetches its stack from there. 0: not known.
+  uint64_t gs_base{}, kernel_gs_base{};
 };
 
 /// How the frame inside a frame was entered, as record Frame of sim/rpc/methods.def has it.
@@ -75,6 +77,7 @@ struct Frame {
 
   [[nodiscard]] uint64_t pc() const { return registers.rip; }
   [[nodiscard]] uint64_t sp() const { return registers.gpr[vtl::Rsp]; }
+  [[nodiscard]] bool knows(uint8_t gpr) const { return (registers.known >> gpr & 1) != 0; }
 };
 
 struct Stack {

@@ -173,7 +173,7 @@ CallResult Hypervisor::on(Tag<CallCode::SwitchVirtualAddressSpace>, const CallCo
   VtlContext& own = vp.context();
   const bool pcid = (own.cr4 & mmu::control::cr4_pcid) != 0;
   const uint64_t value = pcid ? input.address_space & ~keep : input.address_space;
-  if (!valid_register(RegisterName::Cr3, value, config_.physical_address_bits))
+  if (!valid_register(RegisterName::Cr3, value, {.physical = config_.physical_address_bits}))
     return HvStatus::InvalidParameter;
   const uint64_t before = std::exchange(own.cr3, value);
   if (!load_pointers(vp, context.vtl, own)) {

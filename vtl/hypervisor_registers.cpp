@@ -377,8 +377,8 @@ HvStatus Hypervisor::set_register(VpState& vp, Vtl vtl, RegisterName name, Insta
                                   const RegisterValue& value) {
   VirtualProcessor& registers = *vp.registers;
   VtlContext& own = registers.contexts[vtl];
-  if (!valid_register(name, value.low, config_.physical_address_bits))
-    return HvStatus::InvalidRegisterValue;
+  const AddressBits bits{config_.physical_address_bits, abi::x64::linear_address_bits(own.cr4)};
+  if (!valid_register(name, value.low, bits)) return HvStatus::InvalidRegisterValue;
   if (uint64_t* plain = plain_register(registers, vtl, name)) {
     const uint64_t before = std::exchange(*plain, stored_register(name, value.low));
     if (changes_translation(name) && !load_pointers(registers, vtl, own)) {
@@ -388,11 +388,11 @@ HvStatus Hypervisor::set_register(VpState& vp, Vtl vtl, RegisterName name, Insta
     if (changes_translation(name)) translator_.invalidate_all(address_space(registers, vtl), false);
   } else if (Segment* segment = segment_of(registers, vtl, name)) {
     const auto wanted = __builtin_bit_cast(SegmentRegister, value);
-    if (!valid_segment(wanted)) return HvStatus::InvalidRegisterValue;
+    if (!valid_segment(wanted, bits)) return HvStatus::InvalidRegisterValue;
     *segment = vtl::segment_of(wanted);
   } else if (DescriptorTable* table = table_of(registers, vtl, name)) {
     const auto wanted = __builtin_bit_cast(TableRegister, value);
-    if (!valid_register(RegisterName::Rip, wanted.base, 0)) return HvStatus::InvalidRegisterValue;
+    if (!valid_register(RegisterName::Rip, wanted.base, bits)) return HvStatus::InvalidRegisterValue;
     *table = {wanted.base, wanted.limit};
   } else if (Xmm* xmm = xmm_of(registers, name)) {
     *xmm = {value.low, value.high};

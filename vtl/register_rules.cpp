@@ -70,12 +70,12 @@ bool valid_pat(uint64_t value) {
   return true;
 }
 
-bool valid_register(RegisterName name, uint64_t value, uint8_t physical_address_bits) {
+bool valid_register(RegisterName name, uint64_t value, AddressBits bits) {
   switch (name) {
     case RegisterName::Cr0:
       return valid_cr0(value);
     case RegisterName::Cr3:
-      return value >> physical_address_bits == 0;
+      return value >> bits.physical == 0;
     case RegisterName::Cr4:
       return (value & ~cr4_bits) == 0;
     case RegisterName::Cr8:
@@ -104,7 +104,7 @@ bool valid_register(RegisterName name, uint64_t value, uint8_t physical_address_
     case RegisterName::SysenterEsp:
     case RegisterName::Lstar:
     case RegisterName::Cstar:
-      return x64::is_canonical(value);
+      return x64::is_canonical(value, bits.linear);
     default:
       return true;
   }
@@ -125,15 +125,16 @@ uint64_t stored_register(RegisterName name, uint64_t value) {
   }
 }
 
-bool valid_segment(const SegmentRegister& segment) {
-  return x64::is_canonical(segment.base) && (segment.attributes & reserved_attributes) == 0;
+bool valid_segment(const SegmentRegister& segment, AddressBits bits) {
+  return x64::is_canonical(segment.base, bits.linear) && (segment.attributes & reserved_attributes) == 0;
 }
 
 bool valid_initial_context(const InitialVpContext& context, uint8_t physical_address_bits) {
+  const AddressBits bits{physical_address_bits, x64::linear_address_bits(context.cr4)};
   const auto valid = [&](RegisterName name, uint64_t value) {
-    return valid_register(name, value, physical_address_bits);
+    return valid_register(name, value, bits);
   };
-  if (!valid(RegisterName::Rip, context.rip) || !x64::is_canonical(context.rsp)) return false;
+  if (!valid(RegisterName::Rip, context.rip) || !x64::is_canonical(context.rsp, bits.linear)) return false;
   if (!valid(RegisterName::Rflags, context.rflags) ||
       !has(context.rflags, x64::rflags::always_one) || (context.rflags & x64::rflags::vm) != 0) {
     return false;
@@ -147,20 +148,21 @@ bool valid_initial_context(const InitialVpContext& context, uint8_t physical_add
   if (!valid(RegisterName::Cr3, context.cr3) || !valid_pat(context.msr_cr_pat)) return false;
   for (const SegmentRegister* segment : {&context.cs, &context.ds, &context.es, &context.fs,
                                          &context.gs, &context.ss, &context.tr, &context.ldtr}) {
-    if (!valid_segment(*segment)) return false;
+    if (!valid_segment(*segment, bits)) return false;
   }
   if (!valid_code(context.cs) || !valid_stack(context.ss) || !valid_task(context.tr) ||
       !valid_ldt(context.ldtr)) {
     return false;
   }
-  return x64::is_canonical(context.idtr.base) && x64::is_canonical(context.gdtr.base);
+  return x64::is_canonical(context.idtr.base, bits.linear) && x64::is_canonical(context.gdtr.base, bits.linear);
 }
 
 bool valid_start_context(const InitialVpContext& context, uint8_t physical_address_bits) {
+  const AddressBits bits{physical_address_bits, x64::linear_address_bits(context.cr4)};
   const auto valid = [&](RegisterName name, uint64_t value) {
-    return valid_register(name, value, physical_address_bits);
+    return valid_register(name, value, bits);
   };
-  if (!valid(RegisterName::Rip, context.rip) || !x64::is_canonical(context.rsp) ||
+  if (!valid(RegisterName::Rip, context.rip) || !x64::is_canonical(context.rsp, bits.linear) ||
       !valid(RegisterName::Rflags, context.rflags) ||
       !has(context.rflags, x64::rflags::always_one) || (context.rflags & x64::rflags::vm) != 0 ||
       !valid(RegisterName::Cr0, context.cr0) || !valid(RegisterName::Cr3, context.cr3) ||
@@ -174,9 +176,9 @@ bool valid_start_context(const InitialVpContext& context, uint8_t physical_addre
   if (long_mode && !has(context.cr4, x64::cr4::pae)) return false;
   for (const SegmentRegister* segment : {&context.cs, &context.ds, &context.es, &context.fs,
                                          &context.gs, &context.ss, &context.tr, &context.ldtr}) {
-    if (!valid_segment(*segment)) return false;
+    if (!valid_segment(*segment, bits)) return false;
   }
-  return x64::is_canonical(context.idtr.base) && x64::is_canonical(context.gdtr.base);
+  return x64::is_canonical(context.idtr.base, bits.linear) && x64::is_canonical(context.gdtr.base, bits.linear);
 }
 
 VtlContext initial_registers(const InitialVpContext& context) {

@@ -9,18 +9,24 @@
 
 namespace vtl {
 
+/// How wide addresses are: physical ones limit CR3, linear ones decide what is canonical (48, or 57 with CR4.LA57: SDM vol. 1,
+/// 3.3.7.1).
+struct AddressBits {
+  uint8_t physical{};
+  int linear{48};
+};
+
 /// Each of the eight memory types of IA32_PAT exists.
 [[nodiscard]] bool valid_pat(uint64_t value);
 
-/// `value` may be written to the register, seen alone. `physical_address_bits` limits CR3.
-[[nodiscard]] bool valid_register(abi::hv::RegisterName name, uint64_t value,
-                                  uint8_t physical_address_bits);
+/// `value` may be written to the register, seen alone.
+[[nodiscard]] bool valid_register(abi::hv::RegisterName name, uint64_t value, AddressBits bits);
 
 /// What is stored for a value that is valid: bits that exist and have a fixed value get it.
 [[nodiscard]] uint64_t stored_register(abi::hv::RegisterName name, uint64_t value);
 
 /// Base canonical where it has 64 bits, reserved attributes clear.
-[[nodiscard]] bool valid_segment(const abi::hv::SegmentRegister& segment);
+[[nodiscard]] bool valid_segment(const abi::hv::SegmentRegister& segment, AddressBits bits);
 
 /// HV_INITIAL_VP_CONTEXT of a VTL above 0, which can only start in 64-bit mode at CPL 0 with paging
 /// (section 3.7).

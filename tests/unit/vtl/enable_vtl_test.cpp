@@ -184,6 +184,17 @@ TEST_CASE("EnableVpVtl takes only contexts in which a VTL above 0 can run") {
   EXPECT(world.enable_vp_vtl() == HvStatus::Success);
 }
 
+TEST_CASE("a context with five levels may use their addresses") {
+  for (const bool five_levels : {false, true}) {
+    World world;
+    REQUIRE(world.enable_partition_vtl() == HvStatus::Success);
+    InitialVpContext context = good_context();
+    if (five_levels) context.cr4 |= uint64_t{1} << 12;
+    context.rip = context.rsp = context.gs.base = context.gdtr.base = context.idtr.base = 0xFFF0'0000'0000'1000;
+    EXPECT((world.enable_vp_vtl(vp_self, 1, context) == HvStatus::Success) == five_levels);
+  }
+}
+
 TEST_CASE("the first entry into VTL 1 uses the whole context of EnableVpVtl") {
   CONFORMANCE("HvCallEnableVpVtl", "the first entry uses the whole context", "TLFS 15.6.2");
   World world;

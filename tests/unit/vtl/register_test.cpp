@@ -203,6 +203,29 @@ TEST_CASE("values that a register cannot hold are refused and change nothing") {
   }
 }
 
+TEST_CASE("with five levels an address of 57 bits is canonical, and one of 58 is not") {
+  World world;
+  world.enter_vtl1_ready();
+  constexpr uint64_t highest = 0x00FF'FFFF'FFFF'F000, too_wide = 0x0100'0000'0000'0000;
+  const uint64_t data = uint64_t{0xC093} << 48 | uint64_t{0x10} << 32 | 0xFFFFFFFF;
+  const auto expect = [&](uint64_t address, HvStatus status) {
+    for (const RegisterName name : {RegisterName::Rip, RegisterName::Lstar, RegisterName::KernelGsBase}) {
+      INFO(number(name) << " = " << address);
+      EXPECT(world.set(name, address, target0) == status);
+    }
+    EXPECT(world.set(RegisterName::Gs, address, target0, data) == status);
+    EXPECT(world.set(RegisterName::Gdtr, uint64_t{0x57} << 48, target0, address) == status);
+  };
+  vtl::VtlContext& lower = world.vp().contexts[Vtl::Vtl0];
+  lower.cr4 &= ~(uint64_t{1} << 12);
+  expect(highest, HvStatus::InvalidRegisterValue);
+  expect(~highest, HvStatus::InvalidRegisterValue);
+  lower.cr4 |= uint64_t{1} << 12;
+  expect(highest, HvStatus::Success);
+  expect(~highest, HvStatus::Success);
+  expect(too_wide, HvStatus::InvalidRegisterValue);
+}
+
 TEST_CASE("segments, tables, XMM, CR8, TSC and the interrupt state travel as 16 bytes") {
   World world;
   world.enter_vtl1_ready();

@@ -1,6 +1,6 @@
 // Instructions that the engine executes otherwise than a processor, and that a kernel of today may hold
 // (docs/engine-differences.md): LAHF and SAHF with a REX prefix, LOCK NEG, SHLD and SHRD of a RIP-relative operand, CLFLUSH,
-// horizontal additions of one register with itself.
+// horizontal additions of one register with itself, PCMPESTRI and PCMPESTRM.
 #include <array>
 #include <cstring>
 
@@ -137,9 +137,9 @@ std::optional<Emulation> emulate_corrected(const Instruction& in, VirtualProcess
     if (in.opcode == 0x9e || in.opcode == 0x9f) return move_flags(in, vp);
     return negate_locked(in, vp, memory);
   }
-  if (in.map == OpcodeMap::Three0F38) {
+  if (in.map != OpcodeMap::Two0F) {
     if (!may_use_sse(vp)) return std::nullopt;
-    return combine_horizontally(in, vp);
+    return in.map == OpcodeMap::Three0F38 ? combine_horizontally(in, vp) : compare_strings(in, vp, memory);
   }
   if (in.opcode != 0xae) return shift_double(in, vp, memory);
   // CLFLUSH is a load as far as translation is concerned, and there is no cache.

@@ -70,7 +70,7 @@ struct Instruction {
 /// CMPXCHG r32, r32: the engine clears the upper half of the destination also when it does not write it.
 [[nodiscard]] bool is_register_compare_exchange_32(const Instruction& in);
 /// LAHF and SAHF with REX, LOCK NEG, SHLD and SHRD of a RIP-relative operand by an immediate, CLFLUSH, PHADDx and PHSUBx of one
-/// XMM register: the engine computes something else.
+/// XMM register: the engine computes something else. PCMPESTRI, PCMPESTRM: with some lengths it leaves its own state.
 [[nodiscard]] bool is_corrected(const Instruction& in);
 /// A member of a group that does not exist (#UD), but the engine executes a neighbour.
 [[nodiscard]] bool is_missing_group_member(const Instruction& in);

@@ -230,6 +230,8 @@ bool is_corrected(const Instruction& in) {
     case OpcodeMap::Three0F38:
       return in.opcode >= 1 && in.opcode <= 7 && in.opcode != 4 && in.operand_size_prefix && !prefixed && in.mod() == 3 &&
              in.reg() == in.rm();
+    case OpcodeMap::Three0F3A:
+      return (in.opcode == 0x60 || in.opcode == 0x61) && in.operand_size_prefix && !prefixed;
     default:
       return false;
   }

@@ -66,6 +66,9 @@ struct Surroundings {
 [[nodiscard]] std::optional<Emulation> emulate_corrected(const Instruction& in, vtl::VirtualProcessor& vp,
                                                          const ProcessorMemory& memory);
 
+/// PCMPESTRI, PCMPESTRM; SSE may be used.
+[[nodiscard]] Emulation compare_strings(const Instruction& in, vtl::VirtualProcessor& vp, const ProcessorMemory& memory);
+
 /// CMPXCHG r32, r32 (SDM vol. 2).
 void compare_exchange_registers_32(const Instruction& in, vtl::VirtualProcessor& vp);
 

@@ -83,19 +83,18 @@ bool comparable_0f(std::span<const uint8_t> b, const Prefixes& p, bool kernel) {
 }  // namespace
 
 bool engine_agrees(std::span<const uint8_t> bytes, bool mode_64) {
-  bool sized = false, lock = false, repeat = false, wide = false;
+  bool sized = false, lock = false, repeat = false;
   size_t i = 0;
   for (; i < bytes.size(); ++i) {
     const uint8_t b = bytes[i];
-    if (mode_64 && b >= 0x40 && b <= 0x4f) {
-      wide = (b & 8) != 0;
-    } else if (b == 0xf2 || b == 0xf3) {
+    const bool rex = mode_64 && b >= 0x40 && b <= 0x4f;
+    if (b == 0xf2 || b == 0xf3) {
       repeat = true;
     } else if (b == 0x66) {
       sized = true;
     } else if (b == 0xf0) {
       lock = true;
-    } else if (b != 0x67 && b != 0x2e && b != 0x36 && b != 0x3e && b != 0x26 && b != 0x64 &&
+    } else if (!rex && b != 0x67 && b != 0x2e && b != 0x36 && b != 0x3e && b != 0x26 && b != 0x64 &&
                b != 0x65) {
       break;
     }
@@ -155,8 +154,6 @@ bool engine_agrees(std::span<const uint8_t> bytes, bool mode_64) {
   const bool reg = third >= 0xc0;
   if (next == 0xc3 && (repeat || sized))
     return false;  // MOVNTI with a prefix that it does not have
-  if (next == 0x3a && (third == 0x60 || third == 0x61) && wide)
-    return false;                                                      // PCMPESTRx: 64-bit lengths
   if (next == 0xae && !reg && ((third >> 3) & 7u) == 2)
     return false;  // LDMXCSR takes reserved bits
   if (next == 0xc5 && !reg) return false;

@@ -6,6 +6,7 @@
 #include <tuple>
 
 #include "sim/loader/pdb_layout.h"
+#include "sim/loader/symbol_table.h"
 #include "sim/symbols/codeview.h"
 #include "vtl/virtual_processor.h"
 
@@ -63,10 +64,17 @@ Result<FunctionTable> FunctionTable::parse(Bytes pdb) {
     bytes.resize(layout.modules[module].symbols_size);
     TRY(table.read_module(module, layout));
   }
+  // Data that is not static stands with the public symbols.
+  std::vector<uint8_t> globals = TRY(msf.stream(layout.symbol_stream));
+  globals.insert(globals.begin(), 4, 0);  // where modules have a signature
+  table.modules_.push_back(std::move(globals));
+  TRY(table.read_module(static_cast<uint32_t>(table.modules_.size() - 1), layout));
   std::sort(table.functions_.begin(), table.functions_.end(),
             [](const Function& a, const Function& b) { return std::tie(a.rva, a.name) < std::tie(b.rva, b.name); });
   std::sort(table.data_.begin(), table.data_.end(),
             [](const Datum& a, const Datum& b) { return std::tie(a.name, a.rva) < std::tie(b.name, b.rva); });
+  const auto same = [](const Datum& a, const Datum& b) { return a.name == b.name && a.rva == b.rva; };
+  table.data_.erase(std::unique(table.data_.begin(), table.data_.end(), same), table.data_.end());
   return table;
 }
 
@@ -117,9 +125,8 @@ const Function* FunctionTable::at(uint32_t rva) const {
 
 std::vector<const Datum*> FunctionTable::find_data(std::string_view name) const {
   std::vector<const Datum*> out;
-  auto found = std::lower_bound(data_.begin(), data_.end(), name,
-                                [](const Datum& datum, std::string_view wanted) { return datum.name < wanted; });
-  for (; found != data_.end() && found->name == name; ++found) out.push_back(&*found);
+  for (const Datum& datum : data_)
+    if (datum.name == name || loader::last_name_part(datum.name) == name) out.push_back(&datum);
   return out;
 }
 

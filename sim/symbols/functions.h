@@ -55,6 +55,7 @@ class FunctionTable {
   [[nodiscard]] const std::vector<Datum>& data() const { return data_; }               ///< ascending by name
   /// The function whose range has `rva`; null if none.
   [[nodiscard]] const Function* at(uint32_t rva) const;
+  /// All of that name: exactly, or by its last part, as loader::last_name_part has it.
   [[nodiscard]] std::vector<const Datum*> find_data(std::string_view name) const;
   /// In the order of their declaration, those of inlined functions after those of the function itself. Variables that
   /// the compiler removed, or that have no value at `rva`, are Nowhere.
@@ -64,7 +65,7 @@ class FunctionTable {
   class Scope;
   [[nodiscard]] support::Status read_module(uint32_t module, const loader::PdbLayout& layout);
 
-  std::vector<std::vector<uint8_t>> modules_;  ///< symbol records of each
+  std::vector<std::vector<uint8_t>> modules_;  ///< symbol records of each; the last has those of no module
   std::vector<uint32_t> sections_;             ///< RVA of each
   std::vector<Function> functions_;
   std::vector<Datum> data_;

@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,6 +12,7 @@
 #include "sim/loader/image_catalog.h"
 #include "sim/support/result.h"
 #include "sim/symbols/library.h"
+#include "sim/symbols/structures.h"
 #include "vtl/virtual_processor.h"
 
 namespace machine {
@@ -21,26 +21,12 @@ class Machine;
 
 namespace symbols {
 
-/// Reads [address, address + to.size()) of kernel space; false if any of it cannot be read.
-using ReadKernel = std::function<bool(uint64_t address, std::span<uint8_t> to)>;
-
 /// As record Process of sim/rpc/methods.def.
 struct KernelProcess {
   std::string name;
   vtl::Vtl vtl{};
   uint64_t pid{}, cr3{}, secure_handle{}, object{};
   bool current{};
-};
-
-/// A member and its value. As record TypeField.
-struct FieldValue {
-  std::string name, type;
-  uint64_t offset{}, size{};
-  uint8_t bit{}, bits{};     ///< of a bit field
-  uint64_t count{};          ///< of an array
-  std::optional<std::string> value;  ///< "??" where memory cannot be read; absent for structures within
-  std::optional<uint64_t> number;    ///< of integers, pointers, enumerations
-  bool is_pointer{};
 };
 
 struct KernelTrustlet {
@@ -60,10 +46,6 @@ struct KernelTable {
   std::string complaint;  ///< why it is not complete; empty if it is
 };
 
-/// Members of the structure `type` of one image, with their values at `address` if given.
-[[nodiscard]] std::vector<FieldValue> fields_of(const TypeTable& types, TypeIndex type, std::optional<uint64_t> address,
-                                                const ReadKernel& read);
-
 class Kernels {
  public:
   /// Looks at one moment: `images` and the machine must be of it. All must outlive this.
@@ -76,6 +58,23 @@ class Kernels {
   [[nodiscard]] support::Result<KernelTable> table(std::string_view what) const;
 
  private:
+  class Kernel;
+  [[nodiscard]] bool each_nt_process(const Kernel& nt, const std::function<void(const Object&)>& each) const;
+  void each_secure_process(const Kernel& sk, const std::function<void(const Object&)>& each) const;
+  [[nodiscard]] bool each_handle(const Kernel& sk,
+                                 const std::function<void(const Object& header, const Object& body)>& each) const;
+  [[nodiscard]] static std::string secure_name(const Object& process);
+  [[nodiscard]] std::vector<uint64_t> page_classes(const Kernel& sk) const;
+
+  [[nodiscard]] KernelTable threads(const Kernel& nt) const;
+  [[nodiscard]] KernelTable secure_threads(const Kernel& sk) const;
+  [[nodiscard]] KernelTable handles(const Kernel& sk) const;
+  [[nodiscard]] KernelTable mailboxes(const Kernel& sk) const;
+  [[nodiscard]] KernelTable blobs(const Kernel& sk) const;
+  [[nodiscard]] KernelTable secure_images(const Kernel& sk) const;
+  [[nodiscard]] KernelTable pools(const Kernel& sk) const;
+  [[nodiscard]] KernelTable ranges(const Kernel& sk) const;
+
   const machine::Machine& machine_;
   uint32_t vp_;
   const loader::ImageCatalog& images_;

@@ -1,6 +1,8 @@
 #include "mmu/slat_tlb.h"
 
+#include <algorithm>
 #include <bit>
+#include <utility>
 
 #include "sim/support/check.h"
 #include "sim/support/state.h"
@@ -210,6 +212,27 @@ void SlatTlb::drop_generation() {
 
 support::StateHash SlatTlb::hash() const {
   return support::hash_of(*this);
+}
+
+std::vector<SlatTlb::Listed> SlatTlb::list() const {
+  std::vector<const TlbEntry*> valid;
+  for (uint64_t slot = 0; slot <= slot_mask_; ++slot) {
+    const TlbEntry& entry = slots_[slot];
+    const bool filled = entry.stamp() >= generation_start_ && entry.key() != removed_key;
+    if (filled && alive(*domain_of_key(entry.key()), entry)) valid.push_back(&entry);
+  }
+  std::sort(valid.begin(), valid.end(), [](const TlbEntry* a, const TlbEntry* b) {
+    return std::pair{a->key() & ~unpaged_key, a->pcid()} < std::pair{b->key() & ~unpaged_key, b->pcid()};
+  });
+  std::vector<Listed> listed;
+  for (const TlbEntry* entry : valid) {
+    const uint64_t domain = (entry->key() & ~unpaged_key) >> linear_page_bits;
+    const uint64_t page = entry->key() << (64 - linear_page_bits);  // its sign is what was cut off
+    const auto address = static_cast<uint64_t>(static_cast<int64_t>(page) >> (64 - linear_page_bits - 12));
+    listed.push_back({Gva{address}, static_cast<uint8_t>(domain >> 10), static_cast<uint8_t>(domain >> 2),
+                      static_cast<abi::hv::Vtl>(domain & 3), *entry});
+  }
+  return listed;
 }
 
 std::vector<SlatTlb::SavedSlot> SlatTlb::saved_slots() const {

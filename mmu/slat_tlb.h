@@ -149,6 +149,16 @@ class SlatTlb {
     return everywhere_epoch_ + epochs_[epoch_index(partition, vtl)];
   }
 
+  /// A valid entry, and where it applies.
+  struct Listed {
+    Gva page;
+    uint8_t partition{}, vp{};
+    abi::hv::Vtl vtl{};
+    TlbEntry entry;
+  };
+  /// All that are valid, ascending by place and page: for people.
+  [[nodiscard]] std::vector<Listed> list() const;
+
   [[nodiscard]] uint32_t capacity() const { return capacity_; }
   /// Slots taken since the generation began, those of dead entries included.
   [[nodiscard]] uint32_t used() const { return used_; }

@@ -24,6 +24,7 @@ int parse_and_run(int argc, char** argv) {
   cli::register_replay(app, exit_code);
   cli::register_diff(app, exit_code);
   cli::register_seek(app, exit_code);
+  cli::register_debug(app, exit_code);
   cli::register_explain(app, exit_code);
   cli::register_cycles(app, exit_code, guests.empty() ? guests : guests + "/images");
   cli::register_trace(app, exit_code, guests.empty() ? guests : guests + "/images");

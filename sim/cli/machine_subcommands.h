@@ -16,6 +16,8 @@ void register_replay(CLI::App& app, int& exit_code);
 void register_diff(CLI::App& app, int& exit_code);
 /// `airlock seek [FILE.air | MACHINE.toml] [--at WHAT] [--step N] [--back WHAT] [--who-wrote WHAT] [--json]`
 void register_seek(CLI::App& app, int& exit_code);
+/// `airlock debug [FILE.air | MACHINE.toml] [--rpc-stdio] [--symbols FOLDER] [--sources FOLDER]`
+void register_debug(CLI::App& app, int& exit_code);
 /// `airlock explain ADDRESS [MACHINE.toml] [--until WHAT] [--access r|w|x] [--user] [--process NAME] [--json]`
 void register_explain(CLI::App& app, int& exit_code);
 /// `airlock cycles [MACHINE.toml | --trace FILE] [--until WHAT] [--calls] [--shadow] [--json] [--table]`

@@ -45,6 +45,8 @@ support::Status fill_in_paths(loader::MachineConfig& config) {
 
 support::Status use_options(const SessionOptions& options, loader::MachineConfig& config) {
   if (options.gear) config.gear = *options.gear;
+  if (!options.firmware.empty()) config.firmware = options.firmware;
+  if (!options.disk.empty()) config.disk = options.disk;
   if (options.processors) config.processors = *options.processors;
   if (!options.memory.empty()) {
     const auto size = loader::parse_memory_size(options.memory);

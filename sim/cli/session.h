@@ -20,6 +20,7 @@ struct SessionOptions {
   std::string machine_file;  ///< empty: the default machine
   std::string until;         ///< empty: to the end
   std::string input_file;    ///< what arrives from outside, as text (docs/recording-format.md); empty: nothing does
+  std::string firmware, disk;  ///< in place of those of the machine file or the build
   std::optional<loader::GearSetting> gear;
   // A kernel on the PC board in place of the firmware; each replaces what the machine file says.
   std::string kernel, initrd;

@@ -113,6 +113,8 @@ class Session {
   [[nodiscard]] support::Result<Stop> run(const RunRequest& request);
   /// Ends the motion that is under way, or the next one if none is; from any thread.
   void interrupt() { interrupted_.store(true, std::memory_order_relaxed); }
+  /// An interrupt() that ended nothing is forgotten.
+  void withdraw_interrupt() { interrupted_.store(false, std::memory_order_relaxed); }
 
   // --- Breakpoints
   [[nodiscard]] Breakpoints& breakpoints() { return breakpoints_; }

@@ -86,10 +86,10 @@ const SymbolTable* ImageCatalog::symbols_of(const std::string& name) {
   return table.get();
 }
 
-void ImageCatalog::load(std::string_view name, uint64_t base, uint64_t size, uint64_t cr3) {
+void ImageCatalog::load(std::string_view name, uint64_t base, uint64_t size, uint64_t cr3, abi::hv::Vtl vtl) {
   const std::string file_name = safe_file_name(name);
   if (file_name.empty() || images_.size() >= maximum_images) return;
-  images_.push_back({file_name, module_name(file_name), base, size, cr3, symbols_of(file_name)});
+  images_.push_back({file_name, module_name(file_name), base, size, cr3, vtl, symbols_of(file_name)});
 }
 
 void ImageCatalog::unload(std::string_view name, uint64_t base) {

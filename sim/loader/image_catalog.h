@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "abi/hv/vtl.h"
 #include "sim/loader/symbol_table.h"
 
 namespace loader {
@@ -17,6 +18,7 @@ struct LoadedImage {
       module;  ///< as the kernel debugger shows it: "securekernel", and "nt" for ntoskrnl.exe
   uint64_t base{}, size{};
   uint64_t cr3{};                ///< the address space that announced it
+  abi::hv::Vtl vtl{};            ///< the VTL that did
   const SymbolTable* symbols{};  ///< null where no file of that name was found
 };
 
@@ -27,7 +29,8 @@ class ImageCatalog {
   explicit ImageCatalog(std::vector<std::string> folders = {}) : folders_{std::move(folders)} {}
 
   /// Notes an image (event ImageLoaded). Its files are read once per name.
-  void load(std::string_view name, uint64_t base, uint64_t size, uint64_t cr3);
+  void load(std::string_view name, uint64_t base, uint64_t size, uint64_t cr3,
+            abi::hv::Vtl vtl = abi::hv::Vtl::Vtl0);
   void unload(std::string_view name, uint64_t base);
 
   /// The image at `address`. Addresses in the upper half are the same in every address space;

@@ -20,11 +20,11 @@ class ImageNames {
     using support::EventKind;
     const bool in_vtl1 = event.vtl == abi::hv::Vtl::Vtl1;
     if (event.kind == EventKind::ProcessCreated && in_vtl1) {
-      for (const Announced& image : of_the_next_trustlet_) images_->load(image.name, image.base, image.size, event.b);
+      for (const Announced& image : of_the_next_trustlet_) images_->load(image.name, image.base, image.size, event.b, event.vtl);
       of_the_next_trustlet_.clear();
     }
     if (event.kind != EventKind::ImageLoaded) return;
-    images_->load(event.text, event.a, event.b, event.c);
+    images_->load(event.text, event.a, event.b, event.c, event.vtl);
     const bool user = event.a >> 63 == 0;
     if (in_vtl1 && user && of_the_next_trustlet_.size() < most_images_of_a_trustlet)
       of_the_next_trustlet_.push_back({std::string{event.text}, event.a, event.b});

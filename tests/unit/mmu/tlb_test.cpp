@@ -46,6 +46,25 @@ TEST_CASE("a hit walks nothing, changes nothing and is not counted") {
   EXPECT(world.epoch() == epoch);
 }
 
+TEST_CASE("the list has what is valid, where it applies, and nothing that was invalidated") {
+  TlbWorld world;
+  constexpr uint64_t low = 0x7000;
+  world.map(va, page, rw);
+  world.map(low, other_page, rw);
+  REQUIRE(world.read_at(va).ok);
+  REQUIRE(world.read_at(low).ok);
+  const auto list = world.translator.tlb().list();
+  REQUIRE(list.size() == 2);
+  EXPECT(list[0].page == Gva{low});
+  EXPECT(list[0].entry.gpa() == Gpa{other_page});
+  EXPECT(list[1].page == Gva{va});
+  EXPECT(list[1].entry.gpa() == Gpa{page});
+  EXPECT((list[1].partition == 1 && list[1].vp == world.space.vp && list[1].vtl == Vtl::Vtl0));
+  world.translator.invalidate_address(world.space, Gva{va});
+  REQUIRE(world.translator.tlb().list().size() == 1);
+  EXPECT(world.translator.tlb().list()[0].page == Gva{low});
+}
+
 TEST_CASE("the first write to a page is a miss of its own, because it must set D") {
   TlbWorld world;
   world.map(va, page, rw);

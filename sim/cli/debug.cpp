@@ -1,0 +1,67 @@
+// airlock debug: one session, and the faces that it is talked to through.
+#include <fmt/format.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+
+#include "sim/cli/debug.h"
+#include "sim/cli/exit_codes.h"
+#include "sim/cli/machine_subcommands.h"
+#include "sim/rpc/stdio_server.h"
+
+namespace cli {
+namespace {
+
+int complain(int code, std::string_view message) {
+  fmt::print(stderr, "airlock debug: {}\n", message);
+  return code;
+}
+
+/// Lines of JSON on standard input and output: who started the program talks, and its end ends the program.
+class StdioFace final : public DebugFace {
+ public:
+  StdioFace(rpc::CallQueue& queue, rpc::Api& api)
+      : server_{queue, api, STDIN_FILENO, STDOUT_FILENO, [&queue] { queue.stop(); }} {}
+
+ private:
+  rpc::StdioServer server_;
+};
+
+int run_debug(const DebugArguments& arguments) {
+  if (!arguments.rpc_stdio) return complain(exit_usage, "no face was chosen: --rpc-stdio");
+  // A client that goes away is no reason to die; who writes to it hears of it.
+  signal(SIGPIPE, SIG_IGN);
+  auto opened = open_for_debugging(arguments);
+  if (!opened) return complain(opened.error().exit_code, opened.error().message);
+  rpc::Dispatcher& api = opened.value().service->api();
+  rpc::CallQueue queue{api, [&session = opened.value().service->session()] { session.withdraw_interrupt(); }};
+  DebugFaces faces;
+  if (arguments.rpc_stdio) faces.push_back(std::make_unique<StdioFace>(queue, api));
+  queue.serve();
+  return exit_ok;
+}
+
+}  // namespace
+
+void register_debug(CLI::App& app, int& exit_code) {
+  const auto arguments = std::make_shared<DebugArguments>();
+  CLI::App* command = app.add_subcommand("debug", "A run to look at and to walk in, forwards and backwards, for other programs and people");
+  command->add_option("file", arguments->machine.machine_file, "A recording, or a machine file; without it, the default machine");
+  command->add_flag("--rpc-stdio", arguments->rpc_stdio, "JSON-RPC on standard input and output, one object a line");
+  command->add_option("--firmware", arguments->firmware, "The firmware image, if it is not the build's");
+  command->add_option("--disk", arguments->disk, "The disk image, if it is not the build's");
+  command->add_option("--kernel", arguments->machine.kernel, "A kernel for the PC board, as for `airlock run`");
+  command->add_option("--initrd", arguments->machine.initrd, "The module beside the kernel");
+  command->add_option("--append", arguments->machine.append, "The kernel's command line");
+  command->add_option("--memory", arguments->machine.memory, "A size such as 64MiB");
+  command->add_option("--symbols", arguments->symbols, "A folder of images and their PDBs; may be given several times");
+  command->add_option("--sources", arguments->sources, "A folder of source files; may be given several times");
+  command->footer(std::string{
+      "Examples:\n"
+      "  airlock debug boot.air --rpc-stdio          what docs/reference/rpc.md lists, for programs\n\n"} + exit_code_help);
+  command->callback([arguments, &exit_code] { exit_code = run_debug(*arguments); });
+}
+
+}  // namespace cli

@@ -1,0 +1,96 @@
+#include "sim/rpc/desk.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+
+#include "sim/rpc/records.h"
+#include "sim/rpc/types.h"
+
+namespace rpc {
+namespace {
+
+using abi::hv::Vtl;
+using support::Result;
+
+Result<Vtl, Refusal> vtl_of(uint64_t number) {
+  if (number < abi::hv::implemented_vtls) return static_cast<Vtl>(number);
+  return refuse(Code::InvalidParameters, fmt::format("there is no VTL {}", number));
+}
+
+/// By name, or by process id.
+const debugger::ProcessList::Process* find_process(const debugger::ProcessList& list, std::string_view text, Vtl vtl) {
+  uint64_t pid = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), pid);
+  const bool number = error == std::errc{} && end == text.data() + text.size();
+  if (!number) return list.find(text, vtl);
+  const debugger::ProcessList::Process* found = nullptr;
+  for (const auto& process : list.all())
+    if (process.vtl == vtl && process.pid == pid) found = &process;
+  return found;
+}
+
+}  // namespace
+
+Refusal refused(const support::Error& error) {
+  const bool later = error.message.starts_with("not implemented");
+  return {later ? Code::NotImplemented : Code::Refused, error.message};
+}
+
+Desk::Desk(Dispatcher& the_dispatcher, debugger::Session& the_session, RunFacts the_facts)
+    : dispatcher{the_dispatcher},
+      session{the_session},
+      facts{std::move(the_facts)},
+      sources{the_session.options().source_folders} {}
+
+Result<debugger::Focus, Refusal> Desk::focus(const Parameters& parameters) const {
+  const Json* json = parameters.member("focus");
+  if (json == nullptr) return session.focus();
+  const Parameters members{*json};
+  debugger::Focus focus;
+  focus.at = {*members.integer("at")};
+  focus.vtl = TRY(vtl_of(*members.integer("vtl")));
+  focus.vp = TRY(vp(members)).value_or(0);
+  focus.frame = static_cast<uint32_t>(std::min<uint64_t>(members.integer("frame", 0), ~uint32_t{0}));
+  focus.address = members.hex("address");
+  return focus;
+}
+
+Result<debugger::View, Refusal> Desk::look(const Parameters& parameters) {
+  return or_refuse(session.look(TRY(focus(parameters))));
+}
+
+Result<std::optional<uint64_t>, Refusal> Desk::root(const debugger::View& view, const Parameters& parameters) const {
+  const std::string name = parameters.text("process");
+  if (name.empty()) return std::optional<uint64_t>{};
+  const auto* process = find_process(view.names.processes(), name, view.focus.vtl);
+  if (process != nullptr) return std::optional<uint64_t>{process->cr3};
+  return refuse(Code::NotThere, fmt::format("VTL {} knows no process {} at this instant", static_cast<unsigned>(view.focus.vtl), name));
+}
+
+Result<debugger::views::Eye, Refusal> Desk::eye(const debugger::View& view, const Parameters& parameters) const {
+  return debugger::views::eye(view.machine, view.focus.vp, view.focus.vtl, TRY(root(view, parameters)));
+}
+
+Result<std::optional<Vtl>, Refusal> Desk::vtl(const Parameters& parameters) const {
+  const auto number = parameters.integer("vtl");
+  if (!number) return std::optional<Vtl>{};
+  return std::optional<Vtl>{TRY(vtl_of(*number))};
+}
+
+Result<std::optional<uint32_t>, Refusal> Desk::vp(const Parameters& parameters) const {
+  const auto number = parameters.integer("vp");
+  if (!number) return std::optional<uint32_t>{};
+  const size_t count = session.timeline().machine().processor_count();
+  if (*number >= count)
+    return refuse(Code::InvalidParameters, fmt::format("there is no virtual processor {}; there are {}", *number, count));
+  return std::optional{static_cast<uint32_t>(*number)};
+}
+
+Answer Desk::moved(const debugger::Stop& stop) {
+  const Json json = to_json(stop, session.names());
+  dispatcher.notify("moved", json);
+  return Json{{"stop", json}};
+}
+
+}  // namespace rpc

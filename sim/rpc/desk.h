@@ -1,0 +1,71 @@
+#pragma once
+// What the handlers share: the session, and how parameters become what it understands.
+#include <map>
+#include <string>
+
+#include "sim/debugger/session.h"
+#include "sim/debugger/views/eye.h"
+#include "sim/debugger/views/memory.h"
+#include "sim/debugger/views/source.h"
+#include "sim/rpc/dispatcher.h"
+#include "sim/replay/recording.h"
+#include "sim/trace/disassembler.h"
+
+namespace rpc {
+
+/// What the session does not know of itself.
+struct RunFacts {
+  std::string version;                       ///< of the program
+  std::string recording;                     ///< the file; empty: a live machine
+  std::vector<replay::Bookmark> bookmarks;   ///< that it has
+  std::vector<std::string> complaints;       ///< what was wrong with it
+};
+
+struct Desk {
+  Desk(Dispatcher& dispatcher, debugger::Session& session, RunFacts facts);
+
+  Dispatcher& dispatcher;
+  debugger::Session& session;
+  RunFacts facts;
+  trace::Disassembler disassembler{};
+  debugger::views::SourceFiles sources;
+
+  /// `parameters` "focus", or the session's own.
+  [[nodiscard]] support::Result<debugger::Focus, Refusal> focus(const Parameters& parameters) const;
+  /// The machine there.
+  [[nodiscard]] support::Result<debugger::View, Refusal> look(const Parameters& parameters);
+  /// The tables of parameter "process"; nothing without it.
+  [[nodiscard]] support::Result<std::optional<uint64_t>, Refusal> root(const debugger::View& view,
+                                                                       const Parameters& parameters) const;
+  [[nodiscard]] support::Result<debugger::views::Eye, Refusal> eye(const debugger::View& view, const Parameters& parameters) const;
+  [[nodiscard]] support::Result<std::optional<abi::hv::Vtl>, Refusal> vtl(const Parameters& parameters) const;
+  [[nodiscard]] support::Result<std::optional<uint32_t>, Refusal> vp(const Parameters& parameters) const;
+  /// Where a motion ended, for who asked and for all who listen.
+  [[nodiscard]] Answer moved(const debugger::Stop& stop);
+};
+
+/// A failure of the session as a refusal.
+[[nodiscard]] Refusal refused(const support::Error& error);
+template <class T>
+support::Result<T, Refusal> or_refuse(support::Result<T> result) {
+  if (!result) return refused(result.error());
+  return std::move(result.value());
+}
+
+/// A handler that needs the desk.
+using DeskHandler = Answer (*)(Desk& desk, const Parameters& parameters);
+inline void serve(Desk& desk, std::string_view method, DeskHandler handler) {
+  desk.dispatcher.serve(method, [&desk, handler](const Parameters& parameters) { return handler(desk, parameters); });
+}
+
+// One per file handlers_*.cpp.
+void serve_session(Desk& desk);
+void serve_motion(Desk& desk);
+void serve_breakpoints(Desk& desk);
+void serve_state(Desk& desk);
+void serve_translation(Desk& desk);
+void serve_events(Desk& desk);
+void serve_symbols(Desk& desk);
+void serve_branch(Desk& desk);
+
+}  // namespace rpc

@@ -104,8 +104,12 @@ enum class FlagUse : uint8_t {
 };
 [[nodiscard]] FlagUse undefined_flag_use(const Instruction& in);
 
-/// A page must not be translated in blocks if a LOCK BTx on a register may begin at any byte of it, or begin at its end
-/// and go on in whatever page follows.
-[[nodiscard]] bool page_is_dangerous(std::span<const uint8_t, 4096> page);
+/// Where LOCK BTx on a register, which the engine must not translate in a block, may begin in code: at any byte counts.
+enum class LockedBitTest : uint8_t {
+  None,
+  AtEnd,   ///< nowhere, unless the bytes that follow complete one
+  Inside,  ///< all of it is there
+};
+[[nodiscard]] LockedBitTest find_locked_bit_test(std::span<const uint8_t> code);
 
 }  // namespace cpu

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstring>
 
 #include "sim/cpu/instruction.h"
@@ -154,23 +155,27 @@ bool is_prefix(uint8_t byte) {
   }
 }
 
-/// A bit test on a register begins at page[at], or may begin there and end in the next page.
-bool may_be_register_bit_test(std::span<const uint8_t, 4096> page, size_t at) {
-  const auto byte = [&](size_t i) { return i < page.size() ? int{page[i]} : -1; };
-  if (byte(at) == -1) return true;
-  if (byte(at) != 0x0f) return false;
+/// A bit test on a register begins at code[at], or what there is of it does.
+LockedBitTest register_bit_test(std::span<const uint8_t> code, size_t at) {
+  const auto byte = [&](size_t i) { return i < code.size() ? int{code[i]} : -1; };
+  const auto at_least = [&](int modrm) {
+    if (byte(at + 2) == -1) return LockedBitTest::AtEnd;
+    return byte(at + 2) >= modrm ? LockedBitTest::Inside : LockedBitTest::None;
+  };
+  if (byte(at) == -1) return LockedBitTest::AtEnd;
+  if (byte(at) != 0x0f) return LockedBitTest::None;
   switch (byte(at + 1)) {
     case -1:
-      return true;
+      return LockedBitTest::AtEnd;
     case 0xa3:
     case 0xab:
     case 0xb3:
     case 0xbb:
-      return byte(at + 2) == -1 || byte(at + 2) >= 0xc0;
+      return at_least(0xc0);
     case 0xba:
-      return byte(at + 2) == -1 || byte(at + 2) >= 0xe0;
+      return at_least(0xe0);
     default:
-      return false;
+      return LockedBitTest::None;
   }
 }
 
@@ -426,19 +431,21 @@ FlagUse undefined_flag_use(const Instruction& in) {
   return FlagUse::Other;
 }
 
-bool page_is_dangerous(std::span<const uint8_t, 4096> page) {
-  const uint8_t* const end = page.data() + page.size();
-  for (const uint8_t* from = page.data(); from < end; ++from) {
-    from = static_cast<const uint8_t*>(std::memchr(from, 0xf0, static_cast<size_t>(end - from)));
-    if (from == nullptr) return false;
+LockedBitTest find_locked_bit_test(std::span<const uint8_t> code) {
+  constexpr uint8_t lock = 0xf0;
+  LockedBitTest found = LockedBitTest::None;
+  const uint8_t* const end = code.data() + code.size();
+  for (const uint8_t* from = code.data(); from < end; ++from) {
+    from = static_cast<const uint8_t*>(std::memchr(from, lock, static_cast<size_t>(end - from)));
+    if (from == nullptr) break;
     // Whatever prefixes stand between LOCK and the opcode, 14 of them at most.
-    const auto start = static_cast<size_t>(from - page.data());
+    const auto start = static_cast<size_t>(from - code.data());
     for (size_t at = start + 1; at <= start + max_instruction_length; ++at) {
-      if (may_be_register_bit_test(page, at)) return true;
-      if (at >= page.size() || !is_prefix(page[at])) break;
+      found = std::max(found, register_bit_test(code, at));
+      if (at >= code.size() || !is_prefix(code[at])) break;
     }
   }
-  return false;
+  return found;
 }
 
 }  // namespace cpu

@@ -188,6 +188,7 @@ void UnicornEngine::flush() {
   (void)uc_ctl_flush_tlb(engine);
   blocks_.forget_linear();
   flush_needed_ = false;
+  granted_for_steps_ = false;
 }
 
 void UnicornEngine::discard_page(uint64_t page) {
@@ -199,7 +200,7 @@ void UnicornEngine::discard_page(uint64_t page) {
   pages_.forget(page);
 }
 
-void UnicornEngine::synchronise() {
+void UnicornEngine::synchronise(bool for_step) {
   if (code_epoch_ != memory_.code_epoch()) {
     code_epoch_ = memory_.code_epoch();
     changes_.clear();
@@ -218,7 +219,7 @@ void UnicornEngine::synchronise() {
     tlb_epoch_ = epoch;
     flush_needed_ = true;
   }
-  if (flush_needed_) flush();
+  if (flush_needed_ || (granted_for_steps_ && !for_step)) flush();
 }
 
 void UnicornEngine::set_space(const mmu::AddressSpace& space) {

@@ -37,7 +37,7 @@ enum class RefusalKind : uint8_t {
   Device,    ///< not RAM
   NeedCode,  ///< the page must become code first
   NeedData,  ///< the page is code and must become data first
-  Danger,    ///< the page may only be run in single steps
+  Danger,    ///< the page, or it together with the one before or behind, may only be run in single steps
   Watch,     ///< a data breakpoint is in the page
 };
 
@@ -82,8 +82,9 @@ class UnicornEngine {
   void observe_instruction();
   /// The next synchronise() discards what the engine remembers of translations.
   void request_flush() { flush_needed_ = true; }
-  /// Brings the engine up to date with page states, TLB epochs and the address space. Called before each run().
-  void synchronise();
+  /// Brings the engine up to date with page states, TLB epochs and the address space. Called before each run() and each
+  /// single_step().
+  void synchronise(bool for_step = false);
   void set_space(const mmu::AddressSpace& space);
   [[nodiscard]] const mmu::AddressSpace& space();
   /// Copies a page that holds the instruction at RIP (`index` 0 or 1) and grants, for the next single step, that it is
@@ -178,6 +179,7 @@ class UnicornEngine {
   bool fill_private(uint64_t address, uc_mem_type type, uc_tlb_entry* entry) const;
   bool refuse(RefusalKind kind, mmu::AccessKind access, uint64_t address,
               mmu::Spa page = mmu::Spa{});
+  [[nodiscard]] bool dangerous_with_neighbour(uint64_t address, uint64_t page);
   bool answer(mmu::AccessKind access, uint64_t address, mmu::Spa page, bool ram, uint8_t rights,
               uc_tlb_entry* entry);
   [[nodiscard]] bool in_descriptor_tables(uint64_t page_address) const;
@@ -212,6 +214,7 @@ class UnicornEngine {
   std::vector<mmu::PageStateChange> changes_;
   uint64_t tlb_epoch_{}, code_epoch_{}, dirty_epoch_{};
   bool flush_needed_{true};
+  bool granted_for_steps_{};  ///< what the engine's TLB holds is for single steps: flushed before blocks run
   bool executing_{};   ///< inside uc_emu_start
   bool discarding_{};  ///< fills answer for the discard window
   uint32_t step_blocks_{};

@@ -1,5 +1,6 @@
 // What runs inside the library's callbacks: answer, count, record. Nothing here decides for the machine.
 #include <cstring>
+#include <optional>
 
 #include "abi/x64/registers.h"
 #include "sim/cpu/unicorn_engine.h"
@@ -218,9 +219,9 @@ bool UnicornEngine::answer(mmu::AccessKind access, uint64_t address, mmu::Spa pa
       return true;
     }
     if (!pages_.ready(number)) return refuse(RefusalKind::NeedCode, access, address, page);
-    if (pages_.dangerous(number)) {
+    if (pages_.dangerous(number) || dangerous_with_neighbour(address, number)) {
       if (!grant.active) return refuse(RefusalKind::Danger, access, address, page);
-      flush_needed_ = true;  // for this step only
+      granted_for_steps_ = true;
     }
     entry->perms = static_cast<uc_prot>(UC_PROT_EXEC | read);
     return true;
@@ -235,6 +236,24 @@ bool UnicornEngine::answer(mmu::AccessKind access, uint64_t address, mmu::Spa pa
   memory_.mark_dirty(number);
   entry->perms = static_cast<uc_prot>(UC_PROT_WRITE | read);
   return true;
+}
+
+/// The pages before and behind in linear order, as far as our TLB knows them: what it does not know, the engine's cannot
+/// hold, and asks for before it fetches from there.
+bool UnicornEngine::dangerous_with_neighbour(uint64_t address, uint64_t page) {
+  const auto neighbour = [&](uint64_t at) -> std::optional<uint64_t> {
+    const mmu::TlbEntry* entry = translator_.tlb().find(space(), mmu::Gva{at});
+    if (entry == nullptr || !entry->has(mmu::TlbEntry::Ram)) return std::nullopt;
+    return entry->spa().page_number();
+  };
+  if (pages_.open_ended(page)) {
+    // The last page of a 4 GiB or of all address space: what follows depends on the mode.
+    if (static_cast<uint32_t>(address + abi::page_size) == 0) return true;
+    if (const auto next = neighbour(address + abi::page_size); next && pages_.dangerous_together(page, *next))
+      return true;
+  }
+  const auto previous = neighbour(address - abi::page_size);
+  return previous && pages_.dangerous_together(*previous, page);
 }
 
 /// RAM as a device: each access to it is seen.

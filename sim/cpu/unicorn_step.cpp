@@ -81,7 +81,7 @@ UnicornCpu::MaybeExit UnicornCpu::step() {
     next_grant_.descriptors = true;
     engine_->request_flush();
   }
-  engine_->synchronise();
+  engine_->synchronise(true);
   const StepGrant once = next_grant_;
   engine_->grant = once;
   next_grant_ = {};

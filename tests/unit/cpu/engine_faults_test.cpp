@@ -38,6 +38,52 @@ TEST_CASE("corrected: LOCK with a bit test of a register, and memory forms that 
   EXPECT(world.now.ticks == 1);
 }
 
+TEST_CASE("corrected: LOCK with a bit test of a register across two pages is undefined, whichever is known first") {
+  const auto gear = any_gear();
+  const unsigned in_first = GENERATE(1u, 2u, 3u);  // bytes of it
+  const bool apart = GENERATE(false, true);        // the pages are neighbours as linear addresses only
+  struct Way {
+    uint64_t from, ticks;
+  };
+  constexpr uint64_t boundary = kernel_code + 0x1000;
+  const Way way = GENERATE(Way{boundary - 0x100, 3}, Way{boundary + 0x800, 5}, Way{boundary - 0x200, 8});
+  const uint8_t bit_test[] = {0xf0, 0x0f, 0xab, 0xc8};
+  const uint64_t second = apart ? uint64_t{kernel_data} : boundary;
+  World world{gear};
+  if (apart) world.map(boundary, second, 3);
+  // nop; mov al, [rip+]: the second page; jmp boundary + 0x800
+  world.put(boundary - 0x200, {0x90, 0x8a, 0x05, 0xf9, 0x0a, 0, 0, 0xe9, 0xf4, 0x09, 0, 0});
+  world.put(second + 0x800, {0x90, 0xe9, 0xfa, 0xf6, 0xff, 0xff});  // nop; jmp boundary - 0x100
+  world.put(boundary - 0x100, {0x90, 0xe9, static_cast<uint8_t>(0xfa - in_first - 1), 0, 0, 0});
+  world.put(boundary - in_first - 1, {0x90});
+  world.put(boundary - in_first, {bit_test, in_first});
+  world.put(second, {bit_test + in_first, sizeof bit_test - in_first});
+  for (const uint64_t page : {boundary - 0x300, boundary + 0x900}) {  // both pages are code from now on
+    world.put(page < boundary ? page : second + 0x900, {0x90, 0xf4});
+    world.context().rip = page;
+    REQUIRE(world.run().reason == vtl::ExitReason::Halt);
+  }
+  world.translator.invalidate_all(world.address_space(world.vp), false);
+  world.now = {};
+  world.context().interceptions.exceptions = 1u << 6;
+  world.context().rip = way.from;
+  EXPECT(world.run().reason == vtl::ExitReason::Exception);
+  EXPECT(world.context().rip == boundary - in_first);
+  EXPECT(world.now.ticks == way.ticks);
+}
+
+TEST_CASE("a page that ends like LOCK runs on into one that completes something else") {
+  World world{any_gear()};
+  constexpr uint64_t boundary = kernel_code + 0x1000;
+  world.put(boundary - 4, {0x90, 0x90, 0xb8, 0xf0});  // mov eax, 0x78ab0ff0
+  world.put(boundary, {0x0f, 0xab, 0x78, 0xff, 0xc9, 0x75, 0xf7, 0xf4});  // dec ecx; jnz to the MOV; hlt
+  world.context().rip = boundary - 4;
+  world.gpr(vtl::Rcx) = 1000;
+  EXPECT(world.run().reason == vtl::ExitReason::Halt);
+  EXPECT(world.gpr(vtl::Rax) == 0x78ab0ff0);
+  EXPECT(world.now.ticks == 3002);
+}
+
 TEST_CASE("pinned: a 16-byte store across a page has stored its first half when the second page faults") {
   World world{any_gear()};
   world.put(kernel_code, {0x0f, 0x11, 0x03});  // movups [rbx], xmm0

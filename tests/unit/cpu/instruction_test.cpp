@@ -157,24 +157,24 @@ TEST_CASE("kinds of instructions are told apart") {
   EXPECT(cpu::undefined_flag_use(decode({0x72, 0x00})) == cpu::FlagUse::None);
 }
 
-TEST_CASE(
-    "a page is dangerous if a locked bit test on a register begins anywhere in it or at its end") {
+TEST_CASE("a locked bit test on a register is found anywhere in code, and as the beginning of one at its end") {
+  using Found = cpu::LockedBitTest;
   std::array<uint8_t, 4096> page{};
   const auto with = [&](size_t at, std::initializer_list<uint8_t> bytes) {
     page.fill(0x90);
     std::copy(bytes.begin(), bytes.end(), page.begin() + static_cast<std::ptrdiff_t>(at));
-    return cpu::page_is_dangerous(page);
+    return cpu::find_locked_bit_test(page);
   };
-  EXPECT(with(100, {0xf0, 0x0f, 0xa3, 0xc0}));
-  EXPECT(with(101, {0xf0, 0x66, 0x48, 0x0f, 0xbb, 0xff}));
-  EXPECT(with(7, {0xf0, 0x0f, 0xba, 0xe9, 1}));
-  EXPECT(!with(7, {0xf0, 0x0f, 0xba, 0x29, 1}));
-  EXPECT(!with(7, {0xf0, 0x0f, 0xb1, 0xc1}));
-  EXPECT(!with(7, {0xf0, 0x48, 0x0f, 0xab, 0x01}));
-  EXPECT(with(4093, {0xf0, 0x0f, 0xa3}));
-  EXPECT(with(4095, {0xf0}));
-  EXPECT(!with(4094, {0xf0, 0x01}));
-  EXPECT(!with(0, {0x0f, 0xa3, 0xc0}));
+  EXPECT(with(100, {0xf0, 0x0f, 0xa3, 0xc0}) == Found::Inside);
+  EXPECT(with(101, {0xf0, 0x66, 0x48, 0x0f, 0xbb, 0xff}) == Found::Inside);
+  EXPECT(with(7, {0xf0, 0x0f, 0xba, 0xe9, 1}) == Found::Inside);
+  EXPECT(with(7, {0xf0, 0x0f, 0xba, 0x29, 1}) == Found::None);
+  EXPECT(with(7, {0xf0, 0x0f, 0xb1, 0xc1}) == Found::None);
+  EXPECT(with(7, {0xf0, 0x48, 0x0f, 0xab, 0x01}) == Found::None);
+  EXPECT(with(4093, {0xf0, 0x0f, 0xa3}) == Found::AtEnd);
+  EXPECT(with(4095, {0xf0}) == Found::AtEnd);
+  EXPECT(with(4094, {0xf0, 0x01}) == Found::None);
+  EXPECT(with(0, {0x0f, 0xa3, 0xc0}) == Found::None);
 }
 
 TEST_CASE("a block knows its instructions, what may not run in it, and where flags are undefined") {

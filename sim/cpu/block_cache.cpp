@@ -162,9 +162,7 @@ const Block& BlockCache::insert(uint64_t address, std::span<const uint8_t> bytes
   block.address = address;
   block.facts =
       in_ram != nullptr ? facts_of(spa, bytes, code_size) : examine_block(bytes, code_size, rules_);
-  const bool plain = !watched && !block.facts.must_step && !block.facts.ends_repeated &&
-                     !block.facts.leaves_undefined && !block.facts.reads_descriptors;
-  block.tag = tag(size, mode) | (plain ? 0 : second_look);
+  block.tag = tag(size, mode) | (is_plain(block.facts) && !watched ? 0 : second_look);
   block.size = size;
   block.code_size = code_size;
   block.bytes = in_ram;

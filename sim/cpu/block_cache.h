@@ -22,6 +22,11 @@ struct BlockFacts {
   bool leaves_undefined{};  ///< flags are undefined when it ends: a bit test wrote them last
 };
 
+/// Needs nothing but counting, each time it is entered.
+[[nodiscard]] constexpr bool is_plain(const BlockFacts& facts) {
+  return !facts.must_step && !facts.ends_repeated && !facts.leaves_undefined && !facts.reads_descriptors;
+}
+
 /// What besides the engine's own faults forbids running an instruction in a block.
 struct BlockRules {
   bool locked_in_steps{};  ///< somebody wants to know of each locked instruction
@@ -65,10 +70,11 @@ class BlockCache {
 
   [[nodiscard]] const Block* find(uint64_t address, uint32_t size, uint32_t mode) const {
     const Block& block = slot(address);
-    const uint64_t wanted = tag(size, mode);
-    return block.address == address && (block.tag | second_look) == (wanted | second_look)
-               ? &block
-               : nullptr;
+    return has(block, address, tag(size, mode)) ? &block : nullptr;
+  }
+  /// The slot holds the block of this address and tag, whatever it needs.
+  [[nodiscard]] static bool has(const Block& block, uint64_t address, uint64_t tag) {
+    return block.address == address && (block.tag | second_look) == (tag | second_look);
   }
   /// `bytes` is the block, contiguous; `in_ram` where it lies if inside one page of RAM (then `spa` is its address).
   /// `watched`: it needs a second look whatever its facts say.

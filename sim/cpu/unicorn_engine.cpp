@@ -113,14 +113,15 @@ Stop UnicornEngine::single_step() {
 }
 
 Stop UnicornEngine::execute() {
-  block_ = nullptr;
+  set_entered(nullptr);
   tail_ = false;
   refused_block_ = Stop::None;
-  unwatched_until_ = unwatched_limit();
+  set_unwatched(unwatched_limit());
   last_address_ = ~uint64_t{0};
   executing_ = true;
   error = uc_emu_start(engine, registers->rip, 0, 0, 0);
   executing_ = false;
+  take_count();
   if (error == UC_ERR_EXCEPTION) {
     stop = Stop::Refused;
   } else if (error != UC_ERR_OK || stop == Stop::None) {
@@ -130,48 +131,51 @@ Stop UnicornEngine::execute() {
 }
 
 BlockPoint UnicornEngine::point_at_rip() {
-  const uint64_t offset = linear_rip() - block_->address;
-  if (block_->bytes != nullptr)
-    return point_in_block({block_->bytes, block_->size}, block_->code_size, offset);
-  std::vector<uint8_t> bytes(block_->size);
+  const Block& block = *entered();
+  const uint64_t offset = linear_rip() - block.address;
+  if (block.bytes != nullptr)
+    return point_in_block({block.bytes, block.size}, block.code_size, offset);
+  std::vector<uint8_t> bytes(block.size);
   const uint8_t* in_ram = nullptr;
   uint64_t spa = 0;
-  if (!block_bytes(block_->address, block_->size, bytes.data(), in_ram, spa)) return {};
-  return point_in_block(bytes, block_->code_size, offset);
+  if (!block_bytes(block.address, block.size, bytes.data(), in_ram, spa)) return {};
+  return point_in_block(bytes, block.code_size, offset);
 }
 
 /// The instruction at RIP was counted with its block, or by itself, but did not execute.
 void UnicornEngine::settle_unexecuted() {
-  if (linear_rip() - block_->address >= block_->size) {  // it had ended
-    if (block_->facts.leaves_undefined) make_flags_canonical();
+  const Block& block = *entered();
+  if (linear_rip() - block.address >= block.size) {  // it had ended
+    if (block.facts.leaves_undefined) make_flags_canonical();
     return;
   }
   if (gear_ == Gear::Exact) {
     if (last_address_ == linear_rip()) --now;
-    if (block_->facts.has_bit_test && point_at_rip().flags_undefined) make_flags_canonical();
+    if (block.facts.has_bit_test && point_at_rip().flags_undefined) make_flags_canonical();
     return;
   }
-  if (linear_rip() - block_->address == block_->facts.last_offset && !block_->facts.has_bit_test) {
+  if (linear_rip() - block.address == block.facts.last_offset && !block.facts.has_bit_test) {
     --now;
     return;
   }
   const BlockPoint point = point_at_rip();
-  now -= block_->facts.count - point.count;
+  now -= block.facts.count - point.count;
   if (point.flags_undefined) make_flags_canonical();
 }
 
 void UnicornEngine::settle() {
-  if (block_ == nullptr) return;
+  const Block* const block = entered();
+  if (block == nullptr) return;
   const bool fetch = stop == Stop::Refused && refusal.access == mmu::AccessKind::Execute;
   const bool trapped = stop == Stop::Exit && exit_code == exit_single_step;
   if (stop == Stop::Deadline) {
-    if (block_->facts.has_bit_test && point_at_rip().flags_undefined) make_flags_canonical();
+    if (block->facts.has_bit_test && point_at_rip().flags_undefined) make_flags_canonical();
   } else if (fetch || trapped || stop == Stop::Syscall) {
-    if (block_->facts.leaves_undefined) make_flags_canonical();
+    if (block->facts.leaves_undefined) make_flags_canonical();
   } else {
     settle_unexecuted();
   }
-  block_ = nullptr;
+  set_entered(nullptr);
 }
 
 void UnicornEngine::make_flags_canonical() {
@@ -191,6 +195,14 @@ void UnicornEngine::flush() {
   granted_for_steps_ = false;
 }
 
+/// Between runs. The library forgets all translations; numbers begin anew.
+void UnicornEngine::flush_blocks() {
+  (void)uc_ctl_flush_tb(engine);
+  counting_.clear();
+  counting_places_.clear();
+  discard_blocks_ = false;
+}
+
 void UnicornEngine::discard_page(uint64_t page) {
   const uint64_t address = discard_window + page * abi::page_size;
   discarding_ = true;
@@ -201,6 +213,7 @@ void UnicornEngine::discard_page(uint64_t page) {
 }
 
 void UnicornEngine::synchronise(bool for_step) {
+  if (discard_blocks_) flush_blocks();
   if (code_epoch_ != memory_.code_epoch()) {
     code_epoch_ = memory_.code_epoch();
     changes_.clear();

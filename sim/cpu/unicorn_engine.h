@@ -7,6 +7,7 @@
 
 #include "mmu/translator.h"
 #include "sim/cpu/block_cache.h"
+#include "sim/cpu/block_counter.h"
 #include "sim/cpu/breakpoints.h"
 #include "sim/cpu/code_pages.h"
 #include "sim/cpu/cpu.h"
@@ -103,6 +104,9 @@ class UnicornEngine {
   /// Accesses to watched pages by the last single step.
   [[nodiscard]] const std::vector<MemoryTouch>& touches() const { return touches_; }
 
+  /// Blocks that count themselves: none if the library translates calls of hooks in a way that this program does not know.
+  [[nodiscard]] size_t counting_blocks() const { return counting_.size(); }
+
   [[nodiscard]] uint64_t rflags() const;
   void set_rflags(uint64_t value);
   [[nodiscard]] CodeSize code_size() const;
@@ -159,10 +163,34 @@ class UnicornEngine {
   void settle_unexecuted();
   [[nodiscard]] BlockPoint point_at_rip();
 
+  void flush_blocks();
   const Block* examine(uint64_t address, uint32_t size);
   bool block_bytes(uint64_t address, uint32_t size, uint8_t* buffer, const uint8_t*& in_ram,
                    uint64_t& spa);
-  void enter_block(uint64_t address, uint32_t size);
+  const Block* enter_block(uint64_t address, uint32_t size, const Block* known = nullptr);
+  [[nodiscard]] bool goes_on(const Block& block) const;
+  void enter_counting_block();
+  void make_counting(const Block& block, const void* return_address);
+  [[nodiscard]] BlockCounter& counter() const { return reinterpret_cast<BlockCounter*>(registers)[-1]; }
+  /// The block entered last and counted; null once what happened in it is settled.
+  [[nodiscard]] const Block* entered() const {
+    return counter().entered != 0 ? &counting_[counter().entered - 1] : block_;
+  }
+  void set_entered(const Block* block) {
+    block_ = block;
+    counter().entered = 0;
+  }
+  /// Brings `now` up to date with what blocks counted without anybody looking.
+  void take_count() {
+    now += static_cast<uint64_t>(left_at_look_ - counter().left);
+    left_at_look_ = counter().left;
+  }
+  /// Blocks that end up to this instant need no look before they run. `now` is up to date.
+  void set_unwatched(uint64_t until) {
+    constexpr uint64_t most = ~uint64_t{0} >> 1;
+    counter().left = until > now ? static_cast<int64_t>(std::min(until - now, most)) : -1;
+    left_at_look_ = counter().left;
+  }
   /// What distinguishes code sizes in the block cache.
   [[nodiscard]] uint32_t mode() const {
     return registers->hidden_flags & (hidden::code64 | hidden::code32);
@@ -230,10 +258,14 @@ class UnicornEngine {
   std::vector<WatchedPage> watched_;  ///< pages of breakpoints that this single step reached
   std::vector<MemoryTouch> touches_;
 
-  // Counting.
-  uint64_t
-      unwatched_until_{};  ///< blocks that end no later than this instant need no look before they run
-  const Block* block_{};  ///< entered last and counted; null once what happened in it is settled
+  // Counting. While the library executes, `now` is what take_count() makes it.
+  int64_t left_at_look_{};         ///< left when `now` was up to date
+  std::vector<Block> counting_;    ///< blocks whose translation counts by itself, by number - 1; never moves
+  std::vector<uint8_t*> counting_places_;  ///< where each of them decides whether to call the hook
+  std::span<uint8_t> translations_;  ///< the library's buffer
+  uint32_t unknown_calls_{};       ///< of the hook, which were not as expected
+  bool discard_blocks_{};          ///< there are too many
+  const Block* block_{};  ///< entered last, unless a counting block was
   bool tail_{};           ///< this is the re-entry of a finished REP instruction: it counts nothing
   Stop refused_block_{};  ///< Exact gear: the block's first instruction stops for this
   uint64_t last_address_{~uint64_t{0}};  ///< Exact gear: of the last instruction that was counted

@@ -10,26 +10,82 @@ namespace cpu {
 void UnicornEngine::stop_with(Stop reason) {
   if (stop != Stop::None) return;
   stop = reason;
-  unwatched_until_ = 0;
+  take_count();
+  set_entered(entered());
+  set_unwatched(0);
   uc_emu_stop(engine);
 }
 
 // --- Blocks and instructions.
 
+/// A block whose translation does not count by itself; or, if `user` is odd, one that does and may need a look.
 void UnicornEngine::on_block(uc_engine*, uint64_t address, uint32_t size, void* user) {
-  auto& self = *static_cast<UnicornEngine*>(user);
-  // Nearly always: a block seen before that only counts.
+  const auto tagged = reinterpret_cast<uintptr_t>(user);
+  UnicornEngine& self = *reinterpret_cast<UnicornEngine*>(tagged & ~uintptr_t{1});
+  if ((tagged & 1) != 0) return self.enter_counting_block();
   const Block& block = self.blocks_.slot(address);
-  if (block.address == address && block.tag == self.blocks_.tag(size, self.mode())) [[likely]] {
-    const uint64_t then = self.now + block.facts.count;
-    if (then <= self.unwatched_until_) [[likely]] {
-      self.now = then;
-      self.block_ = &block;
-      return;
-    }
+  const uint64_t tag = self.blocks_.tag(size, self.mode());
+  const Block* entered = nullptr;  // and may count itself from now on
+  if (block.address == address && block.tag == tag && self.counter().left >= block.facts.count) {
+    self.counter().left -= block.facts.count;
+    self.set_entered(&block);
+    entered = &block;
+  } else if (&block == self.entered() && self.blocks_.has(block, address, tag) && self.goes_on(block)) {
+    --self.counter().left;
+    return;
+  } else {
+    entered = self.enter_block(address, size);
   }
-  self.enter_block(address, size);
+  if (entered != nullptr) self.make_counting(*entered, __builtin_return_address(0));
 }
+
+/// One REP instruction, which ran and runs once more.
+bool UnicornEngine::goes_on(const Block& block) const {
+  return counter().left > 0 && block.facts.ends_repeated && block.facts.count == 1 && !block.facts.must_step &&
+         repeat_count(block) != 0;
+}
+
+/// It has counted itself already.
+void UnicornEngine::enter_counting_block() {
+  const Block& block = counting_[counter().entered - 1];
+  counter().entered = 0;
+  counter().left += block.facts.count;
+  (void)enter_block(block.address, block.size, &block);
+}
+
+/// The call that returns to `return_address` is how the translation of `block` begins.
+void UnicornEngine::make_counting(const Block& block, const void* return_address) {
+  constexpr size_t most = 1u << 17;
+  constexpr uint32_t enough = 16;
+  // Without its page the block may go on in another one.
+  if (gear_ != Gear::Fast || unknown_calls_ >= enough || block.bytes == nullptr || discard_blocks_ || !is_plain(block.facts) ||
+      holds_host_breakpoint(block.address, block.size))
+    return;
+  if (counting_.capacity() == 0) {
+    translations_ = writable_code_at(return_address);
+    counting_.reserve(most);
+  }
+  if (counting_.size() == most) {
+    discard_blocks_ = true;
+    return;
+  }
+  const auto behind = static_cast<size_t>(static_cast<const uint8_t*>(return_address) - translations_.data());
+  if (behind < longest_hook_call || behind + behind_hook_call > translations_.size()) {
+    ++unknown_calls_;
+    return;
+  }
+  const auto code =
+      translations_.subspan(behind - longest_hook_call).first<longest_hook_call + behind_hook_call>();
+  const HookCall call{reinterpret_cast<const void*>(&on_block), engine, block.address, block.size, this};
+  uint8_t* const place = count_in_place(code, call, block.facts.count, static_cast<uint32_t>(counting_.size() + 1));
+  if (place == nullptr) {
+    ++unknown_calls_;
+    return;
+  }
+  counting_.push_back(block);
+  counting_places_.push_back(place);
+}
+
 void UnicornEngine::on_code(uc_engine*, uint64_t address, uint32_t, void* user) {
   static_cast<UnicornEngine*>(user)->enter_instruction(address);
 }
@@ -40,37 +96,43 @@ uint64_t UnicornEngine::repeat_count(const Block& block) const {
   return block.facts.repeat_address_size == 4 ? rcx & 0xffffffff : rcx & 0xffff;
 }
 
-void UnicornEngine::enter_block(uint64_t address, uint32_t size) {
+/// Counts a block after a look at it. The block if it will be executed as a whole, which may count itself from now on.
+const Block* UnicornEngine::enter_block(uint64_t address, uint32_t size, const Block* known) {
   if (grant.active) {  // one instruction only: a second block means that its trap did not come
     if (step_blocks_++ != 0) stop_with(Stop::Overrun);
-    return;
+    return nullptr;
   }
-  if (stop != Stop::None) return;
+  if (stop != Stop::None) return nullptr;
+  take_count();
+  const Block* const last = entered();
   uint64_t previous = last_address_;  // of the last instruction that was counted
   if (gear_ == Gear::Fast)
-    previous = block_ != nullptr ? block_->address + block_->facts.last_offset : ~uint64_t{0};
-  if (block_ != nullptr && block_->facts.leaves_undefined) make_flags_canonical();
-  const Block* block = blocks_.find(address, size, mode());
+    previous = last != nullptr ? last->address + last->facts.last_offset : ~uint64_t{0};
+  if (last != nullptr && last->facts.leaves_undefined) make_flags_canonical();
+  const Block* block = known != nullptr ? known : blocks_.find(address, size, mode());
   if (block == nullptr) block = examine(address, size);
-  block_ = nullptr;
+  set_entered(nullptr);
   refused_block_ = Stop::None;
   step_count = block != nullptr ? block->facts.count : 1;
   // A finished REP instruction is entered once more with a count of zero: no event.
   tail_ = block != nullptr && block->facts.ends_repeated && block->facts.count == 1 &&
           previous == address && repeat_count(*block) == 0;
-  if (tail_) return;
+  if (tail_) return nullptr;
   if (const Stop reason = reason_to_stop_before(block); reason != Stop::None) {
     // With instruction hooks the library does not update RIP for a stop in a block hook.
-    if (gear_ == Gear::Fast) return stop_with(reason);
-    refused_block_ = reason;
-    return;
+    if (gear_ == Gear::Fast) {
+      stop_with(reason);
+    } else {
+      refused_block_ = reason;
+    }
+    return nullptr;
   }
-  block_ = block;
-  if (gear_ == Gear::Fast) {
-    now += block->facts.count;
-    // After a block that leaves flags undefined the next one is looked at, whatever it is.
-    unwatched_until_ = block->facts.leaves_undefined ? 0 : unwatched_limit();
-  }
+  set_entered(block);
+  if (gear_ != Gear::Fast) return nullptr;
+  now += block->facts.count;
+  // After a block that leaves flags undefined the next one is looked at, whatever it is.
+  set_unwatched(block->facts.leaves_undefined ? 0 : unwatched_limit());
+  return block;
 }
 
 Stop UnicornEngine::reason_to_stop_before(const Block* block) const {
@@ -105,7 +167,8 @@ void UnicornEngine::observe_instruction() {
   observed_instant_ = now;
   observed_address_ = address;
   publish(publish_context);
-  if (block_ != nullptr && block_->facts.has_bit_test && point_at_rip().flags_undefined)
+  const Block* const block = entered();
+  if (block != nullptr && block->facts.has_bit_test && point_at_rip().flags_undefined)
     processor->context().rflags &= ~(fl::of | fl::sf | fl::af | fl::pf);
   observer->before_instruction(support::Instant{now}, *processor);
 }

@@ -9,6 +9,8 @@ void UnicornEngine::use(const HostBreakpoints* breakpoints) {
   if (breakpoints == nullptr || host_version_ == breakpoints->version()) return;
   host_version_ = breakpoints->version();
   blocks_.forget_linear();  // which of them hold one is decided when they are met
+  for (uint32_t i = 0; i < counting_.size(); ++i)
+    call_always(counting_places_[i], i + 1, holds_host_breakpoint(counting_[i].address, counting_[i].size));
 }
 
 bool UnicornEngine::holds_host_breakpoint(uint64_t address, uint64_t bytes) const {

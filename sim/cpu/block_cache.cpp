@@ -48,7 +48,8 @@ bool only_in_steps(const Instruction& in) {
   return is_port_io(in) || is_locked_register_bit_test(in) || is_register_compare_exchange_32(in) ||
          rotates_memory_through_carry(in) || is_conditional_loop(in) ||
          is_missing_memory_form(in) || is_system_entry(in) || may_switch_tasks(in) || is_lock_refused(in) ||
-         is_wide_compare_exchange(in) || is_corrected(in) || is_missing_group_member(in);
+         is_wide_compare_exchange(in) || is_corrected(in) || is_missing_group_member(in) ||
+         is_not_offered(in);
 }
 
 /// Follows the flags through a block: those that bit tests leave undefined, and what the engine knows of their writer.

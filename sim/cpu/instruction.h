@@ -74,6 +74,8 @@ struct Instruction {
 [[nodiscard]] bool is_corrected(const Instruction& in);
 /// A member of a group that does not exist (#UD), but the engine executes a neighbour.
 [[nodiscard]] bool is_missing_group_member(const Instruction& in);
+/// CPUID does not offer it (#UD), but the engine executes it: SSE4a, and with a VEX prefix the SSE instruction without it.
+[[nodiscard]] bool is_not_offered(const Instruction& in);
 /// LOCK before an instruction that may not have it (SDM vol. 2, LOCK): #UD, but the engine ignores it.
 [[nodiscard]] bool is_lock_refused(const Instruction& in);
 /// Its access to memory is locked: LOCK prefix, or XCHG with memory.

@@ -262,6 +262,12 @@ bool is_missing_group_member(const Instruction& in) {
   }
 }
 
+bool is_not_offered(const Instruction& in) {
+  if (in.vex) return true;
+  if (in.is(OpcodeMap::Two0F, 0x78) || in.is(OpcodeMap::Two0F, 0x79)) return in.operand_size_prefix || in.repne;  // EXTRQ, INSERTQ
+  return in.is(OpcodeMap::Two0F, 0x2b) && (in.rep || in.repne);  // MOVNTSS, MOVNTSD
+}
+
 bool is_lock_refused(const Instruction& in) {
   if (!in.lock) return false;
   if (in.vex || !in.has_modrm || in.mod() == 3) return true;

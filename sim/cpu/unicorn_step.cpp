@@ -133,7 +133,8 @@ UnicornCpu::MaybeExit UnicornCpu::without_engine(const Instruction& in, bool& ha
     const ProcessorMemory memory = recorded_memory();
     return apply(port_access(in, *vp_, memory), in);
   }
-  if (is_lock_refused(in) || is_missing_memory_form(in) || is_missing_group_member(in) || (is_register_compare_exchange_32(in) && in.lock)) {
+  if (is_lock_refused(in) || is_missing_memory_form(in) || is_missing_group_member(in) || is_not_offered(in) ||
+      (is_register_compare_exchange_32(in) && in.lock)) {
     handled = true;
     publish();
     return raise_exception({static_cast<uint8_t>(x64::Vector::InvalidOpcode), false, 0, 0},

@@ -1,6 +1,8 @@
 // What Airlock's instruction engine is known to do otherwise than a processor, one case each, as it is today. If one of
 // these fails because the engine got better: remove it here, in instruction_filters.cpp or known.cpp, and in
 // docs/engine-differences.md.
+#include <fmt/ranges.h>
+
 #include <cstring>
 #include <fstream>
 #include <functional>
@@ -273,6 +275,41 @@ TEST_CASE("what the engine would do otherwise and is corrected") {
       const Outcome outcome = run(arena, row.code, row.set_up);
       INFO(row.name << ": vector " << outcome.vector << ", RIP " << outcome.rip << ", flags " << std::hex << outcome.flags);
       EXPECT(row.right(arena, outcome));
+    }
+  }
+}
+
+TEST_CASE("instructions that CPUID does not offer are undefined, whatever the engine has") {
+  const Bytes codes[] = {
+      {0x66, 0x0f, 0x79, 0xc1},        // extrq xmm0, xmm1
+      {0x66, 0x0f, 0x78, 0xc0, 1, 2},  // extrq xmm0, 1, 2
+      {0xf2, 0x0f, 0x79, 0xc1},        // insertq xmm0, xmm1
+      {0xf2, 0x0f, 0x78, 0xc1, 1, 2},
+      {0xf3, 0x0f, 0x2b, 0x03},              // movntss [rbx], xmm0
+      {0xf2, 0x0f, 0x2b, 0x03},              // movntsd
+      {0xc5, 0xf0, 0x58, 0xc1},              // vaddps xmm0, xmm1, xmm1
+      {0xc5, 0xf8, 0x77},                    // vzeroupper
+      {0xc5, 0xf8, 0x28, 0x03},              // vmovaps xmm0, [rbx]
+      {0xc4, 0xe3, 0x71, 0x61, 0xc1, 0x00},  // vpcmpestri
+      {0xc4, 0xe2, 0x78, 0xf2, 0xc1},        // andn
+      {0xc4, 0xe2, 0x71, 0x98, 0xc1},        // vfmadd132ps
+      {0x0f, 0x0f, 0xc1, 0x9e},              // pfadd
+      {0x0f, 0x0e},                          // femms
+      {0x8f, 0xe8, 0x78, 0xc0, 0xc1, 0x01},  // vprotb
+      {0x0f, 0x01, 0xfc},                    // clzero
+      {0x0f, 0x01, 0xee},                    // rdpkru
+      {0x66, 0x0f, 0x38, 0xf6, 0xc1},        // adcx
+      {0x66, 0x0f, 0xae, 0x33},              // clwb
+      {0x66, 0x0f, 0xae, 0x3b},              // clflushopt
+      {0x0f, 0x3a, 0xcc, 0xc1, 0},           // sha1rnds4
+  };
+  for (const cpu::Gear gear : {cpu::Gear::Exact, cpu::Gear::Fast}) {
+    Arena arena{gear};
+    for (const Bytes& code : codes) {
+      const Outcome outcome = run(arena, code, nothing);
+      INFO(fmt::format("{:02x}", fmt::join(code, " ")));
+      EXPECT(outcome.vector == 6);
+      EXPECT(outcome.rip == arena.start());
     }
   }
 }

@@ -100,7 +100,9 @@ class Stub {
   Reply memory_region(std::string_view rest);
   Reply host(std::string_view rest);
   Reply process(std::string_view rest);
+  /// Little-endian digits; of a register that this target does not have, an x for each.
   [[nodiscard]] Answered<std::string> register_digits(Thread thread, size_t number);
+  [[nodiscard]] static bool is_known(std::string_view digits) { return !digits.starts_with('x'); }
 
   // --- motion (stub_motion.cpp)
   Reply why_stopped(std::string_view rest);
@@ -116,6 +118,7 @@ class Stub {
   Reply arrived(const Answered<Stop>& stop, std::optional<Thread> reported = {});
   [[nodiscard]] Answered<Stop> step_inactive(Thread thread, bool back);
   [[nodiscard]] std::string stop_reply(const Stop& stop, Thread thread);
+  [[nodiscard]] std::string state_of(Thread thread, int signal, std::string_view cause);
   [[nodiscard]] std::string stop_cause(const Stop& stop) const;
 
   // --- breakpoints (stub_breakpoints.cpp)

@@ -60,12 +60,15 @@ Reply Stub::step_back(std::string_view) { return step(moving_, true, moving_only
 Reply Stub::run_back(std::string_view) { return run(true); }
 
 Reply Stub::step(Thread thread, bool back, bool only) {
+  // To get off a breakpoint gdb steps one thread alone. A level that waits cannot move alone, and comes to its breakpoint
+  // when it is entered. lldb always steps one alone, and would ask again until the thread has moved.
+  if (only && !lldb_ && !target_.active(thread)) return stop_reply(target_.stop(), thread);
   in_motion_ = true;
   if (!target_.active(thread)) return arrived(step_inactive(thread, back), thread);
   const Done chosen = target_.choose(thread);
   if (!chosen) return arrived(chosen.error());
   const Answered<Stop> stop = target_.step(back);
-  // gdb steps one thread alone to get off a breakpoint, and is confused to hear of another. lldb always does so.
+  // Off a breakpoint gdb expects to hear of the thread that it stepped.
   const bool keeps = only && !lldb_ && stop.ok() && stop.value().reason == "step" && target_.exists(thread);
   return arrived(stop, keeps ? std::optional{thread} : std::nullopt);
 }
@@ -99,8 +102,12 @@ Reply Stub::arrived(const Answered<Stop>& stop, std::optional<Thread> reported) 
 }
 
 std::string Stub::stop_cause(const Stop& stop) const {
-  if (stop.reason == "beginning") return "replaylog:begin;";
-  if (stop.reason == "end") return "replaylog:end;";
+  const bool at_beginning = stop.reason == "beginning";
+  if (at_beginning || stop.reason == "end") {
+    // lldb knows no history, and goes on stepping until something happened.
+    if (lldb_) return "reason:exception;description:" + to_hex(stop.text) + ";";
+    return at_beginning ? "replaylog:begin;" : "replaylog:end;";
+  }
   std::string cause;
   for (const auto& [point, ids] : points_) {
     const bool met = std::any_of(ids.begin(), ids.end(), [&](uint64_t id) {
@@ -116,8 +123,11 @@ std::string Stub::stop_cause(const Stop& stop) const {
 }
 
 std::string Stub::stop_reply(const Stop& stop, Thread thread) {
-  std::string reply = fmt::format("T{:02x}", stop.reason == "interrupted" ? sigint : sigtrap);
-  if (thread == stop.thread) reply += stop_cause(stop);
+  return state_of(thread, stop.reason == "interrupted" ? sigint : sigtrap, thread == stop.thread ? stop_cause(stop) : "");
+}
+
+std::string Stub::state_of(Thread thread, int signal, std::string_view cause) {
+  std::string reply = fmt::format("T{:02x}{}", signal, cause);
   reply += fmt::format("thread:{};core:{:x};", id(thread), thread.vp);
   if (lldb_) reply += fmt::format("name:{};", thread_name(thread));
   if (list_threads_) {
@@ -127,7 +137,7 @@ std::string Stub::stop_reply(const Stop& stop, Thread thread) {
   }
   for (const size_t number : {rbp_number, rsp_number, rip_number}) {
     const auto digits = register_digits(thread, number);
-    if (digits) reply += fmt::format("{:02x}:{};", number, digits.value());
+    if (digits && is_known(digits.value())) reply += fmt::format("{:02x}:{};", number, digits.value());
   }
   return reply;
 }

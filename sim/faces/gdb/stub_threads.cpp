@@ -99,7 +99,7 @@ std::string Stub::threads_xml() {
 Reply Stub::thread_stop(std::string_view rest) {
   const auto thread = parse_id(rest, general_);
   if (!thread || !target_.exists(*thread)) return wrong("there is no such thread");
-  return stop_reply(target_.stop(), *thread);
+  return *thread == target_.stop().thread ? stop_reply(target_.stop(), *thread) : state_of(*thread, 0, "");
 }
 
 Reply Stub::threads_json(std::string_view) {
@@ -111,7 +111,7 @@ Reply Stub::threads_json(std::string_view) {
     if (stopped) row["signal"] = 5;
     for (const size_t number : {rip_number, rsp_number, rbp_number}) {
       const auto digits = register_digits(thread, number);
-      if (digits) row["registers"][std::to_string(number)] = digits.value();
+      if (digits && is_known(digits.value())) row["registers"][std::to_string(number)] = digits.value();
     }
     list.push_back(std::move(row));
   }

@@ -24,7 +24,7 @@ std::string hex(uint64_t number) { return fmt::format("{:#x}", number); }
 uint64_t number(const Json& object, std::string_view name) {
   const auto member = object.find(name);
   if (member == object.end()) return 0;
-  if (member->is_number_unsigned()) return member->get<uint64_t>();
+  if (member->is_number_integer()) return member->get<uint64_t>();
   if (!member->is_string()) return 0;
   std::string_view digits = member->get_ref<const std::string&>();
   if (!digits.starts_with("0x")) return 0;
@@ -56,7 +56,7 @@ Stop read_stop(const Json& record) {
   stop.thread = {static_cast<uint32_t>(number(focus, "vp")), static_cast<uint32_t>(number(focus, "vtl"))};
   stop.instruction = number(record, "instruction");
   for (const Json& id : part(record, "breakpoints"))
-    if (id.is_number_unsigned()) stop.breakpoints.push_back(id.get<uint64_t>());
+    if (id.is_number_integer()) stop.breakpoints.push_back(id.get<uint64_t>());
   stop.text = text(record, "text");
   stop.ending = text(record, "ending");
   return stop;

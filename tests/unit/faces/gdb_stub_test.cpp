@@ -148,6 +148,7 @@ TEST_CASE("writing is refused with the reason, but in a branch", "[gdb]") {
 TEST_CASE("steps name the thread that stopped", "[gdb]") {
   Conversation say;
   CHECK_THAT(say("vCont;s:1;c"), StartsWith("T05thread:1;core:0;") && ContainsSubstring("10:0410000000f8ffff;"));
+  EXPECT(say("?").find("xx") == std::string::npos);  // gdb refuses a stop with a register that is not known
   say.toy.now = 39;
   CHECK_THAT(say("vCont;s:1;c"), StartsWith("T05thread:2;"));
   CHECK_THAT(say("bs"), StartsWith("T05thread:1;"));
@@ -163,6 +164,12 @@ TEST_CASE("a level that waits is stepped when its processor enters it", "[gdb]")
   EXPECT(say.toy.breakpoints.empty());
   CHECK_THAT(say("vCont;s:1;c"), StartsWith("T05thread:1;"));
   EXPECT(say.toy.now == 61);
+}
+
+TEST_CASE("a level that waits cannot be stepped alone, as gdb does to get off a breakpoint", "[gdb]") {
+  Conversation say;
+  CHECK_THAT(say("vCont;s:2"), StartsWith("T05thread:2;") && ContainsSubstring("10:0010008000f8ffff;"));
+  EXPECT(say.toy.now == 0);
 }
 
 TEST_CASE("a run ends at breakpoints, at the beginning and at the end", "[gdb]") {
@@ -262,7 +269,7 @@ TEST_CASE("lldb hears what it asks for", "[gdb]") {
   CHECK_THAT(say("qHostInfo"), ContainsSubstring("triple:" + to_hex(std::string_view{"x86_64-pc-windows-msvc"}) + ";"));
   CHECK_THAT(say("qProcessInfo"), ContainsSubstring("pid:1;"));
   CHECK_THAT(say("?"), ContainsSubstring("threads:1,2;") && ContainsSubstring("name:VP0.VTL0;"));
-  CHECK_THAT(say("qThreadStopInfo2"), StartsWith("T05thread:2;"));
+  CHECK_THAT(say("qThreadStopInfo2"), StartsWith("T00thread:2;"));  // nothing stopped it
   const auto threads = rpc::Json::parse(say("jThreadsInfo"));
   REQUIRE(threads.size() == 2);
   EXPECT(threads[1]["name"] == "VP0.VTL1");
@@ -274,4 +281,6 @@ TEST_CASE("lldb hears what it asks for", "[gdb]") {
   CHECK_THAT(say("M1000,2:9090"), StartsWith("E01;"));
   say.toy.now = 39;
   CHECK_THAT(say("vCont;s:1"), StartsWith("T05thread:2;"));  // it steps one thread alone, and wants to know the truth
+  say.toy.now = test::Toy::last;
+  CHECK_THAT(say("vCont;s:1"), StartsWith("T05reason:exception;description:"));  // it would try again and again
 }

@@ -20,11 +20,11 @@ struct BreakpointRequest {
   BreakpointKind kind{};
   /// Code: an address expression. Event: as EventPattern has it. Write, Access: [gva:|gpa:|spa:]ADDRESS[+BYTES], the address
   /// an expression, the length hexadecimal (8 if absent). Register: a name. Vtl: 0 or 1.
-  std::string what;
-  std::optional<Vtl> vtl;
-  std::optional<uint32_t> vp;
-  std::string process;     ///< only in its address space; empty: in all
-  std::string condition;   ///< an expression; empty: none
+  std::string what{};
+  std::optional<Vtl> vtl{};
+  std::optional<uint32_t> vp{};
+  std::string process{};     ///< only in its address space; empty: in all
+  std::string condition{};   ///< an expression; empty: none
   uint64_t ignore{};       ///< hits to pass over first
   bool temporary{};        ///< goes with its first stop
 };
@@ -38,11 +38,11 @@ struct Breakpoint {
   bool resolved{};         ///< false: waits for an image, a process or a mapping
 };
 
-/// One condition of Timeline for a breakpoint.
+/// What Timeline looks for.
 struct Armed {
   Conditions conditions;
   std::vector<uint32_t> ids;   ///< whose each condition is
-  bool waits_for_names{};      ///< something may resolve otherwise when images or processes come or go
+  bool names_matter{};         ///< something may resolve otherwise when images or processes come or go
 };
 
 class Breakpoints {
@@ -50,7 +50,7 @@ class Breakpoints {
   /// What is needed to give a request its meaning.
   struct Context {
     const machine::Machine& machine;
-    const Names& names;
+    Names& names;                ///< conditions that use names move them to where they look
     const TypeSource* types{};
     Focus focus;
   };
@@ -76,21 +76,28 @@ class Breakpoints {
 
  private:
   struct Compiled {
-    std::optional<Expression> address, condition;
+    std::optional<Expression> condition;
     std::optional<EventPattern> pattern;
-    uint64_t fixed{};            ///< of an address that uses registers or memory: its value when it was set
-    bool is_fixed{};
+    std::string address;             ///< an expression
+    std::optional<uint64_t> fixed;   ///< its value, where that cannot change with names
     uint64_t bytes{8};
-    char space{'v'};             ///< of Write and Access: v, p or s for GVA, GPA, SPA
+    char space{'v'};                 ///< of Write and Access: v, p or s for GVA, GPA, SPA
+    uint64_t cr3{};                  ///< of addresses of user mode: the tables when it was set
     RegisterId register_id{};
+    Vtl vtl{};                       ///< whose memory or register
     std::vector<AddressBreak> code;  ///< where it was armed last
   };
-  [[nodiscard]] support::Status compile(const BreakpointRequest& request, Compiled& compiled, const Context& context);
-  [[nodiscard]] support::Status compile_memory(const BreakpointRequest& request, Compiled& compiled, const Context& context);
-  void arm_one(size_t index, const Context& context, Armed& armed);
-  void arm_code(size_t index, const Context& context, Armed& armed);
-  void arm_memory(size_t index, const Context& context, Armed& armed);
-  [[nodiscard]] size_t index_of(uint32_t id) const;
+  [[nodiscard]] static support::Result<Compiled> compile(const BreakpointRequest& request, const Context& context);
+  [[nodiscard]] static support::Status compile_address(std::string_view text, Compiled& compiled, const Context& context);
+  [[nodiscard]] static support::Status compile_memory(std::string_view text, Compiled& compiled, const Context& context);
+  [[nodiscard]] static support::Status compile_condition(const std::string& text, BreakpointKind kind, Compiled& compiled,
+                                                         const Context& context);
+  void arm_code(size_t index, const Context& context, Conditions& conditions);
+  void arm_memory(size_t index, const Context& context, Conditions& conditions);
+  void arm_register(size_t index, RegisterId id, std::optional<Vtl> vtl, const Context& context, Conditions& conditions);
+  void arm_event(size_t index, const Context& context, Conditions& conditions);
+  [[nodiscard]] Check check_for(size_t index, const Context& context, bool of_event) const;
+  [[nodiscard]] std::optional<size_t> index_of(uint32_t id) const;
 
   std::vector<Breakpoint> list_;
   std::vector<Compiled> compiled_;  ///< beside list_

@@ -25,32 +25,6 @@ using support::EventKind;
 
 char small(char letter) { return static_cast<char>(std::tolower(static_cast<unsigned char>(letter))); }
 
-bool contains_text(std::string_view text, std::string_view part) {
-  return std::search(text.begin(), text.end(), part.begin(), part.end(),
-                     [](char a, char b) { return small(a) == small(b); }) != text.end();
-}
-
-/// `*` and `?`, without case; linear but for the last star.
-bool matches_glob(std::string_view text, std::string_view pattern) {
-  size_t at = 0, in = 0, star = std::string_view::npos, resume = 0;
-  while (at < text.size()) {
-    if (in < pattern.size() && pattern[in] == '*') {
-      star = in++;
-      resume = at;
-    } else if (in < pattern.size() && (pattern[in] == '?' || small(pattern[in]) == small(text[at]))) {
-      ++in;
-      ++at;
-    } else if (star != std::string_view::npos) {
-      in = star + 1;
-      at = ++resume;
-    } else {
-      return false;
-    }
-  }
-  while (in < pattern.size() && pattern[in] == '*') ++in;
-  return in == pattern.size();
-}
-
 sk::SkCall frame_of(const Event& event) {
   sk::SkCall call;
   std::memcpy(&call, event.frame, sizeof call);
@@ -220,8 +194,34 @@ std::optional<uint64_t> frame_argument(const Event& event, std::string_view name
 
 }  // namespace
 
+bool contains_text(std::string_view text, std::string_view part) {
+  return std::search(text.begin(), text.end(), part.begin(), part.end(),
+                     [](char a, char b) { return small(a) == small(b); }) != text.end();
+}
+
+/// `*` and `?`, without case; linear but for the last star.
+bool matches_pattern(std::string_view text, std::string_view pattern) {
+  size_t at = 0, in = 0, star = std::string_view::npos, resume = 0;
+  while (at < text.size()) {
+    if (in < pattern.size() && pattern[in] == '*') {
+      star = in++;
+      resume = at;
+    } else if (in < pattern.size() && (pattern[in] == '?' || small(pattern[in]) == small(text[at]))) {
+      ++in;
+      ++at;
+    } else if (star != std::string_view::npos) {
+      in = star + 1;
+      at = ++resume;
+    } else {
+      return false;
+    }
+  }
+  while (in < pattern.size() && pattern[in] == '*') ++in;
+  return in == pattern.size();
+}
+
 bool matches_name(std::string_view text, std::string_view pattern) {
-  return pattern.find_first_of("*?") == std::string_view::npos ? contains_text(text, pattern) : matches_glob(text, pattern);
+  return pattern.find_first_of("*?") == std::string_view::npos ? contains_text(text, pattern) : matches_pattern(text, pattern);
 }
 
 std::span<const EventKindRow> event_kinds() { return rows; }

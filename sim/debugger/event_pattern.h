@@ -47,6 +47,9 @@ class EventPattern {
 /// The status that it ended with: of a hypercall, or of a secure service that has finished.
 [[nodiscard]] std::optional<uint64_t> event_status(const support::Event& event);
 
+/// Both without case. A pattern has * and ?, and is for the whole text.
+[[nodiscard]] bool contains_text(std::string_view text, std::string_view part);
+[[nodiscard]] bool matches_pattern(std::string_view text, std::string_view pattern);
 /// `text` contains `part`, or matches it as a whole where it has * or ?. Without case.
 [[nodiscard]] bool matches_name(std::string_view text, std::string_view pattern);
 

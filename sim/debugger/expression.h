@@ -4,14 +4,16 @@
 // allocates nothing.
 //
 //   1 0x1f 1_000 "text" true               integers are 64 bits without sign, decimal or 0x; texts compare without case
-//   + - * / % << >> & | ^ ~  < <= > >= == !=  ! && ||  and or not  ?:        as in C; an integer is true when it is not 0
+//   + - * / % << >> & | ^ ~ < <= > >= == != ! && || and or not       with C's precedence; an integer is true when it is not 0
 //   text == text, != , ~ (a pattern with * and ?), contains
 //   rax  vtl1.rip  vp2.rcx  vp0.vtl1.cr3   registers of the focus' processor and VTL, or of those named
-//   nt!PsActiveProcessHead                 the address of a symbol; `module` alone is the image's base
+//   nt!PsActiveProcessHead 'nt!any name'   the address of a symbol; `module` alone is the image's base
 //   u8(a) u16(a) u32(a) u64(a)             memory at a GVA as the VTL sees it; u64(gpa(a)), u64(spa(a)), u64(gva(a))
-//   nt!_EPROCESS(a).UniqueProcessId        a member of a structure, once types are at hand
-//   kind name code vtl vp at a b c status vector msr image process service arg("map_flags")      of an event;
-//   event.cr3 and the like                 the same, where a register has that name too
+//   nt!_EPROCESS(a).UniqueProcessId        a member of a structure, once types are at hand; p.member, p.list[2]
+//   kind name code vtl vp at a b c status vector msr image process service arg("map_flags")      of an event, whose kind is
+//   its name (VtlCall); event.cr3 is its CR3, where cr3 alone is the register
+// A part that has no value (a field that such events do not have, memory that cannot be read, a division by zero) makes what
+// is computed from it have none; `or` is true if one side is, `and` false if one side is.
 #include <array>
 #include <cstdint>
 #include <memory>
@@ -48,11 +50,13 @@ class TypeSource {
  public:
   struct Member {
     uint64_t offset{};      ///< bytes
-    uint8_t bytes{};        ///< 1, 2, 4 or 8 of a scalar; 0: a structure or array, whose address is its value
+    uint8_t bytes{};        ///< 1, 2, 4 or 8 of a scalar, of an array's element; 0: a structure, whose address is its value
     uint8_t bit{}, bits{};  ///< of a bit field; 0 bits: none
     bool is_signed{};
-    std::string type;       ///< of a structure, or what a pointer names, "module!name"; empty: nothing further
-    bool pointer{};
+    bool pointer{};         ///< to `type`
+    std::string type{};     ///< of a structure, or what a pointer names, "module!name"; empty: nothing further
+    uint64_t count{};       ///< elements of an array; 0: it is none
+    uint64_t stride{};      ///< bytes of an element
   };
   virtual ~TypeSource() = default;
   /// `type` as "module!name".
@@ -68,6 +72,7 @@ struct ExpressionContext {
   size_t processors{1};
   bool events{true};             ///< the fields of an event can be used
   bool state{true};              ///< registers and memory can be used
+  bool assume_names{};           ///< names of images and symbols that are not known are 0: to tell them from mistakes
 };
 
 /// What a program looks at. Null members: what needs them is not available, and the value is unknown.
@@ -100,12 +105,15 @@ class Expression {
   [[nodiscard]] bool uses_names() const { return uses_names_; }
   /// Whether a name of an image or symbol was resolved: it may mean something else once images come and go.
   [[nodiscard]] bool uses_symbols() const { return uses_symbols_; }
+  /// The image or symbol that was named last, as it was written; empty: none.
+  [[nodiscard]] const std::string& symbol() const { return symbol_; }
 
   struct Operation;
+  static constexpr int most_nested = 200;     ///< parentheses and the like
 
  private:
   friend class ExpressionCompiler;
-  std::string text_;
+  std::string text_, symbol_;
   std::shared_ptr<const std::vector<Operation>> program_;  ///< immutable: copies share it
   std::shared_ptr<const std::vector<std::string>> texts_;
   ValueType type_{};

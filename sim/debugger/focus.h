@@ -21,11 +21,11 @@ struct Focus {
 
 /// A change of some of it.
 struct FocusChange {
-  std::optional<support::Instant> at;
-  std::optional<uint32_t> vp;
-  std::optional<abi::hv::Vtl> vtl;
-  std::optional<uint32_t> frame;
-  std::optional<uint64_t> address;
+  std::optional<support::Instant> at{};
+  std::optional<uint32_t> vp{};
+  std::optional<abi::hv::Vtl> vtl{};
+  std::optional<uint32_t> frame{};
+  std::optional<uint64_t> address{};
 };
 
 }  // namespace debugger

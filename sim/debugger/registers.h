@@ -5,6 +5,7 @@
 #include <optional>
 #include <string_view>
 
+#include "sim/support/result.h"
 #include "vtl/virtual_processor.h"
 
 namespace debugger {
@@ -26,6 +27,9 @@ constexpr void include(RegisterMask& mask, RegisterId id) { mask[id / 64] |= uin
 [[nodiscard]] bool is_shared(RegisterId id);
 /// Its value in `vtl`; x87 and SSE registers use `high` too.
 [[nodiscard]] vtl::Xmm register_value(RegisterId id, const vtl::VirtualProcessor& vp, vtl::Vtl vtl);
+/// Gives it another value. Refuses, with the reason, what the processor could not hold, what belongs to a descriptor, and
+/// what would change the mode.
+[[nodiscard]] support::Status set_register(RegisterId id, vtl::VirtualProcessor& vp, vtl::Vtl vtl, vtl::Xmm value);
 /// Includes the registers of `vtl` that differ between two processors.
 void include_changes(RegisterMask& mask, const vtl::VirtualProcessor& a, const vtl::VirtualProcessor& b, vtl::Vtl vtl);
 /// The same for the registers that most instructions change: the general ones, RIP and RFLAGS.

@@ -36,6 +36,7 @@ Session::Session(std::unique_ptr<Timeline> timeline, SessionOptions options)
     : options_{std::move(options)},
       timeline_{std::move(timeline)},
       names_{timeline_->history(), options_.symbol_folders} {
+  timeline_->interrupt_with(interrupted_);
   settle_focus();
 }
 
@@ -88,7 +89,7 @@ Stop Session::describe(StopReason reason) {
   stop.waits = view.processor.halted;
   if (const auto ending = timeline().ending(); ending && timeline().now() >= timeline().end())
     stop.ending = sentence(*ending, view.machine);
-  constexpr std::string_view said[] = {"Stepped to", "Breakpoint at", "Watchpoint before", "Event at", "At",
+  constexpr std::string_view said[] = {"Stepped to", "Breakpoint at", "Watchpoint met at", "Event at", "At",
                                        "The run begins here:", "The run ends here:", "Interrupted at"};
   stop.text = fmt::format("{} {}, instant {}, VP {}, VTL {}.", said[static_cast<size_t>(reason)], stop.place.text,
                           focus_.at.ticks, focus_.vp, static_cast<unsigned>(focus_.vtl));
@@ -98,11 +99,14 @@ Stop Session::describe(StopReason reason) {
 Result<Stop> Session::move(const FocusChange& change) {
   const uint32_t vp = change.vp.value_or(focus_.vp);
   if (vp >= timeline().machine().processor_count()) return Error{fmt::format("there is no virtual processor {}", vp)};
+  interrupted_.store(false, std::memory_order_relaxed);
   const bool travels = change.at && *change.at != focus_.at;
   if (travels) {
     const Arrival arrival = timeline().seek(*change.at);
     settle_focus();
+    interrupted_.store(false, std::memory_order_relaxed);
     if (arrival == Arrival::Interrupted) return describe(StopReason::Interrupted);
+    if (arrival == Arrival::Beginning) return describe(StopReason::Beginning);
     if (arrival != Arrival::There && !change.vp && !change.vtl) return describe(StopReason::End);
   }
   if (change.vp) focus_.vp = vp;

@@ -57,8 +57,8 @@ struct StepRequest {
 
 struct RunRequest {
   bool back{};
-  std::string to;             ///< an address expression, as a code breakpoint has it: to the cursor; empty: nowhere
-  std::string until;          ///< an expression over events: to the first for which it is true; empty: none
+  std::string to{};             ///< an address expression, as a code breakpoint has it: to the cursor; empty: nowhere
+  std::string until{};          ///< an expression over events: to the first for which it is true; empty: none
   bool breakpoints{true};     ///< false: pass over them
 };
 
@@ -102,6 +102,8 @@ class Session {
   [[nodiscard]] View look();
   /// Of the branch, if there is one.
   [[nodiscard]] Timeline& timeline() { return branch_ ? *branch_ : *timeline_; }
+  /// Of the run itself, be there a branch or not.
+  [[nodiscard]] Timeline& trunk() { return *timeline_; }
   [[nodiscard]] const SessionOptions& options() const { return options_; }
   [[nodiscard]] Names& names() { return names_; }
   /// A Stop as if a motion had ended at the focus.
@@ -111,7 +113,7 @@ class Session {
   [[nodiscard]] support::Result<Stop> move(const FocusChange& change);
   [[nodiscard]] support::Result<Stop> step(const StepRequest& request);
   [[nodiscard]] support::Result<Stop> run(const RunRequest& request);
-  /// Ends the motion that is under way, or the next one if none is; from any thread.
+  /// Ends the motion that is under way, within milliseconds; from any thread. Without effect while there is none.
   void interrupt() { interrupted_.store(true, std::memory_order_relaxed); }
   /// An interrupt() that ended nothing is forgotten.
   void withdraw_interrupt() { interrupted_.store(false, std::memory_order_relaxed); }
@@ -136,16 +138,53 @@ class Session {
   [[nodiscard]] support::Result<Stop> end_branch();
   /// "fix at 4711: 3 changes"; nothing outside a branch.
   [[nodiscard]] std::optional<std::string> branch() const;
-  /// Errors: outside a branch; the address leads nowhere (nothing is written then).
-  [[nodiscard]] support::Status write_memory(const mmu::AddressSpace& space, abi::Gva address,
-                                             std::span<const uint8_t> bytes);
-  [[nodiscard]] support::Status write_physical(abi::Spa address, std::span<const uint8_t> bytes);
+  /// Whatever rights say, as a debugger does. Errors: outside a branch; the address leads nowhere (nothing is written then).
+  /// `cr3`: the tables, in place of those of `vtl`.
+  [[nodiscard]] support::Status write_memory(Vtl vtl, std::optional<uint64_t> cr3, Gva address, std::span<const uint8_t> bytes);
+  [[nodiscard]] support::Status write_memory(Vtl vtl, Gpa address, std::span<const uint8_t> bytes);
+  [[nodiscard]] support::Status write_memory(Spa address, std::span<const uint8_t> bytes);
   /// Errors: outside a branch; the processor could not hold the value.
   [[nodiscard]] support::Status write_register(RegisterId id, uint32_t vp, Vtl vtl, vtl::Xmm value);
 
  private:
   Session(std::unique_ptr<Timeline> timeline, SessionOptions options);
   void settle_focus();
+
+  // --- Searching (travel.cpp)
+  struct Goal;
+  struct Outcome {
+    StopReason reason{};
+    std::optional<Hit> hit;
+    std::vector<uint32_t> ids;       ///< of breakpoints at which it ended
+    std::optional<size_t> special;   ///< which of the conditions of this motion it ended at
+  };
+  [[nodiscard]] Goal goal_of(const Conditions& special, bool with_breakpoints);
+  [[nodiscard]] bool counts(const Hit& hit, const Goal& goal, Outcome& outcome);
+  void arrive(Instant position, const Goal& goal, Outcome& outcome);
+  Outcome travel(bool back, const Conditions& special, bool with_breakpoints);
+  [[nodiscard]] Outcome nothing_found(bool back, Instant from);
+  [[nodiscard]] Stop describe(Outcome&& outcome);
+  [[nodiscard]] support::Result<Conditions> places(const std::string& text);
+  [[nodiscard]] support::Result<Condition> query(const std::string& text);
+
+  // --- Steps (motion.cpp, step_back.cpp, step_line.cpp)
+  struct Here;  // the instruction that a step begins at
+  [[nodiscard]] Here here();
+  Outcome step_once(const StepRequest& request);
+  Outcome into();
+  Outcome into_back();
+  Outcome over();
+  Outcome over_back();
+  Outcome out();
+  Outcome out_back();
+  Outcome line(const StepRequest& request);
+  Outcome instruction(StepKind kind, bool back);
+  [[nodiscard]] support::Status write_pieces(const Conditions& pieces, std::span<const uint8_t> bytes, std::string what);
+  [[nodiscard]] support::Status edit(const Timeline::Change& change, std::string what);
+  [[nodiscard]] Outcome arrived(Arrival arrival);
+  [[nodiscard]] AddressBreak return_to(uint64_t rip, const Here& at) const;
+  [[nodiscard]] bool diverted(const Here& at);
+  [[nodiscard]] Conditions calls_before(const Here& at, uint64_t rsp);
 
   SessionOptions options_;
   std::unique_ptr<Timeline> timeline_, branch_;
@@ -157,6 +196,7 @@ class Session {
   const TypeSource* types_{};
   Unwinder* unwinder_{};
   std::atomic<bool> interrupted_{};
+  trace::Disassembler disassembler_;
 };
 
 }  // namespace debugger

@@ -70,6 +70,8 @@ class Machine final : private cpu::MmioBus, private cpu::AddressSpaceProvider, p
   void stop_before(std::vector<uint64_t> addresses, support::Instant earliest);
   /// The last run() ended for that.
   [[nodiscard]] bool stopped_before_address() const { return stopped_before_address_; }
+  /// Lets somebody outside change the registers of a processor, between two calls of run(). It is another run from then on.
+  void change_processor(size_t number, const std::function<void(vtl::VirtualProcessor&)>& change);
   /// Sees each instruction; the machine must have been created with GearSetting::Exact. Null ends it.
   void observe(vtl::InstructionObserver* observer);
 

@@ -40,6 +40,12 @@ void Machine::stop_before(std::vector<uint64_t> addresses, Instant earliest) {
     processor->cpu->stop_before(host_breakpoints_.empty() ? nullptr : &host_breakpoints_);
 }
 
+void Machine::change_processor(size_t number, const std::function<void(vtl::VirtualProcessor&)>& change) {
+  Processor& processor = *processors_[number];
+  change(processor.registers);
+  processor.cpu->restore(processor.cpu->state());  // engines read them anew
+}
+
 StopReason Machine::run(Instant deadline) {
   stop_requested_ = stopped_before_address_ = false;
   while (!stop_requested_) {

@@ -9,7 +9,7 @@
 #include <string_view>
 
 #include "sim/faces/console/style.h"
-#include "sim/faces/console/view.h"
+#include "sim/faces/view.h"
 #include "sim/faces/console/words.h"
 #include "sim/rpc/api.h"
 #include "sim/support/result.h"

@@ -228,7 +228,7 @@ support::Status search(Invocation& command) {
   const Json& found = list_of(answer, "found");
   for (const Json& place : found) {
     Location here = range.location;
-    here.address = place.is_string() ? parse_number(place.get_ref<const std::string&>()).value_or(0) : 0;
+    here.address = number_in(place).value_or(0);
     const Fetched fetched = TRY(fetch(command, here, 16));
     show_rows(command, shape_of("db"), here.address, fetched.cells);
   }

@@ -1,4 +1,4 @@
-#include "sim/faces/console/view.h"
+#include "sim/faces/view.h"
 
 #include <fmt/format.h>
 
@@ -17,15 +17,18 @@ std::string text_of(const Json& object, std::string_view name) {
   return found != nullptr && found->is_string() ? found->get<std::string>() : std::string{};
 }
 
+std::optional<uint64_t> number_in(const Json& value) {
+  if (value.is_number_unsigned()) return value.get<uint64_t>();
+  if (value.is_number_integer()) {
+    const auto number = value.get<int64_t>();
+    return number < 0 ? std::nullopt : std::optional{static_cast<uint64_t>(number)};
+  }
+  return value.is_string() ? parse_number(value.get_ref<const std::string&>()) : std::nullopt;
+}
+
 std::optional<uint64_t> number_of(const Json& object, std::string_view name) {
   const Json* found = member(object, name);
-  if (found == nullptr) return std::nullopt;
-  if (found->is_number_unsigned()) return found->get<uint64_t>();
-  if (found->is_number_integer()) {
-    const auto value = found->get<int64_t>();
-    return value < 0 ? std::nullopt : std::optional{static_cast<uint64_t>(value)};
-  }
-  return found->is_string() ? parse_number(found->get_ref<const std::string&>()) : std::nullopt;
+  return found == nullptr ? std::nullopt : number_in(*found);
 }
 
 uint64_t number_or_zero(const Json& object, std::string_view name) { return number_of(object, name).value_or(0); }

@@ -17,7 +17,9 @@ using rpc::Json;
 [[nodiscard]] const Json* member(const Json& object, std::string_view name);
 /// A text; empty if it is not there or none.
 [[nodiscard]] std::string text_of(const Json& object, std::string_view name);
-/// An integer or a hex number of up to 64 bits; nothing if it is not there or none.
+/// An integer or a hex number of up to 64 bits; nothing if it is none.
+[[nodiscard]] std::optional<uint64_t> number_in(const Json& value);
+/// The same of a member; nothing if it is not there.
 [[nodiscard]] std::optional<uint64_t> number_of(const Json& object, std::string_view name);
 /// The same; 0 if it is not there.
 [[nodiscard]] uint64_t number_or_zero(const Json& object, std::string_view name);

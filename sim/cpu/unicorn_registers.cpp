@@ -84,8 +84,16 @@ RawFloatingPoint raw_floating_point(const UnicornEngine& engine) {
   return raw;
 }
 
-vtl::Xmm* xmm_of(const UnicornEngine& engine, unsigned index) {
-  return &engine.field<vtl::Xmm>(engine.layout.xmm + index * engine.layout.xmm_stride);
+/// The low 16 bytes of all vector registers, between an engine and `values`. Most of what a VTL switch copies.
+void load_xmm(const std::array<vtl::Xmm, 16>& values, UnicornEngine& engine) {
+  auto* to = &engine.field<uint8_t>(engine.layout.xmm);
+  const size_t stride = engine.layout.xmm_stride;
+  for (size_t i = 0; i < values.size(); ++i) std::memcpy(to + i * stride, &values[i], sizeof values[i]);
+}
+void store_xmm(const UnicornEngine& engine, std::array<vtl::Xmm, 16>& values) {
+  const auto* from = &engine.field<uint8_t>(engine.layout.xmm);
+  const size_t stride = engine.layout.xmm_stride;
+  for (size_t i = 0; i < values.size(); ++i) std::memcpy(&values[i], from + i * stride, sizeof values[i]);
 }
 
 bool same_x87(const vtl::FloatingPoint& a, const vtl::FloatingPoint& b) {
@@ -125,8 +133,7 @@ bool RegisterTransfer::load(const vtl::VirtualProcessor& vp, UnicornEngine& engi
   registers.hidden_flags &= ~hidden::interrupt_shadow;
   if (context.interrupt_shadow) registers.hidden_flags |= hidden::interrupt_shadow;
   engine.intercept_interrupt_return(context.nmi_masked);
-  for (unsigned i = 0; i < 16; ++i)
-    *xmm_of(engine, i) = vp.shared.fp.xmm[i];
+  load_xmm(vp.shared.fp.xmm, engine);
   if (!same_x87(vp.shared.fp, known_)) {
     known_ = vp.shared.fp;
     ++generation_;
@@ -137,8 +144,7 @@ bool RegisterTransfer::load(const vtl::VirtualProcessor& vp, UnicornEngine& engi
 
 void RegisterTransfer::store(UnicornEngine& engine, vtl::VirtualProcessor& vp) {
   store_integers(engine, vp);
-  for (unsigned i = 0; i < 16; ++i)
-    vp.shared.fp.xmm[i] = *xmm_of(engine, i);
+  store_xmm(engine, vp.shared.fp.xmm);
   store_floating_point(engine, vp.shared.fp);
 }
 

@@ -10,6 +10,7 @@
 #include "sim/machine/machine.h"
 #include "sim/support/result.h"
 #include "sim/symbols/library.h"
+#include "vtl/instruction_observer.h"
 
 namespace dump {
 
@@ -39,8 +40,30 @@ struct KernelDumpOptions {
 /// An ELF core of the address space that the VTL has at present: for gdb.
 [[nodiscard]] support::Result<Written> write_core(const Present& present, const std::string& path);
 
-/// Tells how often the instruction at an address was executed; which ones is all that matters to a block list (then 1).
+/// Which instructions ran: how often, or 1 where only that is known. Empty: nothing is known.
 using Coverage = std::function<uint64_t(uint64_t address)>;
+
+/// Counts the instructions of one range of addresses, in a machine with GearSetting::Exact.
+class CodeCoverage final : public vtl::InstructionObserver {
+ public:
+  /// `size` in bytes, at most 16 MiB. `vtl` and `cr3` restrict it to one world, `cr3` 0 to none.
+  CodeCoverage(uint64_t base, uint64_t size, vtl::Vtl vtl, uint64_t cr3 = 0);
+  void before_instruction(support::Instant now, const vtl::VirtualProcessor& vp) override;
+  [[nodiscard]] bool needs_floating_point() const override { return false; }
+  /// Valid while this lives.
+  [[nodiscard]] Coverage coverage() const;
+
+ private:
+  uint64_t base_;
+  vtl::Vtl vtl_;
+  uint64_t cr3_;
+  std::vector<uint32_t> counts_;
+};
+
+/// What a file of `airlock export --format drcov` says of the module at `base`, by the file name of its image.
+/// Refuses other files.
+[[nodiscard]] support::Result<Coverage> read_drcov(const std::string& path, std::string_view image, uint64_t base);
+
 struct ListingOptions {
   std::vector<std::string> source_folders;  ///< where to look for the source files that the PDB names
   Coverage coverage;                        ///< empty: none is shown

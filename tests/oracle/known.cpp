@@ -135,7 +135,7 @@ bool moves_control_register(const Op& op) {
 
 /// The opcode behind prefixes, and whether one of them was 66, F2 or F3; REX.W counts as none of them.
 struct Opcode {
-  uint8_t first = 0, second = 0;
+  uint8_t first = 0, second = 0, third = 0;
   bool sized = false, repeated = false, wide = false;
 };
 Opcode opcode_of(const Op& op, bool mode_64) {
@@ -151,6 +151,7 @@ Opcode opcode_of(const Op& op, bool mode_64) {
   }
   if (i < op.length) opcode.first = op.bytes[i];
   if (i + 1 < op.length) opcode.second = op.bytes[i + 1];
+  if (i + 2 < op.length) opcode.third = op.bytes[i + 2];
   return opcode;
 }
 
@@ -161,6 +162,19 @@ bool is_near_branch_66(const Op& op, bool mode_64) {
   if (first == 0x0f) return (opcode.second & 0xf0) == 0x80;
   return (first & 0xf0) == 0x70 || (first >= 0xe0 && first <= 0xe3) || first == 0xe8 || first == 0xe9 || first == 0xeb ||
          first == 0xc2 || first == 0xc3 || (first == 0xff && (field == 2 || field == 4));
+}
+
+bool is_store_of_mxcsr(const Op& op, bool mode_64) {
+  const Opcode opcode = opcode_of(op, mode_64);
+  return opcode.first == 0x0f && opcode.second == 0xae && (opcode.third >> 3 & 7) == 3 && opcode.third < 0xc0;
+}
+
+/// Bits 5:0 of one byte: the exception flags, wherever STMXCSR put them.
+bool differs_in_flags_of_a_byte(uint64_t difference) {
+  for (unsigned shift = 0; shift < 64; shift += 8) {
+    if ((difference & ~(uint64_t{0x3f} << shift)) == 0) return true;
+  }
+  return false;
 }
 
 bool is_repeated_string(const Op& op, bool mode_64) {
@@ -283,6 +297,9 @@ void forgive_known(const Program& program, const KvmKind& kind, Result& result,
     forgive("maskmov-address", [](D d) { return d.item == "cr2" && d.airlock - d.other < 16; });
   }
   if (shape.sse) forgive("mxcsr-flags", [&](D d) { return only(d, "mxcsr", 0x3f); });
+  if (shape.sse && std::ranges::any_of(program.ops, [&](const Op& op) { return is_store_of_mxcsr(op, mode_64); })) {
+    forgive("mxcsr-flags", [](D d) { return d.item.starts_with("memory") && differs_in_flags_of_a_byte(d.airlock ^ d.other); });
+  }
   if (shape.x87 || shape.mmx) {
     constexpr uint64_t flags = 0x80ff | 0x200;
     forgive("fsw-flags", [&](D d) { return only(d, "fsw", flags); });

@@ -134,6 +134,13 @@ const Pin pins[] = {
      {0x0f, 0xae, 0x13},  // ldmxcsr [rbx]
      [](Arena& a) { a.poke(data, uint32_t{0x80001f80}); },
      [](Arena& a, const Outcome& o) { return o.rip == a.start() + 3; }},
+    {"fxrstor-reserved",
+     {0x0f, 0xae, 0x0b},  // fxrstor [rbx]
+     [](Arena& a) {
+       a.poke(data, uint64_t{0x37f});
+       a.poke(data + 24, uint64_t{0xffff} << 32 | 0x80001f80);
+     },
+     [](Arena& a, const Outcome& o) { return o.rip == a.start() + 3; }},
     {"cmpps-imm8",
      {0x0f, 0xc2, 0xc1, 0x08},  // cmpps xmm0, xmm1, 8: bits 7:3 are ignored
      nothing,

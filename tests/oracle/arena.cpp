@@ -109,6 +109,7 @@ void Arena::prepare(Mode mode, uint64_t seed, const Program& program) {
   code.push_back(0xf4);  // HLT ends it; at CPL 3 by way of #GP
   put(start_, code);
   fill_registers(mode, random);
+  fill_extremes(seed);
   enter(mode, random);
 }
 
@@ -161,6 +162,22 @@ void Arena::fill_registers(Mode mode, support::Prng& random) {
   if (random.one_in(3)) fp.mxcsr |= static_cast<uint32_t>(random.below(4)) << 13;
   context().rflags = 2 | (random.next() & (x64::rflags::arithmetic | x64::rflags::if_));
   if (random.one_in(4)) context().rflags |= x64::rflags::df;
+}
+
+/// Least and greatest numbers of each size, where counts and lengths overflow. A stream of its own, so that the rest of a case
+/// stays what it was.
+void Arena::fill_extremes(uint64_t seed) {
+  support::Prng random{seed, "oracle extremes"};
+  if (!random.one_in(4)) return;
+  static constexpr uint64_t extremes[] = {0x8000'0000'0000'0000, 0x7fff'ffff'ffff'ffff, 0xffff'ffff'ffff'ffff, 0x8000'0000,
+                                          0x7fff'ffff,           0xffff'ffff,           0xffff'ffff'8000'0000, 0x8000,
+                                          0x7fff,                0x80,                  0,                     0x1'0000'0000};
+  for (unsigned i = 0; i < 3; ++i) {
+    const size_t index = random.below(vp.shared.gpr.size());
+    const uint64_t value = extremes[random.below(std::size(extremes))];
+    if (index != vtl::Rsp) vp.shared.gpr[index] = value;
+    vp.shared.fp.xmm[random.below(16)].low = extremes[random.below(std::size(extremes))];
+  }
 }
 
 void Arena::enter(Mode mode, support::Prng& random) {

@@ -48,6 +48,7 @@ class Arena : public cpu_test::World {
  private:
   void lay_out();
   void fill_registers(Mode mode, support::Prng& random);
+  void fill_extremes(uint64_t seed);
   void enter(Mode mode, support::Prng& random);
   uint64_t start_{}, base_{};
   std::vector<uint8_t> pristine_;

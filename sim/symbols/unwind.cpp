@@ -141,7 +141,11 @@ class DescribedFrame {
       info = TRY(read_info(*code_.table, info.chained->unwind));
       TRY(undo(info, ~uint64_t{0}));
     }
-    if (machine_frame_) return TRY(pop_machine_frame(out_, world_, out_.sp()));
+    if (machine_frame_) {
+      // Where the entry code put the volatile registers, no unwind code says.
+      out_.registers.known &= static_cast<uint16_t>(~volatile_registers);
+      return pop_machine_frame(out_, world_, out_.sp());
+    }
     TRY(pop(out_.registers.rip));
     out_.entered = Entered::Call;
     return finish();
@@ -186,8 +190,12 @@ class DescribedFrame {
     // Where saves are counted from: RSP after the prologue, or what the frame register keeps of it.
     uint64_t base = out_.sp();
     if (info.frame_register != 0) {
-      for (const Code& code : info.codes)
-        if (code.operation == set_frame_register && done(code)) base = frame_base(info);
+      for (const Code& code : info.codes) {
+        if (code.operation != set_frame_register || !done(code)) continue;
+        if (!out_.knows(info.frame_register))
+          return Error{"the frame's register is not known: another VTL uses it now"};
+        base = frame_base(info);
+      }
     }
     for (const Code& code : info.codes) {
       if (!done(code)) continue;
@@ -262,7 +270,7 @@ class DescribedFrame {
     const auto from = static_cast<uint8_t>((bytes[2] & 7) + (bytes[0] & 1) * 8);
     if (!lea || info.frame_register == 0 || from != info.frame_register || (bytes[2] & 7) == 4) return 0;
     const uint8_t mode = bytes[2] >> 6;
-    if (mode != 1 && mode != 2) return 0;
+    if ((mode != 1 && mode != 2) || !epilogue_.knows(from)) return 0;
     const int64_t offset =
         mode == 1 ? int64_t{static_cast<int8_t>(bytes[3])} : int64_t{*loader::read_at<int32_t>(bytes, 3)};
     sp = epilogue_.registers.gpr[from] + static_cast<uint64_t>(offset);

@@ -45,12 +45,15 @@ class UnwindTable {
   [[nodiscard]] const std::vector<Entry>& entries() const { return entries_; }  ///< ascending, disjoint
   /// Bytes of the image as it is mapped, read from the file; fewer where there are none.
   [[nodiscard]] loader::Bytes bytes(uint32_t rva, size_t count) const;
-  /// SizeOfImage; 0 for an empty table.
-  [[nodiscard]] uint32_t image_size() const { return static_cast<uint32_t>(image_.size()); }
 
  private:
+  /// Bytes of the file that are mapped at an RVA.
+  struct Part {
+    uint32_t rva{}, offset{}, size{};
+  };
   std::vector<Entry> entries_;
-  std::vector<uint8_t> image_;  ///< mapped: headers and sections at their RVAs
+  std::vector<Part> parts_;  ///< headers and sections, ascending
+  std::vector<uint8_t> file_;
 };
 
 /// The registers that a frame had.

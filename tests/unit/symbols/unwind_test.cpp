@@ -181,6 +181,10 @@ TEST_CASE("A frame register gives the frame back whatever RSP has become, and sa
   frame.registers.gpr[vtl::Rsp] = frame_base;
   frame.registers.gpr[vtl::Rbp] = 0xdead;
   EXPECT(w.caller(frame).value().pc() == back);
+  // VTLs share the register: that of the one that waits is nowhere.
+  frame.registers.rip = base + 0x1010;
+  frame.registers.known = 1 << vtl::Rsp;
+  CHECK_THAT(w.caller(frame).error().message, ContainsSubstring("another VTL uses it"));
 }
 
 TEST_CASE("Large allocations of both kinds are given back") {

@@ -234,16 +234,7 @@ end four_processors
 
 // From here on there is a VTL 1. R14: the hypercall page of VTL 0.
     .macro enable_vtl1
-    launch_hypervisor
-    mov ecx, 0x40000000              // HV_X64_MSR_GUEST_OS_ID
-    mov eax, 1
-    mov edx, 0x00010400
-    wrmsr
-    mov ecx, 0x40000001              // HV_X64_MSR_HYPERCALL
-    mov eax, hypercall_page0 + 1
-    xor edx, edx
-    wrmsr
-    mov r14d, hypercall_page0
+    enable_hypercalls
     mov ecx, 0x0d                    // HvCallEnablePartitionVtl
     mov edx, enable_partition_vtl
     xor r8d, r8d

@@ -34,6 +34,8 @@ NtStatus ServicePhase3Initialize(ServiceCall&) {
   return NtStatus::Success;
 }
 
+NtStatus ServiceStartProcessor(ServiceCall& call) { return SkiStartProcessor(call.argument(0x08), call.argument(0x10)); }
+
 NtStatus ServiceExchangeEntropy(ServiceCall& call) {
   constexpr size_t bytes = 64;
   SK_TRY(SeMixEntropy(call.bytes(0x10), bytes));
@@ -60,7 +62,8 @@ NtStatus ServiceQueryStrongCodeGuarantees(ServiceCall& call) {
 
 static void flush_tb() { arch::write_cr3(arch::read_cr3()); }
 
-// The user halves of VTL 1 hold no global pages, so that reloading CR3 is enough on this one processor.
+// The user halves of VTL 1 hold no global pages, so that reloading CR3 is enough; other processors
+// drop what they hold when they enter (ske/kernel_lock.h).
 NtStatus ServiceFlushAddressSpace(ServiceCall& call) {
   ProcessReference process{call.argument(0x08)};
   if (!process) return NtStatus::InvalidHandle;

@@ -49,15 +49,37 @@ void SkiBuildDescriptorTables(uint64_t window_of_vtl1) {
   tss->ist[double_fault_ist - 1] = window_of_vtl1 + SkmiTakeBootPage() + page_size;
 }
 
-void SkiDescribeTables(abi::hv::InitialVpContext& context, uint64_t window_of_vtl1) {
-  const BootBlock& boot = SkBootBlock;
+static void describe(abi::hv::InitialVpContext& context, uint64_t gdt, uint64_t tss, uint64_t idt) {
   const SegmentRegister data{0, 0xFFFFFFFF, kernel_data_selector, 0xC093};
   context.cs = {0, 0xFFFFFFFF, kernel_code_selector, 0xA09B};
   context.ds = context.es = context.ss = context.fs = context.gs = data;
-  context.tr = {window_of_vtl1 + boot.tss_physical, sizeof(Tss) - 1, tss_selector, 0x008B};
+  context.tr = {tss, sizeof(Tss) - 1, tss_selector, 0x008B};
   context.ldtr = {0, 0, 0, 0x0082};
-  context.gdtr = {{}, gdt_entries * 8 - 1, window_of_vtl1 + boot.gdt_physical};
-  context.idtr = {{}, 256 * sizeof(Gate) - 1, window_of_vtl1 + boot.idt_physical};
+  context.gdtr = {{}, gdt_entries * 8 - 1, gdt};
+  context.idtr = {{}, 256 * sizeof(Gate) - 1, idt};
+}
+
+void SkiDescribeTables(abi::hv::InitialVpContext& context, uint64_t window_of_vtl1) {
+  const BootBlock& boot = SkBootBlock;
+  describe(context, window_of_vtl1 + boot.gdt_physical, window_of_vtl1 + boot.tss_physical,
+           window_of_vtl1 + boot.idt_physical);
+}
+
+// In the page of a further processor: the GDT, and the TSS behind it.
+static constexpr uint64_t tss_offset = 128;
+static_assert(gdt_entries * 8 <= tss_offset);
+
+Tss* SkiBuildProcessorTables(uint8_t* page, uint64_t double_fault_top) {
+  auto* tss = reinterpret_cast<Tss*>(page + tss_offset);
+  tss->io_map_base = sizeof(Tss);
+  tss->ist[double_fault_ist - 1] = double_fault_top;
+  build_gdt(reinterpret_cast<uint64_t*>(page), reinterpret_cast<uint64_t>(tss));
+  return tss;
+}
+
+void SkiDescribeProcessorTables(abi::hv::InitialVpContext& context, const uint8_t* page) {
+  const auto base = reinterpret_cast<uint64_t>(page);
+  describe(context, base, base + tss_offset, reinterpret_cast<uint64_t>(SkmmFromPhysical(SkBootBlock.idt_physical)));
 }
 
 }  // namespace sk

@@ -22,6 +22,11 @@ static_assert(sizeof(Tss) == 104);
 
 /// Fills the three tables through the window in force, with the addresses that VTL 1 will see them at.
 void SkiBuildDescriptorTables(uint64_t window_of_vtl1);
+/// GDT and TSS of a further processor, in one page of VTL 1 at `page`; the IDT is everybody's. `double_fault_top` ends the
+/// stack for #DF.
+Tss* SkiBuildProcessorTables(uint8_t* page, uint64_t double_fault_top);
+/// Puts what SkiBuildProcessorTables built there into the context.
+void SkiDescribeProcessorTables(abi::hv::InitialVpContext& context, const uint8_t* page);
 /// Puts them, and flat segments, into the context with which VTL 1 starts.
 void SkiDescribeTables(abi::hv::InitialVpContext& context, uint64_t window_of_vtl1);
 

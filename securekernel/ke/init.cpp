@@ -12,6 +12,8 @@
 #include "rt/arch.h"
 #include "rtl/wipe.h"
 #include "se/keys.h"
+#include "shvl/vtl_switch.h"
+#include "ske/kernel_lock.h"
 #include "ske/thread.h"
 #include "shvl/hypercall.h"
 #include "shvl/protect.h"
@@ -30,6 +32,7 @@ NtStatus SkiStartStatus;
 InitPhases SkPhases;
 SkPcr SkiBootPcr;
 static HypervisorData hypervisor_data;
+static VtlSwitch vtl_switch;
 
 static constexpr uint32_t msr_gs_base = 0xC0000101;
 
@@ -37,6 +40,7 @@ static constexpr uint32_t msr_gs_base = 0xC0000101;
 static void init_processor() {
   SkiBootPcr.self = &SkiBootPcr;
   SkiBootPcr.hypervisor = &hypervisor_data;
+  SkiBootPcr.vtl_switch = &vtl_switch;
   SkiBootPcr.tss = SkmmFromPhysical<Tss>(SkBootBlock.tss_physical);
   arch::write_msr(msr_gs_base, reinterpret_cast<uint64_t>(&SkiBootPcr));
 }
@@ -100,6 +104,7 @@ static NtStatus SkInitSystem() {
 extern "C" void SkiStartInVtl1() {
   SkmmDirectMap = abi::boot::secure_direct_map_base;
   init_processor();
+  SkiEnterKernel();
   init_hypervisor_interface();
   DbgMilestone("securekernel: SkInitSystem in VTL 1");
   for (uint32_t i = 0; i < SkBootBlock.secure_image_count; ++i) {

@@ -1,5 +1,6 @@
 #pragma once
 // From the first instruction in VTL 1 to the last of SkInitSystem, and the processor loop behind it.
+#include "abi/hv/structs.h"
 #include "ke/base.h"
 
 namespace sk {
@@ -22,6 +23,12 @@ struct InitPhases {
 extern InitPhases SkPhases;
 
 extern "C" [[noreturn]] void SkiStartInVtl1();
+
+/// Control registers with which VTL 1 starts on every processor: long mode with paging (section 3.7).
+void SkiSetInitialControl(abi::hv::InitialVpContext& context, uint64_t root);
+/// Service 2: VTL 1 exists on processor `number` from now on, runs there first, and returns to VTL 0 as the page
+/// `context_pfn` of NTOS describes it (HV_INITIAL_VP_CONTEXT). Only after service 1. Serialised by the kernel lock.
+NtStatus SkiStartProcessor(uint64_t number, uint64_t context_pfn);
 
 /// Service 208: closes VTL 1's memory to VTL 0 and, under HVCI, takes kernel execution from VTL 0's memory.
 NtStatus SkiPhase0Initialize();

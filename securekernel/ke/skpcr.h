@@ -12,6 +12,7 @@ struct SkThread;
 struct SkProcess;
 struct HypervisorData;
 struct Tss;
+struct VtlSwitch;
 
 /// At gs:[0] while the secure kernel runs.
 struct SkPcr {
@@ -22,7 +23,8 @@ struct SkPcr {
   uint64_t kernel_rsp;         ///< 20: where system calls of the current thread start their stack
   uint64_t processor_rsp;      ///< 28: the processor loop, while a thread runs
   Tss* tss;                    ///< 30
-  uint64_t reserved[2];        ///< 38
+  VtlSwitch* vtl_switch;       ///< 38
+  uint64_t number;             ///< 40: HV_VP_INDEX
   SkProcess* current_process;  ///< 48
 };
 static_assert(offsetof(SkPcr, current_thread) == abi::sk::skpcr_current_thread);

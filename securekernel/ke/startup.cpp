@@ -19,12 +19,6 @@ using namespace abi::hv;
 
 static constexpr uint64_t secure_window = abi::boot::secure_direct_map_base;
 
-// VTL 1 starts in long mode with paging; a VTL above 0 knows no other (section 3.7).
-static constexpr uint64_t initial_cr0 = 0x80010033;  // PG WP NE ET MP PE
-static constexpr uint64_t initial_cr4 = 0x6A0;       // PAE PGE OSFXSR OSXMMEXCPT (the VTL stub uses XMM)
-static constexpr uint64_t initial_efer = 0xD01;      // SCE LME LMA NXE
-static constexpr uint64_t initial_pat = 0x0007040600070406;
-
 // Pages that both halves of the start-up use.
 static void take_interface_pages(bool mbec) {
   SkiInterfacePages& pages = SkiPages;
@@ -49,11 +43,7 @@ static InitialVpContext make_initial_context(uint64_t root) {
   context.rsp = secure_window + SkBootBlock.stack_physical + SkBootBlock.stack_size - 0x28;
   context.rflags = 2;
   SkiDescribeTables(context, secure_window);
-  context.efer = initial_efer;
-  context.cr0 = initial_cr0;
-  context.cr3 = root;
-  context.cr4 = initial_cr4;
-  context.msr_cr_pat = initial_pat;
+  SkiSetInitialControl(context, root);
   return context;
 }
 
@@ -63,7 +53,7 @@ static NtStatus enable_vtl1(bool mbec) {
   DbgMilestone("securekernel: HvCallEnablePartitionVtl(VTL 1{})", mbec ? ", MBEC" : "");
   const uint64_t root = SkmmBuildKernelSpace(SkiPages.hypercall);
   SkiBuildDescriptorTables(secure_window);
-  status = ShvlEnableVpVtl(Vtl::Vtl1, make_initial_context(root));
+  status = ShvlEnableVpVtl(vp_self, Vtl::Vtl1, make_initial_context(root));
   if (status != HvStatus::Success) return ShvlToNtStatus(status);
   DbgMilestone("securekernel: HvCallEnableVpVtl(VP 0, VTL 1)");
   return NtStatus::Success;

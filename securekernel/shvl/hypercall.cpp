@@ -60,13 +60,22 @@ HvStatus ShvlEnablePartitionVtl(Vtl vtl, bool mbec) {
   return call(CallCode::EnablePartitionVtl);
 }
 
-HvStatus ShvlEnableVpVtl(Vtl vtl, const InitialVpContext& context) {
+HvStatus ShvlEnableVpVtl(uint32_t vp, Vtl vtl, const InitialVpContext& context) {
   auto& in = header<EnableVpVtl>();
   in.target_partition = partition_self;
-  in.target_vp = vp_self;
+  in.target_vp = vp;
   in.target_vtl = static_cast<uint8_t>(vtl);
   in.context = context;
   return call(CallCode::EnableVpVtl);
+}
+
+HvStatus ShvlStartVirtualProcessor(uint32_t vp, const InitialVpContext& context) {
+  auto& in = header<EnableVpVtl>();
+  in.target_partition = partition_self;
+  in.target_vp = vp;
+  in.target_vtl = static_cast<uint8_t>(Vtl::Vtl0);
+  in.context = context;
+  return call(CallCode::StartVirtualProcessor);
 }
 
 HvStatus ShvlGetRegister(Vtl vtl, RegisterName name, RegisterValue& value) {

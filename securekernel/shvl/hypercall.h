@@ -1,5 +1,6 @@
 #pragma once
-// The secure kernel's side of the hypercall interface (TLFS chapter 3). One processor, one input and one output page.
+// The secure kernel's side of the hypercall interface (TLFS chapter 3). One input and one output
+// page: in VTL 1 whoever calls is alone (ske/kernel_lock.h).
 #include <span>
 
 #include "abi/hv/hypercalls.h"
@@ -32,7 +33,10 @@ bool ShvlIsVsmAvailable();
 uint64_t ShvlEnableHypercallPage(uint64_t page_physical);
 
 HvStatus ShvlEnablePartitionVtl(Vtl vtl, bool mbec);
-HvStatus ShvlEnableVpVtl(Vtl vtl, const abi::hv::InitialVpContext& context);
+/// `vp` is an HV_VP_INDEX, or abi::hv::vp_self.
+HvStatus ShvlEnableVpVtl(uint32_t vp, Vtl vtl, const abi::hv::InitialVpContext& context);
+/// HvCallStartVirtualProcessor for VTL 0.
+HvStatus ShvlStartVirtualProcessor(uint32_t vp, const abi::hv::InitialVpContext& context);
 HvStatus ShvlGetRegister(Vtl vtl, RegisterName name, RegisterValue& value);
 HvStatus ShvlSetRegister(Vtl vtl, RegisterName name, RegisterValue value);
 

@@ -1,4 +1,4 @@
-// The processor loop: the one place where VTL 1 is left and entered (section 4.4: SkCallNormalMode, ShvlpVtlReturn,
+// The loop of each processor: the one place where VTL 1 is left and entered (section 4.4: SkCallNormalMode, ShvlpVtlReturn,
 // SkpReturnFromNormalMode, SkpPrepareForReturnToNormalMode).
 #include <string.h>
 
@@ -10,6 +10,7 @@
 #include "shvl/hypercall.h"
 #include "shvl/synic.h"
 #include "shvl/vtl_switch.h"
+#include "ske/kernel_lock.h"
 #include "ske/thread_switch.h"
 
 namespace sk {
@@ -18,8 +19,6 @@ using abi::hv::VtlEntryReason;
 using abi::sk::Operation;
 using abi::sk::SkCall;
 using abi::sk::State;
-
-static VtlSwitch vtl_switch;
 
 static SkCall run_service(const SkCall& request) {
   if (request.cookie == 0) {
@@ -82,13 +81,19 @@ static void handle_interrupt_entry(VtlSwitch& s) {
 
 void SkeProcessorLoop() {
   const HypervisorData& hypervisor = *SkiCurrentPcr()->hypervisor;
-  VtlSwitch& s = vtl_switch;
+  VtlSwitch& s = *SkiCurrentPcr()->vtl_switch;
   s = {};
   s.return_stub = hypervisor.return_stub;
-  s.call = SkiFinished(SkiStartStatus);
-  prepare_call_return(s);
+  if (SkiCurrentPcr()->number == 0) {  // SkiSystemStartup waits for an answer; elsewhere VTL 0 only begins
+    s.call = SkiFinished(SkiStartStatus);
+    prepare_call_return(s);
+  } else {
+    s.control = 1;
+  }
   for (;;) {
+    SkiLeaveKernel();
     ShvlpVtlReturn(&s);
+    SkiEnterKernel();
     switch (hypervisor.assist->vtl_control.entry_reason) {
       case VtlEntryReason::VtlCall:
         dispatch(s);

@@ -1,6 +1,6 @@
 #pragma once
 // Secure threads. NTOS schedules them (S67): a secure thread runs when NTOS calls with its cookie, and stops when it
-// returns or asks NTOS for something. There is one processor loop, which owns the VTL return.
+// returns or asks NTOS for something. Each processor has a loop, which owns its VTL return.
 #include "ke/skpcr.h"
 
 namespace sk {
@@ -11,7 +11,8 @@ inline constexpr uint64_t kernel_stack_pages = 8;
 /// Makes the pool (8 threads, decisions 7).
 NtStatus SkeInitThreads();
 
-/// Serves VTL 0 for ever: returns to it, and acts on the next entry.
+/// Serves VTL 0 of this processor for ever: returns to it, and acts on the next entry. The caller has entered the kernel
+/// (ske/kernel_lock.h).
 [[noreturn]] void SkeProcessorLoop();
 
 /// A thread of a trustlet, Ready; null if the table is full or memory is short. It starts in SkpsStartUserThread.

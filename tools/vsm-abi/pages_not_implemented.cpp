@@ -38,6 +38,18 @@ void fill_not_implemented(const Contract&, Page& page) {
   }
   page.table(calls);
 
+  page.heading(2, "Kinds, flags and bits without public rules");
+  page.paragraph("Named in public headers; what they do is published nowhere, or not enough to build it. Refused wherever "
+                 "they are asked for, as the last column says.");
+  Table kinds{{"Where", "What", "Answer"}};
+  kinds.row({"`HV_X64_MSR_SINT0` to `SINT15`", "bit 19 AsIntercept, bit 20 Proxy", "#GP"});
+  kinds.row({"`HvCallCreatePort`, `HvCallConnectPort`", "types 3 Monitor, 4 Doorbell", "`InvalidParameter`, `InvalidPortId`"});
+  kinds.row({"`HvCallTranslateVirtualAddress` and Ex", "bit 10, shadow stack", "`InvalidParameter`"});
+  kinds.row({"`HvCallEnablePartitionVtl`", "bit 1 shadow stack, bit 2 HVPT", "`InvalidParameter`"});
+  kinds.row({"`HvRegisterVsmPartitionConfig`", "bits 7, 8, 10, 13 to 15", "`InvalidRegisterValue`"});
+  kinds.row({"`HvRegisterVsmVpSecureConfigVtln`", "bit 2 shadow stack, bit 3 HVPT", "`InvalidRegisterValue`"});
+  page.table(kinds);
+
   page.heading(2, "Secure services");
   page.paragraph("Answer STATUS_NOT_IMPLEMENTED (`c0000002`).");
   services(page, abi::sk::secure_services);

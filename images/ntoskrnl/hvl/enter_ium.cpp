@@ -35,6 +35,13 @@ void dispatch_system_call(SkCall* call, bool from_user) {
   thread->previous_mode = previous;
 }
 
+// While VTL 1 works other processors may run NTOS; what comes back is dealt with under the lock again.
+void switch_to_vtl1(SkCall* call) {
+  KiReleaseKernel();
+  HvlpSwitchToVsmVtl1(call);
+  KiAcquireKernel();
+}
+
 void dispatch(SkCall* call) {
   switch (static_cast<State>(call->state)) {
     case State::NormalService:
@@ -60,7 +67,7 @@ NtStatus HvlpEnterIumSecureMode(Operation operation, uint16_t code, uint32_t coo
   call->code = code;
   if (operation > Operation::SecureService) {  // direct: one switch, nothing comes back
     call->cookie = 0;
-    HvlpSwitchToVsmVtl1(call);
+    switch_to_vtl1(call);
     return NtStatus::Success;
   }
   KTHREAD* thread = KeGetCurrentThread();
@@ -73,7 +80,7 @@ NtStatus HvlpEnterIumSecureMode(Operation operation, uint16_t code, uint32_t coo
 
   call->cookie = own;
   for (;;) {
-    HvlpSwitchToVsmVtl1(call);
+    switch_to_vtl1(call);
     if ((call->state & abi::sk::state_break_into_debugger) != 0) {
       call->state &= static_cast<uint8_t>(~abi::sk::state_break_into_debugger);
       DbgPrintEx("ntoskrnl: the secure kernel asks for the debugger\n");

@@ -20,6 +20,7 @@ uint32_t HvlpFlags;
 namespace {
 
 bool present;
+PFN call_page;  // of hypercalls; whoever makes one has the kernel lock
 
 bool detect() {
   using namespace abi::hv;
@@ -74,6 +75,39 @@ bool read_code_page_offsets(abi::hv::VsmCodePageOffsets* offsets) {
 
 bool HvlQueryHypervisorPresent() {
   return present;
+}
+
+template <class Header>
+static Header& input() {
+  if (call_page == 0) call_page = MiAllocatePage();
+  auto header = MiPhysicalToVirtual<Header>(call_page * PAGE_SIZE);
+  *header = {};
+  return *header;
+}
+
+static uint16_t issue(abi::hv::CallCode code, uint16_t reps = 0) {
+  const abi::hv::HypercallResult result{
+      HvlpHypercall(abi::hv::control_for(code, reps).raw, call_page * PAGE_SIZE, 0)};
+  return result.status();
+}
+
+uint16_t HvlStartVirtualProcessor(uint32_t vp, const abi::hv::InitialVpContext& context) {
+  auto& header = input<abi::hv::EnableVpVtl>();
+  header.target_partition = abi::hv::partition_self;
+  header.target_vp = vp;
+  header.context = context;
+  return issue(abi::hv::CallCode::StartVirtualProcessor);
+}
+
+void HvlFlushAllProcessors(uint64_t address) {
+  struct Input {
+    abi::hv::FlushVirtualAddressSpace header;
+    abi::hv::GvaRange range;
+  };
+  auto& list = input<Input>();
+  list.header.flags = abi::hv::flush::all_processors | abi::hv::flush::all_virtual_address_spaces;
+  list.range = abi::hv::GvaRange{}.with_page(address / PAGE_SIZE);
+  if (issue(abi::hv::CallCode::FlushVirtualAddressList, 1) != 0) KeBugCheckEx(0x5C);  // HAL_INITIALIZATION_FAILED
 }
 
 void HvlInitSystem() {

@@ -1,5 +1,6 @@
 #pragma once
 // NTOS as a guest: the hypercall page, and the way into the secure kernel.
+#include "abi/hv/structs.h"
 #include "abi/sk/call_frame.h"
 #include "abi/sk/structures.h"
 #include "abi/sk/tables.h"
@@ -14,6 +15,10 @@ using abi::sk::SkCall;
 /// nothing.
 void HvlInitSystem();
 bool HvlQueryHypervisorPresent();
+/// HvCallStartVirtualProcessor in VTL 0 of this partition: the hypervisor's status.
+uint16_t HvlStartVirtualProcessor(uint32_t vp, const abi::hv::InitialVpContext& context);
+/// Drops what any processor holds of `address`, in every address space. Only where there is more than one.
+void HvlFlushAllProcessors(uint64_t address);
 
 /// HvlpFlags of 10240: the one bit that is known (section 7.3).
 inline constexpr uint32_t HvlpVsmInitialized = 0x2000;

@@ -46,6 +46,7 @@ void Phase1Initialization(void*) {
   MmFreeLoaderMemory();
   PsAnnounceProcess(PsInitialSystemProcess);
   PspIumInitialize();
+  KeStartAllProcessors();
   PsCreateSystemThread(KeBalanceSetManager, nullptr);
   boot::milestone("ntoskrnl: phase 1 done");
   SmRunSession();

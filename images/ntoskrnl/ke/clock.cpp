@@ -9,6 +9,8 @@ namespace {
 
 constexpr uint64_t apic_physical = 0xFEE00000;
 enum ApicRegister : uint32_t {
+  ApicCommandLow = 0x300,
+  ApicCommandHigh = 0x310,
   ApicTpr = 0x80,
   ApicEoi = 0xB0,
   ApicSpurious = 0xF0,
@@ -25,6 +27,7 @@ constexpr uint64_t clock_period = 156'250;  // 15.625 ms, as Windows' default
 
 volatile uint32_t* apic;
 uint64_t boot_tsc;
+uint32_t counts_per_period;
 
 uint32_t apic_read(ApicRegister r) {
   return apic[r / 4];
@@ -49,16 +52,38 @@ uint32_t calibrate() {
 
 }  // namespace
 
+static void enable_apic() {
+  apic_write(ApicSpurious, 0x100 | spurious_vector);
+  apic_write(ApicTpr, 0);
+  apic_write(ApicDivide, 0xB);  // by 1
+}
+
+static void start_timer() {
+  apic_write(ApicTimer, timer_periodic | clock_vector);
+  apic_write(ApicInitialCount, counts_per_period);
+}
+
 void KeInitializeClock() {
   boot_tsc = arch::read_tsc();
   apic = static_cast<volatile uint32_t*>(
       MmMapIoSpace(apic_physical, PAGE_SIZE, MmCacheType::NonCached));
-  apic_write(ApicSpurious, 0x100 | spurious_vector);
-  apic_write(ApicTpr, 0);
-  apic_write(ApicDivide, 0xB);  // by 1
-  const uint32_t count = calibrate();
-  apic_write(ApicTimer, timer_periodic | clock_vector);
-  apic_write(ApicInitialCount, count);
+  enable_apic();
+  counts_per_period = calibrate();
+  start_timer();
+}
+
+void KiInitializeClockOnProcessor() {
+  enable_apic();
+  start_timer();
+}
+
+void KiRequestInterrupt(uint32_t processor, uint8_t vector) {
+  apic_write(ApicCommandHigh, processor << 24);
+  apic_write(ApicCommandLow, vector);
+}
+
+void KiEndInterrupt() {
+  apic_write(ApicEoi, 0);
 }
 
 void KeUpdateSystemTime() {

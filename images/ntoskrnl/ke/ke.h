@@ -18,23 +18,29 @@ enum Selector : uint16_t {
 /// The processor control region, at GS in kernel mode. Offsets that assembly uses are asserted;
 /// they are Windows' own.
 struct KPCR {
-  uint64_t unused_00[2];
+  void* gdt_base;     // 000
+  void* tss_base;     // 008
   uint64_t user_rsp;  // 010: where KiSystemCall64 parks the caller's stack pointer
   KPCR* self;         // 018
   uint64_t unused_20[45];
   KTHREAD* current_thread;  // 188: KPRCB.CurrentThread
   KTHREAD* next_thread;     // 190
   KTHREAD* idle_thread;     // 198
-  uint64_t unused_1a0;
+  uint32_t mx_csr;          // 1A0
+  uint32_t number;          // 1A4: KPRCB.Number, which is the HV_VP_INDEX too
   uint64_t rsp_base;  // 1A8: KPRCB.RspBase: the kernel stack that a system call starts on
 };
-static_assert(offsetof(KPCR, user_rsp) == 0x10 && offsetof(KPCR, current_thread) == 0x188 &&
+static_assert(offsetof(KPCR, user_rsp) == 0x10 && offsetof(KPCR, tss_base) == 8 &&
+              offsetof(KPCR, idle_thread) == 0x198 && offsetof(KPCR, number) == 0x1A4 && offsetof(KPCR, current_thread) == 0x188 &&
               offsetof(KPCR, rsp_base) == 0x1A8);
 
 inline KTHREAD* KeGetCurrentThread() {
   return reinterpret_cast<KTHREAD*>(arch::read_gs64(0x188));
 }
 EPROCESS* PsGetCurrentProcess();
+inline uint32_t KeGetCurrentProcessorNumber() {
+  return arch::read_gs32(0x1A4);
+}
 
 enum Irql : uint8_t {
   PASSIVE_LEVEL = 0,
@@ -47,7 +53,35 @@ inline uint8_t KeGetCurrentIrql() {
   return static_cast<uint8_t>(arch::read_cr8());
 }
 
-void KiInitializeProcessor();
+void KiInitializeProcessor();  ///< the boot processor
+/// How many run.
+extern uint32_t KeNumberProcessors;
+/// Starts the others, where a hypervisor can (HvCallStartVirtualProcessor), and waits until they run.
+void KeStartAllProcessors();
+
+// ---- The kernel lock (ke/lock.cpp) ----
+
+/// One processor at a time runs NTOS's kernel; user code, VTL 1 and halted processors are outside. It belongs to the
+/// processor, not to the thread: a thread that was switched out goes on under whichever processor runs it.
+/// False if this processor has it already; then the caller must not release it.
+extern "C" bool KiAcquireKernel();
+extern "C" void KiReleaseKernel();
+
+class KernelLock {
+ public:
+  KernelLock() : taken_{KiAcquireKernel()} {}
+  ~KernelLock() {
+    if (taken_) KiReleaseKernel();
+  }
+  KernelLock(const KernelLock&) = delete;
+  KernelLock& operator=(const KernelLock&) = delete;
+
+ private:
+  bool taken_;
+};
+
+/// Interrupts a halted processor so that it looks for threads that are ready; nothing if none is halted.
+void KiWakeIdleProcessor();
 
 // ---- Traps ----
 
@@ -152,7 +186,7 @@ inline void KeLeaveCriticalRegion() {
   ++KeGetCurrentThread()->kernel_apc_disable;
 }
 
-/// The dispatcher database is guarded by interrupts off: there is one processor.
+/// The dispatcher database is guarded by interrupts off, and by the kernel lock, which all kernel code holds.
 class DispatcherLock {
  public:
   DispatcherLock() : flags_{arch::read_flags()} { arch::disable_interrupts(); }
@@ -178,6 +212,9 @@ void KeDelayExecutionThread(uint64_t hundred_nanoseconds);
 void KiSignal(DISPATCHER_HEADER* object, int32_t increment);
 
 void KeInitializeClock();
+void KiInitializeClockOnProcessor();  ///< a further processor's local APIC and its timer
+void KiRequestInterrupt(uint32_t processor, uint8_t vector);
+void KiEndInterrupt();
 void KeUpdateSystemTime();        ///< the clock interrupt
 uint64_t KeQueryInterruptTime();  ///< 100 ns since boot
 uint64_t KeQueryPerformanceCounter(uint64_t* frequency);

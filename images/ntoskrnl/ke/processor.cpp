@@ -1,7 +1,9 @@
-// GDT, TSS, IDT, control registers and MSRs of the boot processor.
+// GDT, TSS, IDT, control registers and MSRs of each processor.
 #include <string.h>
 
+#include "abi/hv/structs.h"
 #include "ke/ke.h"
+#include "mm/mm.h"
 
 extern "C" const uint8_t KiTrapStubs[256][16];  // ke/trap.S: code, one stub every 16 bytes
 extern "C" void KiSystemCall64();
@@ -26,17 +28,23 @@ struct IdtEntry {
 };
 static_assert(sizeof(IdtEntry) == 16);
 
-alignas(16) uint64_t gdt[10];
+struct Processor {
+  alignas(16) uint64_t gdt[10];
+  alignas(16) Tss tss;
+  alignas(16) KPCR pcr;
+  alignas(16) uint8_t double_fault_stack[4096];
+  alignas(16) uint8_t nmi_stack[4096];
+};
+
 alignas(16) IdtEntry idt[256];
-alignas(16) Tss tss;
-alignas(16) KPCR boot_pcr;
-alignas(16) uint8_t double_fault_stack[4096];
-alignas(16) uint8_t nmi_stack[4096];
+Processor boot_processor;
 
 enum Vector : uint8_t { NmiVector = 2, BreakpointVector = 3, DoubleFaultVector = 8 };
 enum IstIndex : uint8_t { NoIst = 0, DoubleFaultIst = 1, NmiIst = 2 };
 
-void build_gdt() {
+void build_gdt(Processor& processor) {
+  uint64_t(&gdt)[10] = processor.gdt;
+  Tss& tss = processor.tss;
   gdt[KGDT64_R0_CODE / 8] = 0x00209B0000000000;
   gdt[KGDT64_R0_DATA / 8] = 0x00CF93000000FFFF;
   gdt[KGDT64_R3_CMCODE / 8] = 0x00CFFB000000FFFF;
@@ -84,7 +92,7 @@ enum Msr : uint32_t {
 };
 
 void load_segments() {
-  arch::load_gdt({sizeof gdt - 1, reinterpret_cast<uint64_t>(gdt)});
+  arch::load_gdt({sizeof boot_processor.gdt - 1, reinterpret_cast<uint64_t>(boot_processor.gdt)});
   arch::write_cs(KGDT64_R0_CODE);
   arch::write_ss(KGDT64_R0_DATA);
   arch::write_ds(KGDT64_R3_DATA | 3);
@@ -97,16 +105,24 @@ void load_segments() {
 
 }  // namespace
 
-void KiInitializeProcessor() {
+static void build_tables(Processor& processor, uint32_t number) {
+  Tss& tss = processor.tss;
   tss.io_map = sizeof tss;
   tss.ist[DoubleFaultIst - 1] =
-      reinterpret_cast<uint64_t>(double_fault_stack + sizeof double_fault_stack);
-  tss.ist[NmiIst - 1] = reinterpret_cast<uint64_t>(nmi_stack + sizeof nmi_stack);
-  build_gdt();
+      reinterpret_cast<uint64_t>(processor.double_fault_stack + sizeof processor.double_fault_stack);
+  tss.ist[NmiIst - 1] = reinterpret_cast<uint64_t>(processor.nmi_stack + sizeof processor.nmi_stack);
+  build_gdt(processor);
+  processor.pcr.self = &processor.pcr;
+  processor.pcr.gdt_base = processor.gdt;
+  processor.pcr.tss_base = &tss;
+  processor.pcr.number = number;
+}
+
+void KiInitializeProcessor() {
+  build_tables(boot_processor, 0);
   build_idt();
   load_segments();
-  boot_pcr.self = &boot_pcr;
-  arch::write_msr(MsrGsBase, reinterpret_cast<uint64_t>(&boot_pcr));
+  arch::write_msr(MsrGsBase, reinterpret_cast<uint64_t>(&boot_processor.pcr));
   arch::write_msr(MsrKernelGsBase, 0);
 
   uint64_t cr4 = arch::read_cr4() | Cr4Pge | Cr4OsFxsr | Cr4OsXmmExcpt;
@@ -125,9 +141,37 @@ void KiInitializeSystemCalls() {
   arch::write_msr(MsrSfmask, 0x4700);  // TF, DF, IF, NT are clear in the kernel
 }
 
+// Registers with which a further processor begins: those of this one, but for what each has of its own. Null without
+// memory.
+KPCR* KiDescribeProcessor(uint32_t number, abi::hv::InitialVpContext& context) {
+  const auto segment = [](uint16_t selector, uint16_t attributes) {
+    return abi::hv::SegmentRegister{0, 0xFFFFFFFF, selector, attributes};
+  };
+  auto processor = ExAllocate<Processor>(0x2043504B);  // "KPC "
+  if (processor == nullptr) return nullptr;
+  memset(processor, 0, sizeof *processor);
+  build_tables(*processor, number);
+  context.rflags = 2;
+  context.cs = segment(KGDT64_R0_CODE, 0xA09B);
+  context.ss = segment(KGDT64_R0_DATA, 0xC093);
+  context.ds = context.es = segment(KGDT64_R3_DATA | 3, 0xC0F3);
+  context.fs = context.gs = segment(0, 0xC093);
+  context.gs.base = reinterpret_cast<uint64_t>(&processor->pcr);
+  context.tr = {reinterpret_cast<uint64_t>(&processor->tss), sizeof(Tss) - 1, KGDT64_SYS_TSS, 0x8B};
+  context.ldtr = {0, 0, 0, 0x82};
+  context.gdtr = {{}, sizeof processor->gdt - 1, reinterpret_cast<uint64_t>(processor->gdt)};
+  context.idtr = {{}, sizeof idt - 1, reinterpret_cast<uint64_t>(idt)};
+  context.efer = arch::read_msr(MsrEfer);
+  context.cr0 = arch::read_cr0();
+  context.cr3 = MiSystemRoot;
+  context.cr4 = arch::read_cr4();
+  context.msr_cr_pat = 0x0007040600070406;
+  return &processor->pcr;
+}
+
 // Where interrupts and system calls from user mode find their stack.
 void KiSetKernelStack(uint64_t top) {
-  tss.rsp[0] = top;
+  reinterpret_cast<Tss*>(arch::read_gs64(offsetof(KPCR, tss_base)))->rsp[0] = top;
   arch::write_gs64(offsetof(KPCR, rsp_base), top);
 }
 

@@ -70,6 +70,7 @@ NtStatus KiDispatchSystemService(uint32_t number, const uint64_t (&a)[12]) {
 }
 
 extern "C" void KiSystemServiceUser(KTRAP_FRAME* frame) {
+  const KernelLock lock;
   KTHREAD* thread = KeGetCurrentThread();
   thread->previous_mode = Mode::User;
   uint64_t arguments[12]{frame->r10, frame->rdx, frame->r8, frame->r9};

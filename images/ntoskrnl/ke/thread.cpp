@@ -1,5 +1,5 @@
-// Threads and the dispatcher. One processor, one priority, first come first served; kernel code is
-// not preempted.
+// Threads and the dispatcher. One priority, first come first served, on whichever processor has nothing to do; kernel code
+// is not preempted.
 #include <string.h>
 
 #include "ke/ke.h"
@@ -10,13 +10,13 @@ extern "C" void KiSwapContext(uint64_t* save_rsp, uint64_t load_rsp);
 extern "C" const uint8_t KiThreadStartup[];
 void KiSetKernelStack(uint64_t top);
 void KiSetCurrentThread(KTHREAD* thread);
+void KiHaltUntilInterrupt();
 
 namespace {
 
 KTHREAD* ready_head;
 KTHREAD* ready_tail;
 KTHREAD* sleepers;
-KTHREAD* idle_thread;
 uint64_t next_tid = 8;
 
 KTHREAD* take_ready() {
@@ -26,6 +26,10 @@ KTHREAD* take_ready() {
   if (ready_head == nullptr) ready_tail = nullptr;
   thread->next_ready = nullptr;
   return thread;
+}
+
+KTHREAD* idle_thread() {
+  return reinterpret_cast<KTHREAD*>(arch::read_gs64(offsetof(KPCR, idle_thread)));
 }
 
 EPROCESS* address_space_of(const KTHREAD* thread) {
@@ -87,7 +91,7 @@ void KeInitializeThread(KTHREAD* thread, EPROCESS* process, uint64_t stack_top, 
   thread->kernel_stack = reinterpret_cast<uint64_t>(stack);
 }
 
-// The thread that runs since KiSystemStartup becomes the idle thread.
+// The thread that a processor begins with becomes its idle thread.
 void KiInitializeIdleThread(KTHREAD* thread, EPROCESS* process, uint64_t stack_top,
                             uint64_t stack_size) {
   memset(thread, 0, sizeof *thread);
@@ -97,7 +101,7 @@ void KiInitializeIdleThread(KTHREAD* thread, EPROCESS* process, uint64_t stack_t
   thread->stack_limit = stack_top - stack_size;
   thread->state = ThreadState::Running;
   KeInitializeEvent(&thread->alert, DispatcherType::SynchronizationEvent, false);
-  idle_thread = thread;
+  arch::write_gs64(offsetof(KPCR, idle_thread), reinterpret_cast<uint64_t>(thread));
   KiSetCurrentThread(thread);
   KiSetKernelStack(stack_top);
 }
@@ -118,13 +122,14 @@ void KeReadyThread(KTHREAD* thread) {
     ready_head = thread;
   }
   ready_tail = thread;
+  KiWakeIdleProcessor();
 }
 
 void KiSwapThread() {
   DispatcherLock lock;
   KTHREAD* current = KeGetCurrentThread();
   KTHREAD* next = take_ready();
-  if (next == nullptr) next = idle_thread;
+  if (next == nullptr) next = idle_thread();
   next->state = ThreadState::Running;
   if (next == current) return;
   EPROCESS* space = address_space_of(next);
@@ -138,7 +143,7 @@ void KeYield() {
   DispatcherLock lock;
   if (ready_head == nullptr) return;
   KTHREAD* current = KeGetCurrentThread();
-  if (current != idle_thread) KeReadyThread(current);
+  if (current != idle_thread()) KeReadyThread(current);
   KiSwapThread();
 }
 
@@ -157,7 +162,7 @@ void KiIdleLoop() {
     if (ready_head != nullptr) {
       KiSwapThread();
     } else {
-      arch::enable_interrupts_and_halt();
+      KiHaltUntilInterrupt();
     }
   }
 }

@@ -17,6 +17,7 @@ enum Vector : uint32_t {
   GeneralProtection = 13,
   PageFault = 14,
   ClockVector = 0xD1,
+  WakeVector = 0xE1,
   SpuriousVector = 0xDF,
 };
 
@@ -74,6 +75,7 @@ void bug_check_for(const KTRAP_FRAME& frame, const EXCEPTION_RECORD64& record) {
 
 extern "C" void KiDispatchTrap(KTRAP_FRAME* frame) {
   const uint64_t fault = arch::read_cr2();  // before anything else can fault
+  const KernelLock lock;
   if (frame->vector == ClockVector) {
     KeUpdateSystemTime();
     // The only preemption: user code gives way at the clock. Kernel code runs until it waits.
@@ -81,6 +83,7 @@ extern "C" void KiDispatchTrap(KTRAP_FRAME* frame) {
     return;
   }
   if (frame->vector == SpuriousVector) return;
+  if (frame->vector == WakeVector) return KiEndInterrupt();
   if (frame->vector >= 32) {
     DbgPrintEx("ntoskrnl: unexpected interrupt {:#x}\n", frame->vector);
     return;

@@ -44,6 +44,7 @@ inline constexpr uint64_t PteFrameMask = 0x000FFFFFFFFFF000;
 uint64_t* MiGetPteAddress(uint64_t root, uint64_t address, bool create);
 void MiMapPage(uint64_t root, uint64_t address, PFN pfn, uint64_t bits);
 void MiUnmapPage(uint64_t root, uint64_t address);
+void MiFlushAddress(uint64_t address);  ///< on every processor
 /// Physical address of what `address` maps to in `root`, or ~0.
 uint64_t MiTranslate(uint64_t root, uint64_t address);
 extern "C" uint64_t MmGetPhysicalAddress(

@@ -2,6 +2,7 @@
 // system address space; every process shares their upper half by copying 256 root entries.
 #include <string.h>
 
+#include "hvl/hvl.h"
 #include "ke/ke.h"
 #include "mm/mm.h"
 
@@ -55,9 +56,15 @@ void MiMapPage(uint64_t root, uint64_t address, PFN pfn, uint64_t bits) {
   arch::invalidate_page(reinterpret_cast<const void*>(address));
 }
 
+// What a processor may still hold of an entry that lost rights.
+void MiFlushAddress(uint64_t address) {
+  arch::invalidate_page(reinterpret_cast<const void*>(address));
+  if (KeNumberProcessors > 1) HvlFlushAllProcessors(address);
+}
+
 void MiUnmapPage(uint64_t root, uint64_t address) {
   if (uint64_t* pte = MiGetPteAddress(root, address, false); pte != nullptr) *pte = 0;
-  arch::invalidate_page(reinterpret_cast<const void*>(address));
+  MiFlushAddress(address);
 }
 
 uint64_t MiTranslate(uint64_t root, uint64_t address) {

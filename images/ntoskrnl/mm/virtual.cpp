@@ -52,7 +52,7 @@ void release(EPROCESS* process, MMVAD** link) {
     if (pte == nullptr || (*pte & PteValid) == 0) continue;
     const PFN pfn = page_of(*pte & PteFrameMask);
     *pte = 0;
-    arch::invalidate_page(reinterpret_cast<const void*>(a));
+    MiFlushAddress(a);
     MiFreePages(pfn, 1);
   }
   *link = vad->next;

@@ -63,6 +63,7 @@ void PspUserThreadStartup(void* context) {
     const NtStatus status = HvlStartSecureThread(thread);
     PspExitThread(status);
   }
+  KiReleaseKernel();
   KiEnterUserMode(thread->user_rip, thread->user_rsp, thread->process->image_base);
 }
 

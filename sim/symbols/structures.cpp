@@ -14,7 +14,9 @@ namespace {
 
 constexpr uint64_t longest_object = 65536;
 constexpr size_t most_elements = 16;  // that are shown of an array
+constexpr size_t most_shown = 128;    // of arrays of arrays
 constexpr int deepest_base = 16;
+constexpr size_t most_fields = 65536;  // members of bases too: a class may say that it is its own base
 
 /// Little-endian, of up to 8 bytes.
 uint64_t number_of(std::span<const uint8_t> bytes) {
@@ -53,19 +55,42 @@ std::string format_text(std::span<const uint8_t> bytes) {
                                                   static_cast<size_t>(end - bytes.begin())}));
 }
 
-std::optional<std::string> format_array(const TypeTable& types, TypeIndex type, std::span<const uint8_t> bytes) {
+std::optional<std::string> format(const TypeTable& types, TypeIndex type, std::span<const uint8_t> bytes,
+                                  size_t& budget);
+
+/// `budget` is what may still be shown of all arrays: a PDB may say that an array consists of itself.
+std::optional<std::string> format_array(const TypeTable& types, TypeIndex type, std::span<const uint8_t> bytes,
+                                        size_t& budget) {
   const TypeIndex element = types.target(type);
   const uint64_t size = types.size(element);
   if (size == 0) return std::nullopt;
   if (types.kind(element) == TypeKind::Character && size == 1) return format_text(bytes);
   std::string text;
   for (size_t i = 0; (i + 1) * size <= bytes.size(); ++i) {
-    if (i == most_elements) return fmt::format("{{{}, ...}}", text);
-    const auto value = format_value(types, element, bytes.subspan(i * size, size));
+    if (i == most_elements || budget == 0) return fmt::format("{{{}{}...}}", text, text.empty() ? "" : ", ");
+    --budget;
+    const auto value = format(types, element, bytes.subspan(i * size, size), budget);
     if (!value) return std::nullopt;
     text += (i == 0 ? "" : ", ") + *value;
   }
   return fmt::format("{{{}}}", text);
+}
+
+std::optional<std::string> format(const TypeTable& types, TypeIndex type, std::span<const uint8_t> bytes,
+                                  size_t& budget) {
+  const TypeKind kind = types.kind(type);
+  if (kind == TypeKind::Array) return format_array(types, type, bytes, budget);
+  if (kind == TypeKind::Floating && (bytes.size() == 4 || bytes.size() == 8)) {
+    float narrow = 0;
+    double wide = 0;
+    if (bytes.size() == 8) std::memcpy(&wide, bytes.data(), sizeof wide);
+    else std::memcpy(&narrow, bytes.data(), sizeof narrow);
+    return fmt::format("{}", bytes.size() == 8 ? wide : double{narrow});
+  }
+  if (!is_number(kind) || bytes.size() > 8) return std::nullopt;
+  uint64_t value = number_of(bytes);
+  if (types.is_signed(type)) value = sign_extended(value, static_cast<unsigned>(bytes.size() * 8));
+  return format_number(types, type, value);
 }
 
 std::string_view cannot_read(Reach reach) { return reach == Reach::Denied ? "??" : "--"; }
@@ -95,11 +120,13 @@ void read_value(const TypeTable& types, const TypeMember& member, uint64_t addre
 }
 
 void add_fields(const TypeTable& types, TypeIndex type, uint64_t from, std::optional<uint64_t> address,
-                const ReadMemory& read, int depth, std::vector<FieldValue>& out) {
+                const ReadMemory& read, int depth, size_t& budget, std::vector<FieldValue>& out) {
   for (const TypeMember& member : types.members(type)) {
+    if (budget == 0) return;
+    --budget;
     const uint64_t offset = from + member.offset;
     if (member.is_base && depth < deepest_base) {
-      add_fields(types, member.type, offset, address, read, depth + 1, out);
+      add_fields(types, member.type, offset, address, read, depth + 1, budget, out);
       continue;
     }
     FieldValue field;
@@ -142,24 +169,14 @@ std::vector<FieldValue> fields_of(const TypeTable& types, TypeIndex type, std::o
     field.value = fmt::format("{:#x}", one.value);
     out.push_back(std::move(field));
   }
-  add_fields(types, type, 0, address, read, 0, out);
+  size_t budget = most_fields;
+  add_fields(types, type, 0, address, read, 0, budget, out);
   return out;
 }
 
 std::optional<std::string> format_value(const TypeTable& types, TypeIndex type, std::span<const uint8_t> bytes) {
-  const TypeKind kind = types.kind(type);
-  if (kind == TypeKind::Array) return format_array(types, type, bytes);
-  if (kind == TypeKind::Floating && (bytes.size() == 4 || bytes.size() == 8)) {
-    float narrow = 0;
-    double wide = 0;
-    if (bytes.size() == 8) std::memcpy(&wide, bytes.data(), sizeof wide);
-    else std::memcpy(&narrow, bytes.data(), sizeof narrow);
-    return fmt::format("{}", bytes.size() == 8 ? wide : double{narrow});
-  }
-  if (!is_number(kind) || bytes.size() > 8) return std::nullopt;
-  uint64_t value = number_of(bytes);
-  if (types.is_signed(type)) value = sign_extended(value, static_cast<unsigned>(bytes.size() * 8));
-  return format_number(types, type, value);
+  size_t budget = most_shown;
+  return format(types, type, bytes, budget);
 }
 
 std::optional<Object> Object::part(std::string_view path) const {

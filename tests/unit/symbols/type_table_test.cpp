@@ -1,6 +1,9 @@
 // Types of a stream made here: how they are found, described and refused.
 #include <fmt/format.h>
 
+#include <algorithm>
+
+#include "sim/symbols/structures.h"
 #include "sim/symbols/type_table.h"
 #include "tests/support/catch.h"
 #include "type_stream.h"
@@ -101,7 +104,55 @@ TEST_CASE("Types that refer to each other in circles end") {
     static_cast<void>(table.size(type));
     static_cast<void>(table.members(type));
     CHECK_FALSE(table.part(type, "absent").ok());
+    // Their values, too: an array of itself, a class that is its own base.
+    const std::vector<uint8_t> bytes(8, 1);
+    static_cast<void>(format_value(table, type, bytes));
+    const ReadMemory read = [](uint64_t, std::span<uint8_t> to) {
+      return std::fill(to.begin(), to.end(), uint8_t{1}), Reach::Read;
+    };
+    EXPECT(fields_of(table, type, 0, read).size() <= 65536);
   }
+}
+
+TEST_CASE("Values are written by their types, and say why where memory cannot be read") {
+  TypeStream s;
+  const auto text = s.add(0x1503, Bytes{}.u32(0x70).u32(test::type_u64).u16(8).text(""));
+  const auto numbers = s.add(0x1503, Bytes{}.u32(0x11).u32(test::type_u64).u16(4).text(""));
+  const auto bits = s.add(0x1205, Bytes{}.u32(test::type_i32).put<uint8_t>(4).put<uint8_t>(2).u16(0));
+  const auto fields = s.field_list({TypeStream::member(text, 0, "text"), TypeStream::member(numbers, 8, "numbers"),
+                                    TypeStream::member(bits, 12, "bits"), TypeStream::member(0x30, 16, "flag"),
+                                    TypeStream::member(test::type_pointer_u64, 24, "pointer")});
+  const auto type = s.structure(fields, 32, "S");
+  const TypeTable table = parsed(s);
+  std::vector<uint8_t> memory(32);
+  std::copy_n("ab\0cdefg", 8, memory.begin());
+  memory[8] = 0xfe;  // -2
+  memory[9] = 0xff;
+  memory[10] = 7;
+  memory[12] = 0x3c;  // bits 5:2 are all set
+  memory[16] = 1;
+  memory[25] = 0x20;
+  const ReadMemory read = [&](uint64_t address, std::span<uint8_t> to) {
+    std::copy_n(memory.begin() + static_cast<ptrdiff_t>(address - 0x100), to.size(), to.begin());
+    return Reach::Read;
+  };
+  const auto values = fields_of(table, type, 0x100, read);
+  REQUIRE(values.size() == 5);
+  EXPECT(values[0].value == "\"ab\"");
+  EXPECT(values[1].value == "{-2, 0x7}");
+  EXPECT(values[1].count == 2);
+  EXPECT(values[2].value == "-1");
+  EXPECT((values[2].bit == 2 && values[2].bits == 4));
+  EXPECT(values[3].value == "true");
+  EXPECT((values[4].value == "0x2000" && values[4].is_pointer && values[4].number == 0x2000));
+  const Object object{table, type, 0x100, read};
+  EXPECT(object.number("numbers[0]") == ~uint64_t{1});
+  EXPECT(object.number("bits") == ~uint64_t{0});
+  EXPECT(object.text("text") == "ab");
+  CHECK_FALSE(object.number("text").has_value());
+  CHECK_FALSE(object.number("absent").has_value());
+  EXPECT(object.follow("pointer")->address() == 0x2000);
+  CHECK_FALSE(fields_of(table, type, std::nullopt, read)[0].value.has_value());
 }
 
 TEST_CASE("Damaged type streams are refused with the place of the damage") {

@@ -8,8 +8,8 @@
 #include "sim/container/output_file.h"
 #include "sim/dump/dump.h"
 #include "sim/dump/physical_view.h"
-#include "sim/symbols/structures.h"
-#include "sim/symbols/unwind.h"
+#include "sim/symbols/places.h"
+#include "sim/symbols/variables.h"
 
 namespace dump {
 namespace {
@@ -92,27 +92,14 @@ struct BugCheck {
 };
 BugCheck bug_check_of(const Present& present, Vtl vtl) {
   const symbols::Stack stack = symbols::stack_of(present.machine, present.vp, vtl, present.images, present.library, 16);
+  const auto read = symbols::reader_of(present.machine, present.vp, vtl);
   for (const symbols::Frame& frame : stack.frames) {
-    const loader::LoadedImage* image = present.images.find(frame.pc(), frame.cr3);
-    if (image == nullptr || frame.pc() - image->base > 0xffffffff) continue;
-    const symbols::FunctionTable& functions = present.library.of(image->name).functions;
-    const auto rva = static_cast<uint32_t>(frame.pc() - image->base);
-    const symbols::Function* function = functions.at(rva);
-    if (function == nullptr || function->name != "KeBugCheckEx") continue;
-    std::array<std::optional<uint64_t>, 5> values;
-    for (const symbols::Local& local : functions.locals(*function, rva)) {
-      static constexpr std::array<std::string_view, 5> names{"code", "p1", "p2", "p3", "p4"};
-      const auto index = static_cast<size_t>(std::find(names.begin(), names.end(), local.name) - names.begin());
-      if (index >= names.size() || local.inlined != 0) continue;
-      const auto reg = local.reg < vtl::gpr_count && frame.knows(local.reg)
-                           ? std::optional{frame.registers.gpr[local.reg]}
-                           : std::nullopt;
-      if (local.where == symbols::Local::Where::Register) values[index] = reg;
-      if (local.where != symbols::Local::Where::Memory || !reg) continue;
-      uint64_t value = 0;
-      const auto read = symbols::reader_of(present.machine, present.vp, vtl);
-      const std::span bytes{reinterpret_cast<uint8_t*>(&value), sizeof value};
-      if (read(*reg + static_cast<uint64_t>(local.displacement), bytes) == symbols::Reach::Read) values[index] = value;
+    if (symbols::place_at(present.images, frame.pc(), frame.cr3).symbol != "KeBugCheckEx") continue;
+    static constexpr std::array<std::string_view, 5> names{"code", "p1", "p2", "p3", "p4"};
+    std::array<std::optional<uint64_t>, names.size()> values;
+    for (const symbols::Variable& variable : symbols::variables_of(frame, present.images, present.library, read)) {
+      const auto index = static_cast<size_t>(std::find(names.begin(), names.end(), variable.name) - names.begin());
+      if (index < names.size() && variable.is_parameter && variable.inlined == 0) values[index] = variable.number;
     }
     if (!values[0]) return {};
     BugCheck out{*values[0] & 0xffffffff, {}};

@@ -11,6 +11,8 @@
 #include "mmu/translator.h"
 #include "sim/dump/dump.h"
 #include "sim/symbols/places.h"
+#include "sim/symbols/structures.h"
+#include "sim/symbols/variables.h"
 #include "sim/trace/image_names.h"
 #include "tests/support/catch.h"
 #include "tests/support/machine_run.h"
@@ -193,6 +195,24 @@ TEST_CASE("A dump of a system that stopped has the parameters of its bug check")
   REQUIRE(written.ok());
   const Facts facts = facts_of(test::run_program({"python3", DUMP_PARSER, folder.file("stop.dmp")}));
   EXPECT(one(facts, "bugcheck") == fmt::format("0x1e 0xc000001d {:#x} 0x6 0x0", victim));
+
+  // The frames that led there, and what their variables hold.
+  const Stack stack = stack_of(now.run.machine(), 0, Vtl::Vtl0, now.images, now.library, 16);
+  std::vector<std::string> names;
+  for (const Frame& frame : stack.frames) names.push_back(place_at(now.images, frame.pc(), frame.cr3).symbol);
+  REQUIRE(std::find(names.begin(), names.end(), "KiDispatchTrap") != names.end());
+  const auto interrupted = std::find(names.begin(), names.end(), "KeWaitForSingleObject");
+  REQUIRE(interrupted != names.end());
+  const Frame& frame = stack.frames[static_cast<size_t>(interrupted - names.begin())];
+  EXPECT(frame.pc() == victim);
+  EXPECT(frame.entered == Entered::Interrupt);
+  const auto variables = variables_of(frame, now.images, now.library, reader_of(now.run.machine(), 0, Vtl::Vtl0));
+  const auto object =
+      std::find_if(variables.begin(), variables.end(), [](const Variable& v) { return v.name == "object"; });
+  REQUIRE(object != variables.end());
+  EXPECT((object->is_parameter && object->type == "DISPATCHER_HEADER*"));
+  EXPECT(object->number == frame.registers.gpr[vtl::Rcx]);  // the first argument, before the first instruction
+  EXPECT(frame.knows(vtl::Rcx));                            // the trap frame has it
 }
 
 TEST_CASE("gdb opens a core of either VTL: registers, memory, and nothing where the second stage refuses") {

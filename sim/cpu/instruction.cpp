@@ -252,7 +252,9 @@ uint8_t take_prefixes(Reader& reader, Instruction& in, bool& address_size_prefix
       default:
         if (in.code_size != CodeSize::Bits64 || byte < 0x40 || byte > 0x4f) return byte;
         in.rex = byte;
+        continue;
     }
+    in.rex = 0;  // it counts only right before the opcode (SDM vol. 2, 2.2.1)
   }
 }
 

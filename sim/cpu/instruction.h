@@ -21,8 +21,8 @@ enum class DecodeStatus : uint8_t {
 inline constexpr size_t max_instruction_length = 15;
 inline constexpr uint8_t no_segment = 0xff;
 
-/// A decoded instruction. Prefixes as the engine reads them: a REX prefix stays in force when a legacy prefix follows it,
-/// and 66 shortens the displacement of near branches in 64-bit mode, as AMD's processors do.
+/// A decoded instruction. Prefixes as the engine reads them: a REX prefix that a legacy prefix follows counts for nothing, and
+/// 66 shortens the displacement of near branches in 64-bit mode, as AMD's processors do.
 struct Instruction {
   DecodeStatus status{DecodeStatus::Invalid};
   uint8_t length{};  ///< bytes, prefixes included

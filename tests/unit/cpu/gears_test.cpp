@@ -233,3 +233,38 @@ TEST_CASE("an interrupt is taken at the same instruction in both gears") {
   EXPECT(taken[0] == taken[1]);
   EXPECT(exact->state() == fast->state());
 }
+
+namespace {
+
+struct Stretch {
+  const char* what;
+  std::vector<uint8_t> code;
+  uint64_t instructions;  ///< before it faults or halts
+};
+
+const std::vector<Stretch> stretches = {
+    {"66 after REX.W: MOV of 16 bits", {0x90, 0x4a, 0x66, 0xbe, 0x34, 0x12, 0xfe, 0xc4, 0x90, 0x90, 0xf4}, 5},
+    {"26 after REX.W: MOV of 32 bits", {0x90, 0x4a, 0x26, 0xbb, 1, 2, 3, 4, 0x90, 0x90, 0x90, 0x90, 0xf4}, 6},
+    {"bytes that are no instruction", {0x31, 0xe9, 0x66, 0x05, 0x3a, 0x38, 0x06}, 2},
+    {"a read of a page that is not there", {0x90, 0x48, 0x66, 0xb8, 0, 0, 0x8a, 0x04, 0x25, 0, 0, 0xf0, 0, 0xf4}, 2},
+};
+
+}  // namespace
+
+TEST_CASE("what follows the last instruction that there was time for has not happened, in both gears") {
+  for (const Stretch& stretch : stretches) {
+    for (uint64_t until = 1; until <= stretch.instructions; ++until) {
+      INFO(stretch.what << ", stopped at instant " << until);
+      std::optional<support::StateHash> state;
+      for (const cpu::Gear gear : {cpu::Gear::Exact, cpu::Gear::Fast}) {
+        World world{gear};
+        world.put(kernel_code, stretch.code);
+        EXPECT(drive(world, until));
+        EXPECT(world.now.ticks == until);
+        EXPECT((world.context().rip >= kernel_code && world.context().rip < kernel_code + stretch.code.size()));
+        if (state) EXPECT(*state == world.state());
+        state = world.state();
+      }
+    }
+  }
+}

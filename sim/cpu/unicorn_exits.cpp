@@ -85,8 +85,6 @@ UnicornCpu::MaybeExit UnicornCpu::after_exit() {
   if (is_exception &&
       vector == static_cast<uint8_t>(Vector::Debug))  // TF of the guest: RIP is behind
     return raise_exception(debug_trap(x64::dr6::bs), EventSource::Trap);
-  // A block that ends before bytes that are no instruction meets them without being asked whether there is time for them.
-  if (engine_->now >= engine_->deadline) return std::nullopt;
   if (exit_code == exit_iret) return step_interrupt_return();
   (void)code_at_rip();
   if (code_.count >= 3 && is_hypercall(code_.bytes) &&

@@ -19,12 +19,6 @@ namespace {
 /// Of kernels and their modules: what a recording can hold.
 constexpr uint64_t maximum_kernel_file = uint64_t{16} << 20, maximum_initrd_file = uint64_t{1} << 30;
 
-bool same_name(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](unsigned char x, unsigned char y) {
-    return std::tolower(x) == std::tolower(y);
-  });
-}
-
 std::string folder_of(const std::string& path) {
   const size_t slash = path.rfind('/');
   return slash == std::string::npos ? "." : path.substr(0, slash);
@@ -105,19 +99,6 @@ support::Status check_firmware(const std::string& path, const std::vector<uint8_
 }
 
 }  // namespace
-
-void ProcessList::on(const support::Event& event) {
-  if (event.kind != support::EventKind::ProcessCreated) return;
-  processes_.push_back({std::string{event.text}, event.vtl, event.a, event.b, event.c});
-}
-
-const ProcessList::Process* ProcessList::find(std::string_view name, abi::hv::Vtl vtl) const {
-  const auto found = std::find_if(processes_.rbegin(), processes_.rend(),
-                                  [&](const Process& process) {
-                                    return process.vtl == vtl && same_name(process.name, name);
-                                  });
-  return found == processes_.rend() ? nullptr : &*found;
-}
 
 std::string guest_folder() {
   std::array<char, 4096> path{};

@@ -6,7 +6,8 @@
 #include <string>
 
 #include "sim/cli/trophy.h"
-#include "sim/cli/until.h"
+#include "sim/debugger/processes.h"
+#include "sim/debugger/stop_condition.h"
 #include "sim/loader/image_catalog.h"
 #include "sim/loader/machine_config.h"
 #include "sim/machine/event_fanout.h"
@@ -30,22 +31,9 @@ struct SessionOptions {
   bool no_hypervisor{};
 };
 
-/// Remembers the processes that guests announce: NTOS with their VTL 0 tables, the secure kernel with those of VTL 1.
-class ProcessList : public support::EventSink {
- public:
-  struct Process {
-    std::string name;
-    abi::hv::Vtl vtl{};
-    uint64_t pid{}, cr3{}, secure_handle{};
-  };
-
-  void on(const support::Event& event) override;
-  /// The latest process of this name as `vtl` knows it, or null. Names compare without case.
-  [[nodiscard]] const Process* find(std::string_view name, abi::hv::Vtl vtl) const;
-
- private:
-  std::vector<Process> processes_;
-};
+using debugger::ProcessList;
+using debugger::StopCondition;
+using debugger::StopListener;
 
 /// Remembers what a guest announced last: the best explanation of a run that ended too early.
 class LastWords : public support::EventSink {

@@ -7,6 +7,7 @@
 
 #include "sim/cli/exit_codes.h"
 #include "sim/cli/machine_subcommands.h"
+#include "sim/cli/session.h"
 #include "sim/cli/standard_output.h"
 #include "sim/cli/timeline_report.h"
 #include "sim/loader/machine_file.h"
@@ -72,10 +73,10 @@ support::Status move_to(debugger::Timeline& timeline, const SeekArguments& argum
 }
 
 int run_seek(const SeekArguments& arguments) {
-  std::optional<Target> back, question;
+  std::optional<debugger::Target> back, question;
   for (const auto& [text, target] : {std::pair{&arguments.back, &back}, std::pair{&arguments.who_wrote, &question}}) {
     if (text->empty()) continue;
-    auto parsed = Target::parse(*text);
+    auto parsed = debugger::Target::parse(*text);
     if (!parsed) return complain(exit_usage, parsed.error().message);
     *target = std::move(parsed.value());
   }

@@ -6,9 +6,9 @@
 #include <algorithm>
 #include <cstring>
 
+#include "sim/cli/session.h"
 #include "sim/trace/event_names.h"
 #include "sim/trace/event_text.h"
-#include "sim/trace/image_names.h"
 
 namespace cli {
 namespace {
@@ -49,40 +49,26 @@ std::string rights_text(const mmu::SlatMapping& mapping) {
 }  // namespace
 
 TimelineReport::TimelineReport(debugger::Timeline& timeline, StandardOutput& out, std::string process, bool json)
-    : timeline_{timeline}, out_{out}, process_{std::move(process)}, json_{json} {
-  learn_names();
+    : timeline_{timeline}, out_{out}, process_{std::move(process)}, json_{json}, names_{timeline.history(), folders()} {
+  names_.move_to(timeline_.now());
 }
 
-/// Images and processes as they were announced up to now.
-void TimelineReport::learn_names() {
-  processes_ = {};
-  images_ = loader::ImageCatalog{folders()};
-  trace::ImageNames names{images_};
-  (void)timeline_.history().first({}, [&](const support::Event& event) {
-    if (event.at > timeline_.now()) return true;
-    processes_.on(event);
-    names.learn(event);
-    names.forget(event);
-    return false;
-  });
-}
-
-TargetContext TimelineReport::context() const { return {timeline_.machine(), processes_, images_, process_}; }
+debugger::TargetContext TimelineReport::context() const { return {timeline_.machine(), names_, process_}; }
 
 std::string TimelineReport::name(uint64_t rip, uint64_t cr3) const {
-  const std::string known = images_.describe(rip, cr3);
+  const std::string known = names_.images().describe(rip, cr3);
   return known.empty() ? fmt::format("{:#x}", rip) : fmt::format("{:#x} {}", rip, known);
 }
 
-support::Status TimelineReport::go_back(const Target& target) {
-  const debugger::Conditions conditions = TRY(conditions_of(target, context()));
+support::Status TimelineReport::go_back(const debugger::Target& target) {
+  const debugger::Conditions conditions = TRY(debugger::conditions_of(target, context()));
   const Instant from = timeline_.now();
   const auto move = timeline_.reverse_continue(conditions);
   if (move.arrival != debugger::Arrival::Hit) {
     (void)timeline_.seek(from);
     return support::Error{"--back: that did not happen before this position"};
   }
-  learn_names();
+  names_.move_to(timeline_.now());
   return support::Unit{};
 }
 
@@ -114,7 +100,7 @@ void TimelineReport::print_registers() const {
   }
   json.number("instant", timeline_.now().ticks).number("instruction", timeline_.instructions());
   json.number("vp", vp.number).number("vtl", static_cast<unsigned>(vp.active)).number("ring", vp.cpl());
-  out_.print("{}\n", json.text("symbol", images_.describe(vp.context().rip, vp.context().cr3)).line());
+  out_.print("{}\n", json.text("symbol", names_.images().describe(vp.context().rip, vp.context().cr3)).line());
 }
 
 void TimelineReport::position() {
@@ -138,7 +124,7 @@ void TimelineReport::position() {
   const auto line = [&](const trace::EventRecord& record) {
     const support::Event event = record.view();
     return fmt::format("  {:>12}  VTL {}  {}\n", event.at.ticks, static_cast<unsigned>(event.vtl),
-                       trace::to_text(event, trace::describe(event, &images_)));
+                       trace::to_text(event, trace::describe(event, &names_.images())));
   };
   (void)timeline_.history().last(here, [&](const support::Event& event) {
     trace::EventRecord record{.event = event, .has_frame = event.frame != nullptr, .frame = {}, .text = std::string{event.text}};
@@ -159,7 +145,7 @@ void TimelineReport::position() {
 void TimelineReport::print_answer(const debugger::Answer& answer, const std::string& change) {
   const debugger::Hit& hit = answer.hit;
   std::string event;
-  if (answer.event) event = trace::to_text(answer.event->view(), trace::describe(answer.event->view(), &images_));
+  if (answer.event) event = trace::to_text(answer.event->view(), trace::describe(answer.event->view(), &names_.images()));
   if (json_) {
     out_.print("{}\n", trace::JsonLine{}
                            .number("instant", hit.at.ticks)
@@ -167,7 +153,7 @@ void TimelineReport::print_answer(const debugger::Answer& answer, const std::str
                            .number("vtl", static_cast<unsigned>(hit.vtl))
                            .number("ring", hit.cpl)
                            .hex("rip", hit.rip)
-                           .text("symbol", images_.describe(hit.rip, hit.cr3))
+                           .text("symbol", names_.images().describe(hit.rip, hit.cr3))
                            .boolean("between_instructions", hit.between)
                            .text("old", value_text(hit.before))
                            .text("new", value_text(hit.after))
@@ -184,11 +170,11 @@ void TimelineReport::print_answer(const debugger::Answer& answer, const std::str
   out_.print("  {}\n", instruction_here());
 }
 
-support::Status TimelineReport::who_wrote(const Target& target) {
+support::Status TimelineReport::who_wrote(const debugger::Target& target) {
   const Instant here = timeline_.now();
   std::optional<debugger::Answer> answer;
   std::string change;
-  if (target.kind == Target::Kind::Slat) {
+  if (target.kind == debugger::Target::Kind::Slat) {
     const Vtl vtl = target.vtl.value_or(Vtl::Vtl0);
     auto found = TRY(debugger::last_permission_change(timeline_, vtl, abi::Gpa{target.value}));
     if (found) {
@@ -196,12 +182,12 @@ support::Status TimelineReport::who_wrote(const Target& target) {
                            target.value & ~(abi::page_size - 1), rights_text(found->before), rights_text(found->after));
       answer = std::move(found->answer);
     }
-  } else if (target.kind == Target::Kind::Pte) {
-    const std::optional<uint64_t> root = TRY(root_of(target, context()));
-    answer = TRY(debugger::last_mapping_change(timeline_, vtl_of(target, context()), root, abi::Gva{target.value},
+  } else if (target.kind == debugger::Target::Kind::Pte) {
+    const std::optional<uint64_t> root = TRY(debugger::root_of(target, context()));
+    answer = TRY(debugger::last_mapping_change(timeline_, debugger::vtl_of(target, context()), root, abi::Gva{target.value},
                                                target.level));
   } else {
-    const debugger::Conditions watches = TRY(conditions_of(target, context()));
+    const debugger::Conditions watches = TRY(debugger::conditions_of(target, context()));
     if (!std::all_of(watches.begin(), watches.end(), debugger::is_watch))
       return support::Error{"--who-wrote asks for memory, a register, pte: or slat:"};
     answer = debugger::last_write(timeline_, watches);

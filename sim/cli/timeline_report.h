@@ -3,7 +3,7 @@
 #include <string>
 
 #include "sim/cli/standard_output.h"
-#include "sim/cli/timeline_target.h"
+#include "sim/debugger/target.h"
 #include "sim/trace/json_text.h"
 
 namespace cli {
@@ -14,15 +14,14 @@ class TimelineReport {
   TimelineReport(debugger::Timeline& timeline, StandardOutput& out, std::string process, bool json);
 
   /// Moves back to the last time that `target` was met. Errors: it never was; it names nothing here.
-  support::Status go_back(const Target& target);
+  support::Status go_back(const debugger::Target& target);
   /// Registers, the instructions around, the events around.
   void position();
   /// The answer to "who wrote it last". Errors: the question makes no sense here.
-  support::Status who_wrote(const Target& target);
+  support::Status who_wrote(const debugger::Target& target);
 
  private:
-  void learn_names();
-  [[nodiscard]] TargetContext context() const;
+  [[nodiscard]] debugger::TargetContext context() const;
   [[nodiscard]] std::string name(uint64_t rip, uint64_t cr3) const;
   [[nodiscard]] std::string instruction_here();
   void print_registers() const;
@@ -32,8 +31,7 @@ class TimelineReport {
   StandardOutput& out_;
   std::string process_;
   bool json_;
-  ProcessList processes_;
-  loader::ImageCatalog images_;
+  debugger::Names names_;
   trace::Disassembler disassembler_;
 };
 

@@ -45,7 +45,7 @@ bool is_normal_call(const Event& event) {
   return state == sk::State::NormalService || state == sk::State::UserSystemCall || state == sk::State::KernelSystemCall;
 }
 
-enum class Detail : uint8_t { None, Code, Name, Number, Register };
+enum class Detail : uint8_t { None, Code, Name, Vector, Msr, Register };
 using Test = bool (*)(const Event& event);
 
 template <EventKind kind>
@@ -73,9 +73,10 @@ constexpr std::array kinds{
          is<EventKind::Intercept>},
     Kind{{"slat-violation", "", "the same: the second stage refuses an access to a lower VTL"}, Detail::None,
          is<EventKind::Intercept>},
-    Kind{{"msr", "NUMBER", "WRMSR"}, Detail::Number, is<EventKind::MsrWrite>},
+    Kind{{"msr", "NAME or NUMBER", "a synthetic MSR is written; of others that are registers: one gets another value"}, Detail::Msr,
+         is<EventKind::MsrWrite>},
     Kind{{"control-register", "cr0, cr3, cr4 or cr8", "a control register gets another value"}, Detail::Register, nullptr},
-    Kind{{"interrupt", "VECTOR", "an external interrupt is delivered"}, Detail::Number, is<EventKind::Interrupt>},
+    Kind{{"interrupt", "VECTOR", "an external interrupt is delivered"}, Detail::Vector, is<EventKind::Interrupt>},
     Kind{{"exception", "VECTOR or NAME", "an exception is delivered"}, Detail::Code, is<EventKind::Exception>},
     Kind{{"protection", "", "VTL 1 changes what VTL 0 may do with pages"}, Detail::None, is<EventKind::ProtectionChange>},
     Kind{{"vtl-enabled", "", "a VTL is enabled for the partition or a processor"}, Detail::None, is<EventKind::VtlEnabled>},
@@ -94,7 +95,7 @@ constexpr std::array kinds{
     Kind{{"triple-fault", "", "the processor shuts down"}, Detail::None, is<EventKind::TripleFault>},
 };
 
-constexpr std::array rows = [] {
+constexpr std::array kind_rows = [] {
   std::array<EventKindRow, kinds.size()> list{};
   for (size_t i = 0; i < kinds.size(); ++i) list[i] = kinds[i].row;
   return list;
@@ -130,6 +131,17 @@ std::optional<uint64_t> msr_of(std::string_view name) {
   for (const auto& row : abi::hv::synthetic_msrs)
     if (std::string_view{row.name}.size() == name.size() && matches_name(row.name, name)) return row.number;
   return std::nullopt;
+}
+
+/// Of MSRs whose writes nobody announces, because the processor executes them by itself.
+std::string_view register_of_msr(uint64_t number) {
+  constexpr std::pair<uint64_t, std::string_view> rows[] = {
+      {0x277, "pat"}, {0xc0000080, "efer"}, {0xc0000081, "star"}, {0xc0000082, "lstar"}, {0xc0000083, "cstar"},
+      {0xc0000084, "sfmask"}, {0xc0000100, "fs_base"}, {0xc0000101, "gs_base"}, {0xc0000102, "kernel_gs_base"},
+      {0xc0000103, "tsc_aux"}};
+  for (const auto& [msr, name] : rows)
+    if (msr == number) return name;
+  return {};
 }
 
 constexpr std::string_view exceptions[] = {"#DE", "#DB", "NMI", "#BP", "#OF", "#BR", "#UD", "#NM", "#DF", "",    "#TS",
@@ -224,7 +236,7 @@ bool matches_name(std::string_view text, std::string_view pattern) {
   return pattern.find_first_of("*?") == std::string_view::npos ? contains_text(text, pattern) : matches_pattern(text, pattern);
 }
 
-std::span<const EventKindRow> event_kinds() { return rows; }
+std::span<const EventKindRow> event_kinds() { return kind_rows; }
 
 support::Result<EventPattern> EventPattern::parse(std::string_view text) {
   EventPattern pattern;
@@ -246,20 +258,25 @@ support::Result<EventPattern> EventPattern::parse(std::string_view text) {
       if (wanted == known) pattern.watched_register_ = known;
     if (pattern.watched_register_.empty()) return Error{fmt::format("{}: allowed are {}", text, row->row.detail)};
   }
-  if (row->detail == Detail::Number && !pattern.number_) pattern.number_ = msr_of(pattern.detail_);
-  if (row->detail == Detail::Number && !pattern.number_)
-    return Error{fmt::format("{}: neither a number nor a known name", text)};
+  if (row->detail == Detail::Msr && !pattern.number_) pattern.number_ = msr_of(pattern.detail_);
+  const bool by_number = row->detail == Detail::Msr || row->detail == Detail::Vector;
+  if (by_number && !pattern.number_) return Error{fmt::format("{}: neither a number nor a known name", text)};
+  if (row->detail == Detail::Msr && abi::hv::find_synthetic_msr(static_cast<uint32_t>(*pattern.number_)) == nullptr) {
+    pattern.watched_register_ = register_of_msr(*pattern.number_);
+    if (pattern.watched_register_.empty()) return Error{fmt::format("{}: the machine does not announce writes of this MSR", text)};
+  }
   return pattern;
 }
 
 bool EventPattern::matches(const Event& event) const {
   const Kind& kind = kinds[row_];
-  if (kind.test == nullptr || !kind.test(event)) return false;
+  if (!watched_register_.empty() || kind.test == nullptr || !kind.test(event)) return false;
   if (detail_.empty()) return true;
   switch (kind.detail) {
     case Detail::None:
     case Detail::Register: return false;
-    case Detail::Number: return event.a == *number_;
+    case Detail::Msr:
+    case Detail::Vector: return event.a == *number_;
     case Detail::Code:
       return number_ ? event_code(event) == number_ : matches_name(event_name(event), detail_);
     case Detail::Name: return matches_name(event.text, detail_);

@@ -27,7 +27,8 @@ class EventPattern {
   [[nodiscard]] bool matches(const support::Event& event) const;
   /// "a hypercall ModifyVtlProtectionMask".
   [[nodiscard]] std::string text() const;
-  /// Of control-register, for which machines announce nothing: the register to watch; empty: it is an event.
+  /// Where machines announce nothing (control registers, MSRs of the processor itself): the register to watch instead, which
+  /// is met when its value changes, by whatever; empty: it is an event.
   [[nodiscard]] std::string_view watched_register() const { return watched_register_; }
 
  private:

@@ -46,6 +46,12 @@ void join(std::optional<Hit>& best, std::optional<Hit>&& other, const Conditions
   }
 }
 
+/// Where the machine is about to do it. SYSCALL is announced behind itself.
+Instant position_of(const support::Event& event) {
+  const bool behind = event.kind == support::EventKind::SystemCall && event.at != Instant{};
+  return behind ? Instant{event.at.ticks - 1} : event.at;
+}
+
 }  // namespace
 
 Twin& Timeline::twin() {
@@ -170,7 +176,9 @@ void Timeline::settle(Hit& hit, const Conditions& conditions) {
 std::optional<Hit> Timeline::event_hit(const Conditions& conditions, Instant instant, bool want_last, Instant bound) {
   std::vector<size_t> met;
   const EventFilter any = [&](const support::Event& event) {
-    if (!want_last && event.at > bound) return true;
+    if (!want_last && bound != support::never && event.at > bound + 1) return true;
+    const Instant position = position_of(event);
+    if (want_last ? position >= instant || position < bound : position < instant || position > bound) return false;
     for (size_t i = 0; i < conditions.size(); ++i) {
       const auto* wanted = std::get_if<EventBreak>(&conditions[i]);
       if (wanted != nullptr && wanted->filter(event)) met.push_back(i);
@@ -180,11 +188,12 @@ std::optional<Hit> Timeline::event_hit(const Conditions& conditions, Instant ins
   for (;;) {
     met.clear();
     std::optional<trace::EventRecord> event =
-        want_last ? history_->last(instant, any, bound) : history_->first(instant, any);
+        want_last ? history_->last(instant == support::never ? instant : instant + 1, any, bound) : history_->first(instant, any);
     if (!event || met.empty() || interrupted()) return std::nullopt;
     const support::Event& what = event->event;
-    Hit hit{.at = what.at, .condition = met.front(), .also = {}, .vp = what.vp, .vtl = what.vtl, .cpl = 0, .rip = what.rip,
-            .cr3 = 0, .between = false, .seen = what.at, .before = {}, .after = {}, .event = std::move(event)};
+    const Instant at = position_of(what);
+    Hit hit{.at = at, .condition = met.front(), .also = {}, .vp = what.vp, .vtl = what.vtl, .cpl = 0, .rip = what.rip,
+            .cr3 = 0, .between = false, .seen = at, .before = {}, .after = {}, .event = std::move(event)};
     std::erase_if(met, [&](size_t i) {
       const Check& check = check_of(conditions[i]);
       if (!check) return false;

@@ -36,9 +36,9 @@ Answer write_memory(Desk& desk, const Parameters& parameters) {
   const debugger::views::Eye eye = TRY(desk.eye(view, parameters));
   const std::vector<uint8_t> bytes = parameters.bytes("bytes");
   const std::string space = parameters.text("space");
-  if (space == "gva") TRY(or_refuse(desk.session.write_memory(eye.space, abi::Gva{*address}, bytes)));
-  else if (space == "gpa") return refuse(Code::NotImplemented, "not implemented: writing by guest physical address");
-  else TRY(or_refuse(desk.session.write_physical(abi::Spa{*address}, bytes)));
+  if (space == "gva") TRY(or_refuse(desk.session.write_memory(focus.vtl, eye.space.stage1.cr3, abi::Gva{*address}, bytes)));
+  else if (space == "gpa") TRY(or_refuse(desk.session.write_memory(focus.vtl, abi::Gpa{*address}, bytes)));
+  else TRY(or_refuse(desk.session.write_memory(abi::Spa{*address}, bytes)));
   return branch_of(desk);
 }
 

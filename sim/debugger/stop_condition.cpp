@@ -1,15 +1,14 @@
-#include "sim/cli/until.h"
+#include "sim/debugger/stop_condition.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <charconv>
 
-#include "abi/hv/hypercalls.h"
+#include "sim/debugger/event_pattern.h"
 
-namespace cli {
+namespace debugger {
 namespace {
 
 struct KindName {
@@ -39,19 +38,6 @@ std::string known_kinds() {
     list += fmt::format("{}{}{}", list.empty() ? "" : ", ", row.name, row.takes_detail ? "[:detail]" : "");
   }
   return list;
-}
-
-bool same_letter(char a, char b) {
-  return std::tolower(static_cast<unsigned char>(a)) == std::tolower(static_cast<unsigned char>(b));
-}
-
-bool contains_text(std::string_view text, std::string_view part) {
-  return std::search(text.begin(), text.end(), part.begin(), part.end(), same_letter) != text.end();
-}
-
-std::string_view hypercall_name(uint64_t control) {
-  const abi::hv::CallInfo* call = abi::hv::find_call(static_cast<uint16_t>(control));
-  return call != nullptr ? call->name : "";
 }
 
 }  // namespace
@@ -86,7 +72,7 @@ support::Result<StopCondition> StopCondition::parse(std::string_view text) {
 bool StopCondition::matches(const support::Event& event) const {
   if (!by_event || event.kind != kind) return false;
   if (detail.empty()) return true;
-  if (kind == support::EventKind::Hypercall) return contains_text(hypercall_name(event.a), detail);
+  if (kind == support::EventKind::Hypercall) return contains_text(event_name(event), detail);
   if (kind == support::EventKind::Exception) return fmt::format("{}", event.a) == detail;
   return contains_text(event.text, detail);
 }
@@ -97,4 +83,4 @@ void StopListener::on(const support::Event& event) {
   stop_();
 }
 
-}  // namespace cli
+}  // namespace debugger

@@ -1,5 +1,5 @@
 #pragma once
-// --until WHAT: where a run shall stop.
+// Where a run shall stop, as `--until WHAT` of the program has it: an instant, or the first event of a kind.
 #include <functional>
 #include <string>
 #include <string_view>
@@ -7,7 +7,7 @@
 #include "sim/support/events.h"
 #include "sim/support/result.h"
 
-namespace cli {
+namespace debugger {
 
 /// An instant or the first event of a kind, with an optional detail:
 ///   5000000 | 5_000_000           an instruction count
@@ -39,4 +39,4 @@ class StopListener : public support::EventSink {
   bool reached_{};
 };
 
-}  // namespace cli
+}  // namespace debugger

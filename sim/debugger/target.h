@@ -4,11 +4,11 @@
 #include <string>
 #include <string_view>
 
-#include "sim/cli/session.h"
+#include "sim/debugger/names.h"
 #include "sim/debugger/questions.h"
-#include "sim/loader/image_catalog.h"
+#include "sim/debugger/stop_condition.h"
 
-namespace cli {
+namespace debugger {
 
 /// "KIND:VALUE[+BYTES][@VTL][#VP][/LEVEL]", numbers hexadecimal, or an event as `--until` has them.
 ///   gva: gpa: spa:   memory          reg:   a register
@@ -30,15 +30,14 @@ struct Target {
 /// Where a target is looked at from: whose addresses, which names.
 struct TargetContext {
   const machine::Machine& machine;
-  const ProcessList& processes;
-  const loader::ImageCatalog& images;
+  const Names& names;
   std::string process;  ///< whose tables; empty: the running ones
 };
 
 /// The conditions that meet a target; Pte and Slat have none.
-[[nodiscard]] support::Result<debugger::Conditions> conditions_of(const Target& target, const TargetContext& context);
+[[nodiscard]] support::Result<Conditions> conditions_of(const Target& target, const TargetContext& context);
 /// The VTL that a target means, and the root of its tables if it is not the running one.
 [[nodiscard]] abi::hv::Vtl vtl_of(const Target& target, const TargetContext& context);
 [[nodiscard]] support::Result<std::optional<uint64_t>> root_of(const Target& target, const TargetContext& context);
 
-}  // namespace cli
+}  // namespace debugger

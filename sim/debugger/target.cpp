@@ -1,11 +1,11 @@
-#include "sim/cli/timeline_target.h"
+#include "sim/debugger/target.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <charconv>
 
-namespace cli {
+namespace debugger {
 namespace {
 
 using VtlNumber = abi::hv::Vtl;
@@ -40,13 +40,10 @@ std::optional<std::string> cut(std::string& text, char mark) {
   return tail;
 }
 
-Result<uint64_t> symbol_address(std::string_view text, const loader::ImageCatalog& images) {
-  const size_t mark = text.find('!');
-  for (const loader::LoadedImage& image : images.images()) {
-    if (image.module != text.substr(0, mark) || image.symbols == nullptr) continue;
-    if (const auto rva = image.symbols->find(text.substr(mark + 1))) return image.base + *rva;
-  }
-  return Error{fmt::format("{}: no symbol of an image that is loaded at this point", text)};
+Result<uint64_t> symbol_address(std::string_view text, const Names& names) {
+  const std::vector<NamedAddress> found = names.find(text);
+  if (found.empty()) return Error{fmt::format("{}: no symbol of an image that is loaded at this point", text)};
+  return found.front().address;
 }
 
 }  // namespace
@@ -84,7 +81,7 @@ Result<Target> Target::parse(std::string_view whole) {
   }
   target.text = text;
   if (target.kind == Kind::Register) {
-    if (!debugger::find_register(text)) return refuse("no such register");
+    if (!find_register(text)) return refuse("no such register");
     return target;
   }
   if (target.kind == Kind::Rip && text.find('!') != std::string::npos) return target;
@@ -101,7 +98,7 @@ VtlNumber vtl_of(const Target& target, const TargetContext& context) {
 
 Result<std::optional<uint64_t>> root_of(const Target& target, const TargetContext& context) {
   if (context.process.empty()) return std::optional<uint64_t>{};
-  const auto* process = context.processes.find(context.process, vtl_of(target, context));
+  const auto* process = context.names.processes().find(context.process, vtl_of(target, context));
   if (process == nullptr) {
     return Error{fmt::format("--process {}: VTL {} knows no such process at this point of the run", context.process,
                              static_cast<unsigned>(vtl_of(target, context)))};
@@ -109,39 +106,39 @@ Result<std::optional<uint64_t>> root_of(const Target& target, const TargetContex
   return std::optional<uint64_t>{process->cr3};
 }
 
-Result<debugger::Conditions> conditions_of(const Target& target, const TargetContext& context) {
+Result<Conditions> conditions_of(const Target& target, const TargetContext& context) {
   using enum Target::Kind;
   const VtlNumber vtl = vtl_of(target, context);
   const std::optional<uint64_t> root = TRY(root_of(target, context));
   switch (target.kind) {
     case Event:
-      return debugger::Conditions{
-          debugger::EventBreak{[wanted = target.event](const support::Event& event) { return wanted.matches(event); }}};
+      return Conditions{
+          EventBreak{[wanted = target.event](const support::Event& event) { return wanted.matches(event); }}};
     case Gva:
-      return debugger::watch_gva(context.machine, vtl, root, abi::Gva{target.value}, target.bytes);
-    case Gpa: return debugger::watch_gpa(context.machine, vtl, abi::Gpa{target.value}, target.bytes);
+      return watch_gva(context.machine, vtl, root, abi::Gva{target.value}, target.bytes);
+    case Gpa: return watch_gpa(context.machine, vtl, abi::Gpa{target.value}, target.bytes);
     case Spa: {
-      debugger::Conditions watches = debugger::watch_spa(context.machine, abi::Spa{target.value}, target.bytes);
+      Conditions watches = watch_spa(context.machine, abi::Spa{target.value}, target.bytes);
       if (watches.empty()) return Error{fmt::format("spa:{}: outside the machine's memory", target.text)};
       return watches;
     }
     case Register: {
       const uint32_t vp = target.vp.value_or(context.machine.processor().number);
       if (vp >= context.machine.processor_count()) return Error{fmt::format("reg:{}: no virtual processor {}", target.text, vp)};
-      return debugger::Conditions{debugger::RegisterWatch{*debugger::find_register(target.text), vtl, vp}};
+      return Conditions{RegisterWatch{*find_register(target.text), vtl, vp}};
     }
     case Rip: {
       const bool named = target.text.find('!') != std::string::npos;
-      const uint64_t address = named ? TRY(symbol_address(target.text, context.images)) : target.value;
-      return debugger::Conditions{
-          debugger::AddressBreak{.rip = address, .vtl = target.vtl, .cr3 = root}};
+      const uint64_t address = named ? TRY(symbol_address(target.text, context.names)) : target.value;
+      return Conditions{
+          AddressBreak{.rip = address, .vtl = target.vtl, .cr3 = root}};
     }
-    case Vtl: return debugger::Conditions{debugger::VtlBreak{static_cast<abi::hv::Vtl>(target.value)}};
-    case Cr3: return debugger::Conditions{debugger::Cr3Break{target.value}};
+    case Vtl: return Conditions{VtlBreak{static_cast<abi::hv::Vtl>(target.value)}};
+    case Cr3: return Conditions{Cr3Break{target.value}};
     case Pte:
     case Slat: return Error{"pte: and slat: are questions for --who-wrote"};
   }
   return Error{"no such target"};
 }
 
-}  // namespace cli
+}  // namespace debugger

@@ -88,9 +88,9 @@ std::optional<Emulation> shift_double(const Instruction& in, VirtualProcessor& v
     const Wide mask = (Wide{1} << bits) - 1;
     const Wide from = source & mask;
     const Wide both = left ? Wide{old} << bits | from : from << bits | Wide{old};
-    const Wide again = left ? both << bits | Wide{old} : Wide{old} << 2 * bits | both;  // 16 bits only
-    const Wide line = bits == 16 ? again : both;
-    const unsigned width = bits == 16 ? 3 * bits : 2 * bits;
+    const bool again = bits == 16;
+    const Wide line = !again ? both : left ? both << bits | Wide{old} : Wide{old} << 32 | both;
+    const unsigned width = again ? 3 * bits : 2 * bits;
     const auto result = static_cast<uint64_t>((left ? line << count >> (width - bits) : line >> count) & mask);
     const auto last = static_cast<uint64_t>((left ? line >> (width - count) : line >> (count - 1)) & 1);
     flags = flags_of(result, bits) | last;

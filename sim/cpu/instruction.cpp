@@ -181,8 +181,10 @@ class Reader {
 
   uint64_t take(unsigned count) {
     uint64_t value = 0;
-    for (unsigned i = 0; i < count; ++i)
-      value |= uint64_t{byte()} << (8 * i);
+    for (unsigned i = 0; i < count; ++i) {
+      const uint64_t next = byte();
+      if (i < 8) value |= next << (8 * i);  // a far pointer with REX.W has ten, and does not exist
+    }
     return value;
   }
   uint8_t byte() {

@@ -161,6 +161,8 @@ uint64_t UnicornPagingWorld::random_entry() {
 }
 
 void UnicornPagingWorld::new_tables() {
+  // The library crashes when its translation buffer fills up (docs/engine.md, section 9).
+  if (!ends_.empty()) uc_ctl_flush_tb(engine_);
   for (uint64_t table = 0; table < table_pool; ++table) {
     if (mode_ == PagingMode::Pae && table == 0) {
       // What MOV CR3 would refuse with #GP is not asked (SDM vol. 3, 4.4.1).

@@ -66,6 +66,8 @@ airlock_package(lldb command:lldb)
 airlock_package(gnutls-bin command:certtool)
 airlock_package(mtools command:mformat)
 airlock_package(python3 command:python3)
+airlock_package(python3-websockets file:/usr/lib/python3/dist-packages/websockets/__init__.py)
+airlock_package(mypy command:mypy)
 airlock_package(bzip2 command:bzip2)
 airlock_package(libssl3 file:/usr/lib/x86_64-linux-gnu/libcrypto.so.3)
 

@@ -9,6 +9,7 @@
 #include "sim/cli/debug.h"
 #include "sim/cli/exit_codes.h"
 #include "sim/cli/machine_subcommands.h"
+#include "sim/rpc/http_server.h"
 #include "sim/rpc/stdio_server.h"
 
 namespace cli {
@@ -29,8 +30,20 @@ class StdioFace final : public DebugFace {
   rpc::StdioServer server_;
 };
 
+/// HTTP and WebSockets on loopback. Where to find it is said on standard error, because standard output may be the stdio
+/// face's.
+class HttpFace final : public DebugFace {
+ public:
+  explicit HttpFace(std::unique_ptr<rpc::HttpServer> server) : server_{std::move(server)} {
+    fmt::print(stderr, "airlock debug: {}\n", server_->url());
+  }
+
+ private:
+  std::unique_ptr<rpc::HttpServer> server_;
+};
+
 int run_debug(const DebugArguments& arguments) {
-  if (!arguments.rpc_stdio) return complain(exit_usage, "no face was chosen: --rpc-stdio");
+  if (!arguments.rpc_stdio && !arguments.http) return complain(exit_usage, "no face was chosen: --rpc-stdio or --http");
   // A client that goes away is no reason to die; who writes to it hears of it.
   signal(SIGPIPE, SIG_IGN);
   auto opened = open_for_debugging(arguments);
@@ -38,6 +51,11 @@ int run_debug(const DebugArguments& arguments) {
   rpc::Dispatcher& api = opened.value().service->api();
   rpc::CallQueue queue{api, [&session = opened.value().service->session()] { session.withdraw_interrupt(); }};
   DebugFaces faces;
+  if (arguments.http) {
+    auto server = rpc::HttpServer::start(queue, api.for_strangers(), {.port = *arguments.http});
+    if (!server) return complain(exit_environment, server.error().message);
+    faces.push_back(std::make_unique<HttpFace>(std::move(server.value())));
+  }
   if (arguments.rpc_stdio) faces.push_back(std::make_unique<StdioFace>(queue, api));
   queue.serve();
   return exit_ok;
@@ -50,6 +68,9 @@ void register_debug(CLI::App& app, int& exit_code) {
   CLI::App* command = app.add_subcommand("debug", "A run to look at and to walk in, forwards and backwards, for other programs and people");
   command->add_option("file", arguments->machine.machine_file, "A recording, or a machine file; without it, the default machine");
   command->add_flag("--rpc-stdio", arguments->rpc_stdio, "JSON-RPC on standard input and output, one object a line");
+  command->add_option("--http", arguments->http, "JSON-RPC over HTTP and WebSockets, on this loopback port; 0, or nothing: any that is free")
+      ->expected(0, 1)
+      ->default_str("0");
   command->add_option("--firmware", arguments->firmware, "The firmware image, if it is not the build's");
   command->add_option("--disk", arguments->disk, "The disk image, if it is not the build's");
   command->add_option("--kernel", arguments->machine.kernel, "A kernel for the PC board, as for `airlock run`");
@@ -60,7 +81,8 @@ void register_debug(CLI::App& app, int& exit_code) {
   command->add_option("--sources", arguments->sources, "A folder of source files; may be given several times");
   command->footer(std::string{
       "Examples:\n"
-      "  airlock debug boot.air --rpc-stdio          what docs/reference/rpc.md lists, for programs\n\n"} + exit_code_help);
+      "  airlock debug boot.air --rpc-stdio          what docs/reference/rpc.md lists, for programs\n"
+      "  airlock debug boot.air --http 8080          the same for several clients at once; prints where, with a secret\n\n"} + exit_code_help);
   command->callback([arguments, &exit_code] { exit_code = run_debug(*arguments); });
 }
 

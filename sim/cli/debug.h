@@ -18,6 +18,7 @@ struct DebugArguments {
   std::vector<std::string> symbols;    ///< folders, beside that of the firmware
   std::vector<std::string> sources;    ///< folders, beside that of this repository where the program was built in it
   bool rpc_stdio{};
+  std::optional<uint16_t> http;        ///< 0: any port
 };
 
 /// A failure and what the program answers to the shell.

@@ -16,7 +16,7 @@ void register_replay(CLI::App& app, int& exit_code);
 void register_diff(CLI::App& app, int& exit_code);
 /// `airlock seek [FILE.air | MACHINE.toml] [--at WHAT] [--step N] [--back WHAT] [--who-wrote WHAT] [--json]`
 void register_seek(CLI::App& app, int& exit_code);
-/// `airlock debug [FILE.air | MACHINE.toml] [--rpc-stdio] [--symbols FOLDER] [--sources FOLDER]`
+/// `airlock debug [FILE.air | MACHINE.toml] [--rpc-stdio] [--http [PORT]] [--symbols FOLDER] [--sources FOLDER]`
 void register_debug(CLI::App& app, int& exit_code);
 /// `airlock explain ADDRESS [MACHINE.toml] [--until WHAT] [--access r|w|x] [--user] [--process NAME] [--json]`
 void register_explain(CLI::App& app, int& exit_code);

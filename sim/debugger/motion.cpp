@@ -173,7 +173,7 @@ Session::Outcome Session::step_once(const StepRequest& request) {
 }
 
 Result<Stop> Session::step(const StepRequest& request) {
-  interrupted_.store(false, std::memory_order_relaxed);
+  if (interrupted_.exchange(false)) return describe(StopReason::Interrupted);
   (void)look();
   if (request.count == 0) return describe(StopReason::Step);
   const bool many = request.kind == StepKind::Into && request.unit == StepUnit::Instruction &&

@@ -99,7 +99,7 @@ Stop Session::describe(StopReason reason) {
 Result<Stop> Session::move(const FocusChange& change) {
   const uint32_t vp = change.vp.value_or(focus_.vp);
   if (vp >= timeline().machine().processor_count()) return Error{fmt::format("there is no virtual processor {}", vp)};
-  interrupted_.store(false, std::memory_order_relaxed);
+  if (interrupted_.exchange(false)) return describe(StopReason::Interrupted);
   const bool travels = change.at && *change.at != focus_.at;
   if (travels) {
     const Arrival arrival = timeline().seek(*change.at);

@@ -113,8 +113,11 @@ class Session {
   [[nodiscard]] support::Result<Stop> move(const FocusChange& change);
   [[nodiscard]] support::Result<Stop> step(const StepRequest& request);
   [[nodiscard]] support::Result<Stop> run(const RunRequest& request);
-  /// Ends the motion that is under way, within milliseconds; from any thread. Without effect while there is none.
+  /// Ends the motion that is under way within milliseconds, or else the next one as it begins; from any thread. Who knows
+  /// that none was meant withdraws it.
   void interrupt() { interrupted_.store(true, std::memory_order_relaxed); }
+  /// It was called and has ended nothing yet: what takes long gives up.
+  [[nodiscard]] bool interrupted() const { return interrupted_.load(std::memory_order_relaxed); }
   /// An interrupt() that ended nothing is forgotten.
   void withdraw_interrupt() { interrupted_.store(false, std::memory_order_relaxed); }
 

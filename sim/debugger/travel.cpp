@@ -175,7 +175,7 @@ Result<Condition> Session::query(const std::string& text) {
 }
 
 Result<Stop> Session::run(const RunRequest& request) {
-  interrupted_.store(false, std::memory_order_relaxed);
+  if (interrupted_.exchange(false)) return describe(StopReason::Interrupted);
   (void)look();
   Conditions special;
   if (!request.to.empty()) special = TRY(places(request.to));

@@ -13,7 +13,8 @@ namespace rpc {
 /// The session belongs to the thread that runs serve(). Everybody else posts.
 ///
 /// interrupt() goes past the queue. It ends the call that is being executed, and what was posted before it and did not
-/// begin yet ends as soon as it begins; what is posted later is not touched.
+/// begin yet ends as soon as it begins; what is posted later is not touched. Only what may take long is ended: motion, and
+/// searches.
 class CallQueue {
  public:
   /// `api` must outlive this, and be called by nobody else. `clear_interrupt` withdraws an interrupt() that ended nothing.
@@ -21,8 +22,9 @@ class CallQueue {
   ~CallQueue();
 
   using Work = std::function<void(Api& api)>;
-  /// From any thread: `work` will run on the session's thread. False after stop(): it never will.
-  bool post(Work work);
+  /// From any thread: `work` will run on the session's thread. False after stop(): it never will. `ends`
+  /// false: it is no motion, and interrupt() leaves it alone.
+  bool post(Work work, bool ends = true);
   /// From any thread.
   void interrupt();
   /// Executes what is posted until stop() was called; what was posted before it is still executed.
@@ -33,7 +35,7 @@ class CallQueue {
  private:
   struct Entry {
     Work work;
-    bool interrupted{};
+    bool ends{}, interrupted{};
   };
   bool take(Entry& entry);
 
@@ -42,8 +44,12 @@ class CallQueue {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<Entry> entries_;
-  bool executing_{}, stopped_{};
+  bool ends_{};  ///< what is being executed is something that interrupt() is for
+  bool stopped_{};
 };
+
+/// Whether a method is motion or a search, which interrupt() ends.
+[[nodiscard]] bool may_take_long(std::string_view method);
 
 /// The Api as another thread has it: call() waits for its turn. Listeners are called on the session's thread, and must not
 /// wait for the face's own.

@@ -41,7 +41,18 @@ Desk::Desk(Dispatcher& the_dispatcher, debugger::Session& the_session, RunFacts 
     : dispatcher{the_dispatcher},
       session{the_session},
       facts{std::move(the_facts)},
-      sources{the_session.options().source_folders} {}
+      sources{the_session.options().source_folders},
+      library{the_session.options().symbol_folders},
+      types{the_session, library},
+      unwinder{library} {
+  session.use(&types);
+  session.use(&unwinder);
+}
+
+Desk::~Desk() {
+  session.use(static_cast<const debugger::TypeSource*>(nullptr));
+  session.use(static_cast<debugger::Unwinder*>(nullptr));
+}
 
 Result<debugger::Focus, Refusal> Desk::focus(const Parameters& parameters) const {
   const Json* json = parameters.member("focus");

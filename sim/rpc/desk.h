@@ -9,6 +9,8 @@
 #include "sim/debugger/views/source.h"
 #include "sim/rpc/dispatcher.h"
 #include "sim/replay/recording.h"
+#include "sim/rpc/symbol_sources.h"
+#include "sim/symbols/library.h"
 #include "sim/trace/disassembler.h"
 
 namespace rpc {
@@ -23,12 +25,18 @@ struct RunFacts {
 
 struct Desk {
   Desk(Dispatcher& dispatcher, debugger::Session& session, RunFacts facts);
+  ~Desk();
+  Desk(const Desk&) = delete;
+  Desk& operator=(const Desk&) = delete;
 
   Dispatcher& dispatcher;
   debugger::Session& session;
   RunFacts facts;
   trace::Disassembler disassembler{};
   debugger::views::SourceFiles sources;
+  symbols::Library library;
+  PdbTypes types;
+  StackUnwinder unwinder;
 
   /// `parameters` "focus", or the session's own.
   [[nodiscard]] support::Result<debugger::Focus, Refusal> focus(const Parameters& parameters) const;
@@ -65,7 +73,9 @@ void serve_breakpoints(Desk& desk);
 void serve_state(Desk& desk);
 void serve_translation(Desk& desk);
 void serve_events(Desk& desk);
+void serve_kernel(Desk& desk);
 void serve_symbols(Desk& desk);
 void serve_branch(Desk& desk);
+void serve_dump(Desk& desk);
 
 }  // namespace rpc

@@ -33,10 +33,10 @@ Answer write_memory(Desk& desk, const Parameters& parameters) {
   debugger::Focus focus = desk.session.focus();
   focus.vtl = TRY(desk.vtl(parameters)).value_or(focus.vtl);
   const debugger::View view = TRY(or_refuse(desk.session.look(focus)));
-  const debugger::views::Eye eye = TRY(desk.eye(view, parameters));
+  const auto root = TRY(desk.root(view, parameters));
   const std::vector<uint8_t> bytes = parameters.bytes("bytes");
   const std::string space = parameters.text("space");
-  if (space == "gva") TRY(or_refuse(desk.session.write_memory(focus.vtl, eye.space.stage1.cr3, abi::Gva{*address}, bytes)));
+  if (space == "gva") TRY(or_refuse(desk.session.write_memory(focus.vtl, root, abi::Gva{*address}, bytes)));
   else if (space == "gpa") TRY(or_refuse(desk.session.write_memory(focus.vtl, abi::Gpa{*address}, bytes)));
   else TRY(or_refuse(desk.session.write_memory(abi::Spa{*address}, bytes)));
   return branch_of(desk);

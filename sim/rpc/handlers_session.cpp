@@ -26,7 +26,7 @@ Answer hello(Desk& desk, const Parameters&) {
   if (!desk.facts.recording.empty()) json["recording"] = desk.facts.recording;
   json["live"] = desk.facts.recording.empty();
   json["processors"] = machine.processor_count();
-  json["memory"] = hex(machine.memory().size());
+  json["memory"] = hex(machine.config().memory_bytes);
   json["configuration"] = machine.configuration().to_string();
   Json served = Json::array();
   for (const Method& method : methods())
@@ -49,6 +49,7 @@ Answer status(Desk& desk, const Parameters&) {
 
 Answer reload(Desk& desk, const Parameters& parameters) {
   desk.session.names().reload(parameters.text("folder"));
+  desk.library = symbols::Library{desk.session.names().folders()};
   (void)desk.session.look();
   return Json{{"modules", modules_json(desk.session.names())}, {"complaints", complaints(desk)}};
 }

@@ -93,7 +93,8 @@ Answer search_memory(Desk& desk, const Parameters& parameters) {
   if (search.maximum == 0) return refuse(Code::InvalidParameters, "maximum is 0");
   const View view = TRY(desk.look(parameters));
   const Eye eye = TRY(desk.eye(view, parameters));
-  const auto found = debugger::views::search_memory(eye, space_of(parameters), search, [] { return false; });
+  const auto found = debugger::views::search_memory(eye, space_of(parameters), search, [&] { return desk.session.interrupted(); });
+  if (desk.session.interrupted()) return refuse(Code::Refused, "interrupted");
   Json list = Json::array();
   for (const uint64_t address : found.addresses) list.push_back(hex(address));
   return Json{{"found", std::move(list)}, {"skipped", hex(found.skipped)}};

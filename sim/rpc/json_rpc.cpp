@@ -102,7 +102,7 @@ void respond(CallQueue& queue, Api& api, std::string_view text, Reply reply) {
   const bool posted = queue.post([request, reply, &api](Api&) {
     const Answer answer = api.call(request->method, request->parameters);
     reply(request->notification ? std::nullopt : std::optional{response(request->id, answer)});
-  });
+  }, may_take_long(request->method));
   if (!posted) reply(request->notification ? std::nullopt : std::optional{response(request->id, Refusal{Code::Refused, "the session is over"})});
 }
 

@@ -11,7 +11,11 @@ Service::Service(std::unique_ptr<debugger::Session> session, RunFacts facts)
   serve_breakpoints(*desk_);
   serve_state(*desk_);
   serve_translation(*desk_);
+  serve_events(*desk_);
+  serve_symbols(*desk_);
+  serve_kernel(*desk_);
   serve_branch(*desk_);
+  serve_dump(*desk_);
 }
 
 Service::~Service() = default;

@@ -346,5 +346,10 @@ TEST_CASE("a motion that finds nothing can be ended from another thread") {
   impatient.join();
   EXPECT(stop.reason == StopReason::Interrupted);
   EXPECT(at.timeline().now() == at.focus().at);
+  // One that came before a motion ends it as it begins, unless it is withdrawn: who asks cannot know how far the motion is.
+  at.interrupt();
+  EXPECT(run(at).reason == StopReason::Interrupted);
+  at.interrupt();
+  at.withdraw_interrupt();
   EXPECT(step(at, StepKind::Into).reason == StopReason::Step);
 }

@@ -98,7 +98,7 @@ TEST_CASE("an interrupt goes past the queue, and concerns what was posted before
   std::thread session{[&] { endless.queue.serve(); }};
   std::promise<Json> ran, stepped, stepped_later;
   const auto post = [&](const char* method, const Json& parameters, std::promise<Json>& answer) {
-    endless.queue.post([&answer, method, parameters](rpc::Api& api) { answer.set_value(api.call(method, parameters).value()); });
+    endless.queue.post([&answer, method, parameters](rpc::Api& api) { answer.set_value(api.call(method, parameters).value()); }, rpc::may_take_long(method));
   };
   post("run", {}, ran);
   endless.running.get_future().wait();
@@ -108,6 +108,7 @@ TEST_CASE("an interrupt goes past the queue, and concerns what was posted before
   EXPECT(stepped.get_future().get()["interrupted"] == true);
   post("step", {{"kind", "into"}}, stepped_later);
   EXPECT(stepped_later.get_future().get()["interrupted"] == false);
+  endless.queue.post([](rpc::Api&) {}, false);
   endless.queue.interrupt();  // nothing is under way: nobody is concerned
   std::promise<Json> last;
   post("step", {{"kind", "into"}}, last);

@@ -36,6 +36,7 @@ FORBIDDEN = [
     ("determinism", "sim/machine/a.cpp", "auto t = time(nullptr);\n"),
     ("determinism", "sim/machine/a.cpp", "std::thread t;\n"),
     ("determinism", "sim/rpc/dispatcher.cpp", "std::thread t;\n"),
+    ("determinism", "sim/rpc/http_server.cpp", "getrandom(bytes, 16, 0);\n"),
     ("determinism", "sim/rpc/stdio_server.cpp", "std::random_device d;\n"),
     ("unordered", "mmu/a.cpp", "std::unordered_map<int, int> m;\n"),
     ("pragma-once", "mmu/a.h", "int f();\n"),

@@ -1,0 +1,1717 @@
+"""The debugger's interface, typed: records as dataclasses, one method per row.
+
+Written by tools/rpc-pages from the table sim/rpc/methods.def. Do not edit: change the table, then
+    cmake --build --preset dev --target rpc-pages
+Numbers that are texts in JSON ("0x1000") are int here, bytes are bytes.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+
+@dataclass(frozen=True, slots=True)
+class Focus:
+    """One place to look from."""
+
+    at: int  # instant: instructions of all processors plus idle ticks before it
+    vp: int  # virtual processor, by number
+    vtl: int  # whose registers and addresses
+    frame: int | None = None  # of the stack, 0 (or absent) is the innermost
+    address: int | None = None  # a datum that is looked at
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An address and what it is called."""
+
+    address: int
+    text: str  # module!symbol+0x12, or the number
+    module: str | None = None  # as the kernel debugger shows it: nt, securekernel
+    symbol: str | None = None  # the nearest at or before it, qualified, without signature
+    displacement: int | None = None  # bytes from the symbol, or from the image where there is none
+    file: str | None = None  # source file, as the PDB names it
+    line: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """A decoded argument."""
+
+    name: str
+    value: str  # formatted by what it means
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened."""
+
+    at: int
+    vp: int
+    vtl: int  # where it happened
+    kind: str  # as in sim/support/events.h: Hypercall, VtlCall ...
+    name: str  # of the call, service, exception, image; empty where the kind says all
+    arguments: list[Argument]
+    outcome: str  # status, if it has one
+    a: int  # raw values, by kind
+    b: int
+    c: int
+    place: Place  # of the instruction
+    text: str  # all of it in one line
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A value that was written."""
+
+    before: bytes  # little-endian
+    after: bytes
+    text: str  # both, by what they mean
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Where a motion ended, and why."""
+
+    reason: Literal["step", "breakpoint", "watchpoint", "event", "place", "beginning", "end", "interrupted"]  # place: where was asked for. beginning, end: of the run, as far as it can be known
+    focus: Focus  # the session's, from now on
+    place: Place  # of the instruction that is about to execute
+    instruction: int  # executed up to here
+    ring: int
+    waits: bool  # the processor waits in HLT
+    breakpoints: list[int]  # ids of all that were met
+    text: str  # one sentence
+    change: Change | None = None  # of a watchpoint
+    event: Event | None = None  # of an event breakpoint or query
+    ending: str | None = None  # why the run ends here
+
+
+@dataclass(frozen=True, slots=True)
+class Register:
+    """Register."""
+
+    name: str
+    value: int
+    bits: int  # 8, 16, 32, 64, 80 or 128
+    group: Literal["general", "segment", "control", "debug", "msr", "x87", "sse", "synthetic"]
+    shared: bool  # VTLs of a processor share it
+    previous: int | None = None  # its value before the last instruction of this processor, where that changed it
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryPart:
+    """A piece of memory whose bytes are alike in how they can be reached."""
+
+    offset: int  # from the address asked for
+    length: int
+    state: Literal["readable", "denied", "unmapped", "device"]  # denied: the second stage refuses this VTL
+    bytes: bytes | None = None  # where readable
+    why: str | None = None  # the rule that denied
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A disassembled instruction."""
+
+    place: Place
+    bytes: bytes
+    text: str  # mnemonic and operands; ?? for what is none
+    current: bool  # the focus is here
+    breakpoints: list[int]
+    target: Place | None = None  # the constant address that it names
+    source: str | None = None  # the source line, where it begins one and the file is at hand
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A frame of the stack."""
+
+    index: int
+    vtl: int
+    ring: int
+    pc: Place  # where it goes on; of frame 0 the instruction about to execute
+    sp: int  # when the frame is the innermost
+    entered: Literal["call", "interrupt", "system_call", "vtl_call", "vtl_return", "start"]  # how the frame inside it was entered
+    trusted: bool  # false: found by the leaf rule because no .pdata covers it
+
+
+@dataclass(frozen=True, slots=True)
+class WalkReference:
+    """A memory reference of a translation."""
+
+    stage: int  # 1 or 2
+    level: int
+    spa: int  # of the entry
+    gpa: int  # stage 1: of the entry; stage 2: under translation
+    value: int
+    leaf: bool
+    present: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """What a second stage permits."""
+
+    mapped: bool
+    read: bool
+    write: bool
+    kernel_execute: bool
+    user_execute: bool
+    spa: int | None = None  # of the page, where mapped
+
+
+@dataclass(frozen=True, slots=True)
+class TlbEntry:
+    """A cached translation of a 4 KiB page."""
+
+    gva: int
+    gpa: int
+    spa: int
+    partition: int
+    vp: int
+    vtl: int
+    pcid: int
+    rights: str  # of both stages: W U NX G D / r w kx ux
+
+
+@dataclass(frozen=True, slots=True)
+class Breakpoint:
+    """Breakpoint."""
+
+    id: int
+    kind: Literal["code", "event", "write", "register", "access", "vtl"]
+    what: str  # as it was given
+    text: str  # what it means now: the address of a symbol, the kinds of events
+    ignore: int  # hits still to pass over
+    hits: int  # so far, in both directions
+    enabled: bool
+    temporary: bool  # goes with its first hit
+    resolved: bool  # false: waits for an image that has this symbol
+    vtl: int | None = None  # only there
+    process: str | None = None  # only there
+    condition: str | None = None  # an expression; the breakpoint counts only where it is true
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """An image in memory."""
+
+    name: str
+    file: str  # file name
+    base: int
+    size: int
+    vtl: int  # that announced it
+    symbols: Literal["pdb", "exports", "none"]
+    process: str | None = None  # whose, for images of user mode
+
+
+@dataclass(frozen=True, slots=True)
+class Symbol:
+    """Symbol."""
+
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class TypeField:
+    """A member of a structure, or an enumerator."""
+
+    name: str
+    type: str  # as C writes it
+    offset: int  # bytes
+    size: int  # bytes
+    bit: int | None = None  # of a bit field: the first bit
+    bits: int | None = None  # of a bit field: their number
+    count: int | None = None  # elements of an array
+    value: str | None = None  # where an address was given; ?? denied, -- unmapped
+    place: Place | None = None  # what a pointer names
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A process as VTL 0 or VTL 1 knows it."""
+
+    name: str
+    vtl: int
+    pid: int
+    cr3: int
+    current: bool
+    secure_handle: int | None = None
+    object: int | None = None  # EPROCESS or SKPROCESS
+
+
+@dataclass(frozen=True, slots=True)
+class Trustlet:
+    """An SKPROCESS."""
+
+    name: str
+    trustlet_id: int
+    pid: int
+    cr3: int
+    object: int
+    handle: int
+    fields: list[TypeField]  # what else its structure says
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of a table whose columns differ."""
+
+    cells: list[str]
+    address: int | None = None  # of the object
+
+
+@dataclass(frozen=True, slots=True)
+class CallNode:
+    """A call from one world into another."""
+
+    at: int
+    vp: int
+    depth: int
+    from_vtl: int
+    to_vtl: int
+    text: str  # name, arguments and answer
+    end: int | None = None  # of its return; absent if it did not return yet
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """A stretch of time and what happened in it."""
+
+    from_: int
+    to: int
+    vtl0: int  # instants that VTL 0 ran
+    vtl1: int
+    counts: list[int]  # of events, by the kinds of events.summary's answer
+
+
+@dataclass(frozen=True, slots=True)
+class Bookmark:
+    """Bookmark."""
+
+    at: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class HelloResult:
+    """What hello answers."""
+
+    program: str  # airlock
+    version: str
+    protocol: int  # of this interface
+    live: bool  # the future is made by running
+    processors: int
+    memory: int  # bytes of RAM
+    configuration: str  # hash
+    methods: list[str]  # that are implemented
+    recording: str | None = None  # the file
+
+
+@dataclass(frozen=True, slots=True)
+class StatusResult:
+    """What status answers."""
+
+    focus: Focus
+    end: int  # the last instant known
+    instructions: int  # executed up to the focus
+    complaints: list[str]  # what was wrong with the recording, images or symbols
+    fingerprint: str  # hash of the whole state
+    ending: str | None = None  # why the run ends, once that is known
+    branch: str | None = None  # the what-if branch, with what was changed; absent: this is the run itself
+
+
+@dataclass(frozen=True, slots=True)
+class ReloadResult:
+    """What reload answers."""
+
+    modules: list[Module]
+    complaints: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class FocusResult:
+    """What focus answers."""
+
+    stop: Stop
+
+
+@dataclass(frozen=True, slots=True)
+class StepResult:
+    """What step answers."""
+
+    stop: Stop
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """What run answers."""
+
+    stop: Stop
+
+
+@dataclass(frozen=True, slots=True)
+class BreakpointSetResult:
+    """What breakpoint.set answers."""
+
+    breakpoint: Breakpoint
+
+
+@dataclass(frozen=True, slots=True)
+class BreakpointListResult:
+    """What breakpoint.list answers."""
+
+    breakpoints: list[Breakpoint]
+
+
+@dataclass(frozen=True, slots=True)
+class BreakpointChangeResult:
+    """What breakpoint.change answers."""
+
+    breakpoint: Breakpoint
+
+
+@dataclass(frozen=True, slots=True)
+class BreakpointEventsResult:
+    """What breakpoint.events answers."""
+
+    kinds: list[TypeField]  # name and, as type, what it means
+
+
+@dataclass(frozen=True, slots=True)
+class RegistersResult:
+    """What registers answers."""
+
+    registers: list[Register]
+    active: bool  # the processor runs in this VTL now
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryReadResult:
+    """What memory.read answers."""
+
+    parts: list[MemoryPart]
+
+
+@dataclass(frozen=True, slots=True)
+class MemorySearchResult:
+    """What memory.search answers."""
+
+    found: list[int]
+    skipped: int  # bytes that could not be read
+
+
+@dataclass(frozen=True, slots=True)
+class DisassembleResult:
+    """What disassemble answers."""
+
+    lines: list[Line]
+
+
+@dataclass(frozen=True, slots=True)
+class StackResult:
+    """What stack answers."""
+
+    frames: list[Frame]
+    why: str  # why it ends there
+
+
+@dataclass(frozen=True, slots=True)
+class WalkResult:
+    """What walk answers."""
+
+    references: list[WalkReference]
+    granted: bool
+    rule: str
+    rights: list[Rights]  # of each VTL to the last GPA
+    text: str  # for people
+    gpa: int | None = None
+    spa: int | None = None
+    cached: TlbEntry | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SlatPageResult:
+    """What slat.page answers."""
+
+    rights: list[Rights]  # by VTL
+
+
+@dataclass(frozen=True, slots=True)
+class SlatMapResult:
+    """What slat.map answers."""
+
+    pages: bytes  # a byte a page: 1 read, 2 write, 4 kernel execute, 8 user execute, 10 mapped (hexadecimal)
+
+
+@dataclass(frozen=True, slots=True)
+class TlbResult:
+    """What tlb answers."""
+
+    entries: list[TlbEntry]
+    used: int
+    capacity: int
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluateResult:
+    """What evaluate answers."""
+
+    type: str
+    value: str
+    number: int | None = None
+    place: Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WhoWroteResult:
+    """What who_wrote answers."""
+
+    found: bool
+    text: str
+    at: Focus | None = None  # just before it was written
+    place: Place | None = None
+    change: Change | None = None
+    between: bool | None = None  # by the delivery of an interrupt before that instruction
+    event: Event | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EventsListResult:
+    """What events.list answers."""
+
+    events: list[Event]
+    more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EventsCountResult:
+    """What events.count answers."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class EventsSummaryResult:
+    """What events.summary answers."""
+
+    kinds: list[str]  # the columns of counts
+    buckets: list[Bucket]
+
+
+@dataclass(frozen=True, slots=True)
+class CallsResult:
+    """What calls answers."""
+
+    calls: list[CallNode]
+    more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BookmarkAddResult:
+    """What bookmark.add answers."""
+
+    saved: bool  # in the recording
+
+
+@dataclass(frozen=True, slots=True)
+class BookmarkListResult:
+    """What bookmark.list answers."""
+
+    bookmarks: list[Bookmark]
+
+
+@dataclass(frozen=True, slots=True)
+class ModulesResult:
+    """What modules answers."""
+
+    modules: list[Module]
+
+
+@dataclass(frozen=True, slots=True)
+class SymbolsFindResult:
+    """What symbols.find answers."""
+
+    symbols: list[Symbol]
+    more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SymbolsAtResult:
+    """What symbols.at answers."""
+
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class SourceResult:
+    """What source answers."""
+
+    lines: list[str]
+    path: str | None = None  # where it was found
+
+
+@dataclass(frozen=True, slots=True)
+class SourcePlacesResult:
+    """What source.places answers."""
+
+    places: list[Place]  # ascending
+    line: int | None = None  # the one that has code; absent: there is none
+
+
+@dataclass(frozen=True, slots=True)
+class TypesFindResult:
+    """What types.find answers."""
+
+    names: list[str]
+    more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TypeResult:
+    """What type answers."""
+
+    name: str
+    kind: Literal["struct", "union", "enum", "class"]
+    size: int
+    fields: list[TypeField]
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessesResult:
+    """What processes answers."""
+
+    processes: list[Process]
+
+
+@dataclass(frozen=True, slots=True)
+class TrustletsResult:
+    """What trustlets answers."""
+
+    trustlets: list[Trustlet]
+
+
+@dataclass(frozen=True, slots=True)
+class KernelTableResult:
+    """What kernel.table answers."""
+
+    columns: list[str]
+    rows: list[Row]
+    complaint: str | None = None  # why it is not complete
+
+
+@dataclass(frozen=True, slots=True)
+class BranchBeginResult:
+    """What branch.begin answers."""
+
+    branch: str
+
+
+@dataclass(frozen=True, slots=True)
+class BranchEndResult:
+    """What branch.end answers."""
+
+    stop: Stop
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryWriteResult:
+    """What memory.write answers."""
+
+    branch: str
+
+
+@dataclass(frozen=True, slots=True)
+class RegistersWriteResult:
+    """What registers.write answers."""
+
+    branch: str
+
+
+@dataclass(frozen=True, slots=True)
+class DumpResult:
+    """What dump answers."""
+
+    path: str
+    bytes: int
+    text: str  # what is in it
+
+
+@dataclass(frozen=True, slots=True)
+class ConsoleResult:
+    """What console answers."""
+
+    output: str
+    ended: bool  # the command was quit
+    stop: Stop | None = None  # if it moved
+
+
+@dataclass(frozen=True, slots=True)
+class ConsoleCompleteResult:
+    """What console.complete answers."""
+
+    from_: int  # byte of the line where the words begin
+    words: list[str]
+
+
+RECORDS: dict[str, type[Any]] = {
+    "Focus": Focus,
+    "Place": Place,
+    "Argument": Argument,
+    "Event": Event,
+    "Change": Change,
+    "Stop": Stop,
+    "Register": Register,
+    "MemoryPart": MemoryPart,
+    "Line": Line,
+    "Frame": Frame,
+    "WalkReference": WalkReference,
+    "Rights": Rights,
+    "TlbEntry": TlbEntry,
+    "Breakpoint": Breakpoint,
+    "Module": Module,
+    "Symbol": Symbol,
+    "TypeField": TypeField,
+    "Process": Process,
+    "Trustlet": Trustlet,
+    "Row": Row,
+    "CallNode": CallNode,
+    "Bucket": Bucket,
+    "Bookmark": Bookmark,
+}
+
+# Of each class: JSON name -> (attribute, type of the table).
+LAYOUTS: dict[type[Any], dict[str, tuple[str, str]]] = {
+    Focus: {
+        "at": ("at", "integer"),
+        "vp": ("vp", "integer"),
+        "vtl": ("vtl", "integer"),
+        "frame": ("frame", "integer?"),
+        "address": ("address", "hex?"),
+    },
+    Place: {
+        "address": ("address", "hex"),
+        "module": ("module", "text?"),
+        "symbol": ("symbol", "text?"),
+        "displacement": ("displacement", "integer?"),
+        "file": ("file", "text?"),
+        "line": ("line", "integer?"),
+        "text": ("text", "text"),
+    },
+    Argument: {
+        "name": ("name", "text"),
+        "value": ("value", "text"),
+    },
+    Event: {
+        "at": ("at", "integer"),
+        "vp": ("vp", "integer"),
+        "vtl": ("vtl", "integer"),
+        "kind": ("kind", "text"),
+        "name": ("name", "text"),
+        "arguments": ("arguments", "Argument[]"),
+        "outcome": ("outcome", "text"),
+        "a": ("a", "hex"),
+        "b": ("b", "hex"),
+        "c": ("c", "hex"),
+        "place": ("place", "Place"),
+        "text": ("text", "text"),
+    },
+    Change: {
+        "before": ("before", "bytes"),
+        "after": ("after", "bytes"),
+        "text": ("text", "text"),
+    },
+    Stop: {
+        "reason": ("reason", "step|breakpoint|watchpoint|event|place|beginning|end|interrupted"),
+        "focus": ("focus", "Focus"),
+        "place": ("place", "Place"),
+        "instruction": ("instruction", "integer"),
+        "ring": ("ring", "integer"),
+        "waits": ("waits", "boolean"),
+        "breakpoints": ("breakpoints", "integer[]"),
+        "change": ("change", "Change?"),
+        "event": ("event", "Event?"),
+        "ending": ("ending", "text?"),
+        "text": ("text", "text"),
+    },
+    Register: {
+        "name": ("name", "text"),
+        "value": ("value", "hex"),
+        "bits": ("bits", "integer"),
+        "group": ("group", "general|segment|control|debug|msr|x87|sse|synthetic"),
+        "shared": ("shared", "boolean"),
+        "previous": ("previous", "hex?"),
+    },
+    MemoryPart: {
+        "offset": ("offset", "integer"),
+        "length": ("length", "integer"),
+        "state": ("state", "readable|denied|unmapped|device"),
+        "bytes": ("bytes", "bytes?"),
+        "why": ("why", "text?"),
+    },
+    Line: {
+        "place": ("place", "Place"),
+        "bytes": ("bytes", "bytes"),
+        "text": ("text", "text"),
+        "target": ("target", "Place?"),
+        "current": ("current", "boolean"),
+        "breakpoints": ("breakpoints", "integer[]"),
+        "source": ("source", "text?"),
+    },
+    Frame: {
+        "index": ("index", "integer"),
+        "vtl": ("vtl", "integer"),
+        "ring": ("ring", "integer"),
+        "pc": ("pc", "Place"),
+        "sp": ("sp", "hex"),
+        "entered": ("entered", "call|interrupt|system_call|vtl_call|vtl_return|start"),
+        "trusted": ("trusted", "boolean"),
+    },
+    WalkReference: {
+        "stage": ("stage", "integer"),
+        "level": ("level", "integer"),
+        "spa": ("spa", "hex"),
+        "gpa": ("gpa", "hex"),
+        "value": ("value", "hex"),
+        "leaf": ("leaf", "boolean"),
+        "present": ("present", "boolean"),
+    },
+    Rights: {
+        "mapped": ("mapped", "boolean"),
+        "read": ("read", "boolean"),
+        "write": ("write", "boolean"),
+        "kernel_execute": ("kernel_execute", "boolean"),
+        "user_execute": ("user_execute", "boolean"),
+        "spa": ("spa", "hex?"),
+    },
+    TlbEntry: {
+        "gva": ("gva", "hex"),
+        "gpa": ("gpa", "hex"),
+        "spa": ("spa", "hex"),
+        "partition": ("partition", "integer"),
+        "vp": ("vp", "integer"),
+        "vtl": ("vtl", "integer"),
+        "pcid": ("pcid", "integer"),
+        "rights": ("rights", "text"),
+    },
+    Breakpoint: {
+        "id": ("id", "integer"),
+        "kind": ("kind", "code|event|write|register|access|vtl"),
+        "what": ("what", "text"),
+        "text": ("text", "text"),
+        "vtl": ("vtl", "integer?"),
+        "process": ("process", "text?"),
+        "condition": ("condition", "text?"),
+        "ignore": ("ignore", "integer"),
+        "hits": ("hits", "integer"),
+        "enabled": ("enabled", "boolean"),
+        "temporary": ("temporary", "boolean"),
+        "resolved": ("resolved", "boolean"),
+    },
+    Module: {
+        "name": ("name", "text"),
+        "file": ("file", "text"),
+        "base": ("base", "hex"),
+        "size": ("size", "hex"),
+        "vtl": ("vtl", "integer"),
+        "process": ("process", "text?"),
+        "symbols": ("symbols", "pdb|exports|none"),
+    },
+    Symbol: {
+        "place": ("place", "Place"),
+    },
+    TypeField: {
+        "name": ("name", "text"),
+        "type": ("type", "text"),
+        "offset": ("offset", "integer"),
+        "size": ("size", "integer"),
+        "bit": ("bit", "integer?"),
+        "bits": ("bits", "integer?"),
+        "count": ("count", "integer?"),
+        "value": ("value", "text?"),
+        "place": ("place", "Place?"),
+    },
+    Process: {
+        "name": ("name", "text"),
+        "vtl": ("vtl", "integer"),
+        "pid": ("pid", "integer"),
+        "cr3": ("cr3", "hex"),
+        "secure_handle": ("secure_handle", "hex?"),
+        "object": ("object", "hex?"),
+        "current": ("current", "boolean"),
+    },
+    Trustlet: {
+        "name": ("name", "text"),
+        "trustlet_id": ("trustlet_id", "hex"),
+        "pid": ("pid", "integer"),
+        "cr3": ("cr3", "hex"),
+        "object": ("object", "hex"),
+        "handle": ("handle", "hex"),
+        "fields": ("fields", "TypeField[]"),
+    },
+    Row: {
+        "cells": ("cells", "text[]"),
+        "address": ("address", "hex?"),
+    },
+    CallNode: {
+        "at": ("at", "integer"),
+        "end": ("end", "integer?"),
+        "vp": ("vp", "integer"),
+        "depth": ("depth", "integer"),
+        "from_vtl": ("from_vtl", "integer"),
+        "to_vtl": ("to_vtl", "integer"),
+        "text": ("text", "text"),
+    },
+    Bucket: {
+        "from": ("from_", "integer"),
+        "to": ("to", "integer"),
+        "vtl0": ("vtl0", "integer"),
+        "vtl1": ("vtl1", "integer"),
+        "counts": ("counts", "integer[]"),
+    },
+    Bookmark: {
+        "at": ("at", "integer"),
+        "text": ("text", "text"),
+    },
+    HelloResult: {
+        "program": ("program", "text"),
+        "version": ("version", "text"),
+        "protocol": ("protocol", "integer"),
+        "recording": ("recording", "text?"),
+        "live": ("live", "boolean"),
+        "processors": ("processors", "integer"),
+        "memory": ("memory", "hex"),
+        "configuration": ("configuration", "text"),
+        "methods": ("methods", "text[]"),
+    },
+    StatusResult: {
+        "focus": ("focus", "Focus"),
+        "end": ("end", "integer"),
+        "ending": ("ending", "text?"),
+        "instructions": ("instructions", "integer"),
+        "branch": ("branch", "text?"),
+        "complaints": ("complaints", "text[]"),
+        "fingerprint": ("fingerprint", "text"),
+    },
+    ReloadResult: {
+        "modules": ("modules", "Module[]"),
+        "complaints": ("complaints", "text[]"),
+    },
+    FocusResult: {
+        "stop": ("stop", "Stop"),
+    },
+    StepResult: {
+        "stop": ("stop", "Stop"),
+    },
+    RunResult: {
+        "stop": ("stop", "Stop"),
+    },
+    BreakpointSetResult: {
+        "breakpoint": ("breakpoint", "Breakpoint"),
+    },
+    BreakpointListResult: {
+        "breakpoints": ("breakpoints", "Breakpoint[]"),
+    },
+    BreakpointChangeResult: {
+        "breakpoint": ("breakpoint", "Breakpoint"),
+    },
+    BreakpointEventsResult: {
+        "kinds": ("kinds", "TypeField[]"),
+    },
+    RegistersResult: {
+        "registers": ("registers", "Register[]"),
+        "active": ("active", "boolean"),
+    },
+    MemoryReadResult: {
+        "parts": ("parts", "MemoryPart[]"),
+    },
+    MemorySearchResult: {
+        "found": ("found", "hex[]"),
+        "skipped": ("skipped", "hex"),
+    },
+    DisassembleResult: {
+        "lines": ("lines", "Line[]"),
+    },
+    StackResult: {
+        "frames": ("frames", "Frame[]"),
+        "why": ("why", "text"),
+    },
+    WalkResult: {
+        "references": ("references", "WalkReference[]"),
+        "granted": ("granted", "boolean"),
+        "rule": ("rule", "text"),
+        "gpa": ("gpa", "hex?"),
+        "spa": ("spa", "hex?"),
+        "cached": ("cached", "TlbEntry?"),
+        "rights": ("rights", "Rights[]"),
+        "text": ("text", "text"),
+    },
+    SlatPageResult: {
+        "rights": ("rights", "Rights[]"),
+    },
+    SlatMapResult: {
+        "pages": ("pages", "bytes"),
+    },
+    TlbResult: {
+        "entries": ("entries", "TlbEntry[]"),
+        "used": ("used", "integer"),
+        "capacity": ("capacity", "integer"),
+    },
+    EvaluateResult: {
+        "type": ("type", "text"),
+        "value": ("value", "text"),
+        "number": ("number", "hex?"),
+        "place": ("place", "Place?"),
+    },
+    WhoWroteResult: {
+        "found": ("found", "boolean"),
+        "at": ("at", "Focus?"),
+        "place": ("place", "Place?"),
+        "change": ("change", "Change?"),
+        "between": ("between", "boolean?"),
+        "event": ("event", "Event?"),
+        "text": ("text", "text"),
+    },
+    EventsListResult: {
+        "events": ("events", "Event[]"),
+        "more": ("more", "boolean"),
+    },
+    EventsCountResult: {
+        "count": ("count", "integer"),
+    },
+    EventsSummaryResult: {
+        "kinds": ("kinds", "text[]"),
+        "buckets": ("buckets", "Bucket[]"),
+    },
+    CallsResult: {
+        "calls": ("calls", "CallNode[]"),
+        "more": ("more", "boolean"),
+    },
+    BookmarkAddResult: {
+        "saved": ("saved", "boolean"),
+    },
+    BookmarkListResult: {
+        "bookmarks": ("bookmarks", "Bookmark[]"),
+    },
+    ModulesResult: {
+        "modules": ("modules", "Module[]"),
+    },
+    SymbolsFindResult: {
+        "symbols": ("symbols", "Symbol[]"),
+        "more": ("more", "boolean"),
+    },
+    SymbolsAtResult: {
+        "place": ("place", "Place"),
+    },
+    SourceResult: {
+        "lines": ("lines", "text[]"),
+        "path": ("path", "text?"),
+    },
+    SourcePlacesResult: {
+        "line": ("line", "integer?"),
+        "places": ("places", "Place[]"),
+    },
+    TypesFindResult: {
+        "names": ("names", "text[]"),
+        "more": ("more", "boolean"),
+    },
+    TypeResult: {
+        "name": ("name", "text"),
+        "kind": ("kind", "struct|union|enum|class"),
+        "size": ("size", "integer"),
+        "fields": ("fields", "TypeField[]"),
+    },
+    ProcessesResult: {
+        "processes": ("processes", "Process[]"),
+    },
+    TrustletsResult: {
+        "trustlets": ("trustlets", "Trustlet[]"),
+    },
+    KernelTableResult: {
+        "columns": ("columns", "text[]"),
+        "rows": ("rows", "Row[]"),
+        "complaint": ("complaint", "text?"),
+    },
+    BranchBeginResult: {
+        "branch": ("branch", "text"),
+    },
+    BranchEndResult: {
+        "stop": ("stop", "Stop"),
+    },
+    MemoryWriteResult: {
+        "branch": ("branch", "text"),
+    },
+    RegistersWriteResult: {
+        "branch": ("branch", "text"),
+    },
+    DumpResult: {
+        "path": ("path", "text"),
+        "bytes": ("bytes", "integer"),
+        "text": ("text", "text"),
+    },
+    ConsoleResult: {
+        "output": ("output", "text"),
+        "stop": ("stop", "Stop?"),
+        "ended": ("ended", "boolean"),
+    },
+    ConsoleCompleteResult: {
+        "from": ("from_", "integer"),
+        "words": ("words", "text[]"),
+    },
+}
+
+
+def decode(type_name: str, value: Any) -> Any:
+    """A JSON value of a type of the table."""
+    type_name = type_name.removesuffix("?")
+    if type_name.endswith("[]"):
+        return [decode(type_name.removesuffix("[]"), element) for element in value]
+    if type_name == "hex":
+        return int(value, 16)
+    if type_name == "bytes":
+        return bytes.fromhex(value)
+    record = RECORDS.get(type_name)
+    return value if record is None else decode_record(record, value)
+
+
+def decode_record(record: type[Any], value: dict[str, Any]) -> Any:
+    """Members that this version of the client does not know are passed over."""
+    members = LAYOUTS[record]
+    known = {members[name][0]: decode(members[name][1], member) for name, member in value.items() if name in members}
+    return record(**known)
+
+
+def encode(type_name: str, value: Any) -> Any:
+    """The other way."""
+    type_name = type_name.removesuffix("?")
+    if type_name.endswith("[]"):
+        return [encode(type_name.removesuffix("[]"), element) for element in value]
+    if type_name == "hex":
+        return hex(value)
+    if type_name == "bytes":
+        return bytes(value).hex()
+    record = RECORDS.get(type_name)
+    if record is None:
+        return value
+    members = ((name, member[1], getattr(value, member[0])) for name, member in LAYOUTS[record].items())
+    return {name: encode(member_type, member) for name, member_type, member in members if member is not None}
+
+
+class Interface(ABC):
+    """All methods. Who implements call() decides how they get there."""
+
+    @abstractmethod
+    def call(self, method: str, parameters: dict[str, Any]) -> dict[str, Any]:
+        """Calls a method by name, with JSON values. Raises AirlockError if it is refused."""
+
+    def _call(self, method: str, parameters: list[tuple[str, str, Any]]) -> dict[str, Any]:
+        given = {name: encode(type_name, value) for name, type_name, value in parameters if value is not None}
+        return self.call(method, given)
+
+    def hello(self, *, client: str | None = None) -> HelloResult:
+        """What is debugged, and what this program can do. The first call of a client.
+
+        client: a name, for messages
+        """
+        return cast(HelloResult, decode_record(HelloResult, self._call("hello", [
+            ("client", "text?", client),
+        ])))
+
+    def status(self) -> StatusResult:
+        """Where the session stands."""
+        return cast(StatusResult, decode_record(StatusResult, self._call("status", [])))
+
+    def reload(self, *, folder: str | None = None) -> ReloadResult:
+        """Reads images and symbols again.
+
+        folder: look there too
+        """
+        return cast(ReloadResult, decode_record(ReloadResult, self._call("reload", [
+            ("folder", "text?", folder),
+        ])))
+
+    def focus(
+        self,
+        *,
+        at: int | None = None,
+        vp: int | None = None,
+        vtl: int | None = None,
+        frame: int | None = None,
+        address: int | None = None,
+    ) -> FocusResult:
+        """Moves the session's focus to an instant, or to another processor, VTL or frame of this one."""
+        return cast(FocusResult, decode_record(FocusResult, self._call("focus", [
+            ("at", "integer?", at),
+            ("vp", "integer?", vp),
+            ("vtl", "integer?", vtl),
+            ("frame", "integer?", frame),
+            ("address", "hex?", address),
+        ])))
+
+    def step(
+        self,
+        kind: Literal["into", "over", "out"],
+        *,
+        back: bool | None = None,
+        count: int | None = None,
+        by: Literal["instruction", "line"] | None = None,
+    ) -> StepResult:
+        """One instruction, call or frame, in either direction.
+
+        kind: over: calls of all kinds, into the other VTL too
+        count: 1 if absent
+        by: instruction if absent
+        """
+        return cast(StepResult, decode_record(StepResult, self._call("step", [
+            ("kind", "into|over|out", kind),
+            ("back", "boolean?", back),
+            ("count", "integer?", count),
+            ("by", "instruction|line?", by),
+        ])))
+
+    def run(
+        self,
+        *,
+        back: bool | None = None,
+        to: str | None = None,
+        until: str | None = None,
+        breakpoints: bool | None = None,
+    ) -> RunResult:
+        """On, or back, to the next breakpoint; or to a place or query as if it were one.
+
+        to: a place, as breakpoint.set has it: to the cursor
+        until: an expression over events: on to the first event for which it is true
+        breakpoints: false: pass over them
+        """
+        return cast(RunResult, decode_record(RunResult, self._call("run", [
+            ("back", "boolean?", back),
+            ("to", "text?", to),
+            ("until", "text?", until),
+            ("breakpoints", "boolean?", breakpoints),
+        ])))
+
+    def interrupt(self) -> None:
+        """Ends a motion that is under way, of whichever client. Answered at once."""
+        self._call("interrupt", [])
+
+    def breakpoint_set(
+        self,
+        kind: Literal["code", "event", "write", "register", "access", "vtl"],
+        what: str,
+        *,
+        vtl: int | None = None,
+        vp: int | None = None,
+        process: str | None = None,
+        condition: str | None = None,
+        ignore: int | None = None,
+        temporary: bool | None = None,
+    ) -> BreakpointSetResult:
+        """A breakpoint or watchpoint.
+
+        what: code: an address expression. event: a kind or name (vtl-call, hypercall, secure-service,
+            normal-call, ium-call, intercept, slat-violation, msr, control-register, interrupt, exception,
+            protection, tlb-flush, image-load, trustlet-start), with =NAME or =NUMBER for those that have
+            names. write: [gva:|gpa:|spa:]ADDRESS[+BYTES]. access: the same, reads too. register: a name.
+            vtl: a number
+        """
+        return cast(BreakpointSetResult, decode_record(BreakpointSetResult, self._call("breakpoint.set", [
+            ("kind", "code|event|write|register|access|vtl", kind),
+            ("what", "text", what),
+            ("vtl", "integer?", vtl),
+            ("vp", "integer?", vp),
+            ("process", "text?", process),
+            ("condition", "text?", condition),
+            ("ignore", "integer?", ignore),
+            ("temporary", "boolean?", temporary),
+        ])))
+
+    def breakpoint_list(self) -> BreakpointListResult:
+        """breakpoint.list."""
+        return cast(BreakpointListResult, decode_record(BreakpointListResult, self._call("breakpoint.list", [])))
+
+    def breakpoint_change(
+        self,
+        id: int,
+        *,
+        enabled: bool | None = None,
+        condition: str | None = None,
+        ignore: int | None = None,
+    ) -> BreakpointChangeResult:
+        """breakpoint.change.
+
+        condition: empty: none
+        """
+        return cast(BreakpointChangeResult, decode_record(BreakpointChangeResult, self._call("breakpoint.change", [
+            ("id", "integer", id),
+            ("enabled", "boolean?", enabled),
+            ("condition", "text?", condition),
+            ("ignore", "integer?", ignore),
+        ])))
+
+    def breakpoint_remove(self, id: int) -> None:
+        """breakpoint.remove."""
+        self._call("breakpoint.remove", [
+            ("id", "integer", id),
+        ])
+
+    def breakpoint_events(self) -> BreakpointEventsResult:
+        """The kinds of events that a breakpoint can name."""
+        return cast(BreakpointEventsResult, decode_record(BreakpointEventsResult, self._call("breakpoint.events", [])))
+
+    def registers(self, *, focus: Focus | None = None, groups: list[str] | None = None) -> RegistersResult:
+        """registers.
+
+        groups: only these
+        """
+        return cast(RegistersResult, decode_record(RegistersResult, self._call("registers", [
+            ("focus", "Focus?", focus),
+            ("groups", "text[]?", groups),
+        ])))
+
+    def memory_read(
+        self,
+        space: Literal["gva", "gpa", "spa"],
+        address: int,
+        length: int,
+        *,
+        focus: Focus | None = None,
+        process: str | None = None,
+        privileged: bool | None = None,
+    ) -> MemoryReadResult:
+        """Memory as the focus' VTL sees it, through its tables, or by physical address.
+
+        length: 1 to 1048576
+        process: with the tables of this process
+        privileged: gpa: as the hypervisor, not as the VTL
+        """
+        return cast(MemoryReadResult, decode_record(MemoryReadResult, self._call("memory.read", [
+            ("focus", "Focus?", focus),
+            ("space", "gva|gpa|spa", space),
+            ("address", "hex", address),
+            ("length", "integer", length),
+            ("process", "text?", process),
+            ("privileged", "boolean?", privileged),
+        ])))
+
+    def memory_search(
+        self,
+        space: Literal["gva", "gpa", "spa"],
+        address: int,
+        length: int,
+        pattern: bytes,
+        *,
+        focus: Focus | None = None,
+        maximum: int | None = None,
+        process: str | None = None,
+    ) -> MemorySearchResult:
+        """The first places of a pattern.
+
+        pattern: 1 to 256
+        maximum: 64 if absent
+        """
+        return cast(MemorySearchResult, decode_record(MemorySearchResult, self._call("memory.search", [
+            ("focus", "Focus?", focus),
+            ("space", "gva|gpa|spa", space),
+            ("address", "hex", address),
+            ("length", "hex", length),
+            ("pattern", "bytes", pattern),
+            ("maximum", "integer?", maximum),
+            ("process", "text?", process),
+        ])))
+
+    def disassemble(
+        self,
+        count: int,
+        *,
+        focus: Focus | None = None,
+        address: int | None = None,
+        before: int | None = None,
+        process: str | None = None,
+    ) -> DisassembleResult:
+        """disassemble.
+
+        address: the focus' own if absent
+        count: 1 to 4096
+        before: so many instructions before it, as well as they can be known
+        """
+        return cast(DisassembleResult, decode_record(DisassembleResult, self._call("disassemble", [
+            ("focus", "Focus?", focus),
+            ("address", "hex?", address),
+            ("count", "integer", count),
+            ("before", "integer?", before),
+            ("process", "text?", process),
+        ])))
+
+    def stack(self, *, focus: Focus | None = None, maximum: int | None = None) -> StackResult:
+        """Frames from the innermost out, across rings and VTLs.
+
+        maximum: 64 if absent
+        """
+        return cast(StackResult, decode_record(StackResult, self._call("stack", [
+            ("focus", "Focus?", focus),
+            ("maximum", "integer?", maximum),
+        ])))
+
+    def walk(
+        self,
+        address: int,
+        access: Literal["read", "write", "execute"],
+        *,
+        focus: Focus | None = None,
+        user: bool | None = None,
+        process: str | None = None,
+    ) -> WalkResult:
+        """A translation, reference by reference, and the rule that decided.
+
+        user: ring 3; else as the processor is
+        """
+        return cast(WalkResult, decode_record(WalkResult, self._call("walk", [
+            ("focus", "Focus?", focus),
+            ("address", "hex", address),
+            ("access", "read|write|execute", access),
+            ("user", "boolean?", user),
+            ("process", "text?", process),
+        ])))
+
+    def slat_page(self, gpa: int, *, focus: Focus | None = None) -> SlatPageResult:
+        """What each VTL may do with a page."""
+        return cast(SlatPageResult, decode_record(SlatPageResult, self._call("slat.page", [
+            ("focus", "Focus?", focus),
+            ("gpa", "hex", gpa),
+        ])))
+
+    def slat_map(self, gpa: int, pages: int, *, focus: Focus | None = None, vtl: int | None = None) -> SlatMapResult:
+        """Permissions of many pages.
+
+        pages: 1 to 1048576
+        vtl: the focus' own if absent
+        """
+        return cast(SlatMapResult, decode_record(SlatMapResult, self._call("slat.map", [
+            ("focus", "Focus?", focus),
+            ("gpa", "hex", gpa),
+            ("pages", "integer", pages),
+            ("vtl", "integer?", vtl),
+        ])))
+
+    def tlb(self, *, focus: Focus | None = None, maximum: int | None = None) -> TlbResult:
+        """tlb.
+
+        maximum: 1024 if absent
+        """
+        return cast(TlbResult, decode_record(TlbResult, self._call("tlb", [
+            ("focus", "Focus?", focus),
+            ("maximum", "integer?", maximum),
+        ])))
+
+    def evaluate(self, expression: str, *, focus: Focus | None = None) -> EvaluateResult:
+        """An expression: numbers, registers, symbols, memory, members of structures.
+
+        expression: docs/debugger.md has the language
+        """
+        return cast(EvaluateResult, decode_record(EvaluateResult, self._call("evaluate", [
+            ("focus", "Focus?", focus),
+            ("expression", "text", expression),
+        ])))
+
+    def who_wrote(
+        self,
+        what: Literal["memory", "register", "pte", "slat"],
+        *,
+        focus: Focus | None = None,
+        space: Literal["gva", "gpa", "spa"] | None = None,
+        address: int | None = None,
+        length: int | None = None,
+        register: str | None = None,
+        level: int | None = None,
+        process: str | None = None,
+    ) -> WhoWroteResult:
+        """Who wrote it last before the focus.
+
+        space: of memory; gva if absent
+        length: of memory; 8 if absent
+        level: of pte; 1 if absent
+        """
+        return cast(WhoWroteResult, decode_record(WhoWroteResult, self._call("who_wrote", [
+            ("focus", "Focus?", focus),
+            ("what", "memory|register|pte|slat", what),
+            ("space", "gva|gpa|spa?", space),
+            ("address", "hex?", address),
+            ("length", "integer?", length),
+            ("register", "text?", register),
+            ("level", "integer?", level),
+            ("process", "text?", process),
+        ])))
+
+    def events_list(
+        self,
+        *,
+        from_: int | None = None,
+        back: bool | None = None,
+        maximum: int | None = None,
+        query: str | None = None,
+        to: int | None = None,
+    ) -> EventsListResult:
+        """Events in the order of time, from an instant on or back.
+
+        from_: the focus' instant if absent
+        maximum: 100 if absent; at most 10000
+        query: an expression over event and state
+        to: no further
+        """
+        return cast(EventsListResult, decode_record(EventsListResult, self._call("events.list", [
+            ("from", "integer?", from_),
+            ("back", "boolean?", back),
+            ("maximum", "integer?", maximum),
+            ("query", "text?", query),
+            ("to", "integer?", to),
+        ])))
+
+    def events_count(
+        self,
+        *,
+        from_: int | None = None,
+        to: int | None = None,
+        query: str | None = None,
+    ) -> EventsCountResult:
+        """events.count."""
+        return cast(EventsCountResult, decode_record(EventsCountResult, self._call("events.count", [
+            ("from", "integer?", from_),
+            ("to", "integer?", to),
+            ("query", "text?", query),
+        ])))
+
+    def events_summary(self, from_: int, to: int, buckets: int, *, query: str | None = None) -> EventsSummaryResult:
+        """What a timeline draws.
+
+        buckets: 1 to 4096
+        """
+        return cast(EventsSummaryResult, decode_record(EventsSummaryResult, self._call("events.summary", [
+            ("from", "integer", from_),
+            ("to", "integer", to),
+            ("buckets", "integer", buckets),
+            ("query", "text?", query),
+        ])))
+
+    def calls(
+        self,
+        *,
+        from_: int | None = None,
+        to: int | None = None,
+        maximum: int | None = None,
+        hypercalls: bool | None = None,
+    ) -> CallsResult:
+        """The calls between the worlds as a tree, flattened.
+
+        maximum: 1000 if absent
+        """
+        return cast(CallsResult, decode_record(CallsResult, self._call("calls", [
+            ("from", "integer?", from_),
+            ("to", "integer?", to),
+            ("maximum", "integer?", maximum),
+            ("hypercalls", "boolean?", hypercalls),
+        ])))
+
+    def bookmark_add(self, text: str, *, at: int | None = None) -> BookmarkAddResult:
+        """bookmark.add.
+
+        at: the focus' instant if absent
+        """
+        return cast(BookmarkAddResult, decode_record(BookmarkAddResult, self._call("bookmark.add", [
+            ("at", "integer?", at),
+            ("text", "text", text),
+        ])))
+
+    def bookmark_list(self) -> BookmarkListResult:
+        """bookmark.list."""
+        return cast(BookmarkListResult, decode_record(BookmarkListResult, self._call("bookmark.list", [])))
+
+    def modules(self, *, focus: Focus | None = None) -> ModulesResult:
+        """modules."""
+        return cast(ModulesResult, decode_record(ModulesResult, self._call("modules", [
+            ("focus", "Focus?", focus),
+        ])))
+
+    def symbols_find(
+        self,
+        pattern: str,
+        *,
+        focus: Focus | None = None,
+        maximum: int | None = None,
+    ) -> SymbolsFindResult:
+        """Symbols by a pattern with * and ?, without case.
+
+        pattern: module!name, or a name in any module
+        maximum: 100 if absent
+        """
+        return cast(SymbolsFindResult, decode_record(SymbolsFindResult, self._call("symbols.find", [
+            ("focus", "Focus?", focus),
+            ("pattern", "text", pattern),
+            ("maximum", "integer?", maximum),
+        ])))
+
+    def symbols_at(self, address: int, *, focus: Focus | None = None) -> SymbolsAtResult:
+        """symbols.at."""
+        return cast(SymbolsAtResult, decode_record(SymbolsAtResult, self._call("symbols.at", [
+            ("focus", "Focus?", focus),
+            ("address", "hex", address),
+        ])))
+
+    def source(self, file: str, *, from_: int | None = None, count: int | None = None) -> SourceResult:
+        """Lines of a source file that a PDB names, if it is at hand.
+
+        file: as Place has it
+        from_: 1 if absent
+        count: all if absent
+        """
+        return cast(SourceResult, decode_record(SourceResult, self._call("source", [
+            ("file", "text", file),
+            ("from", "integer?", from_),
+            ("count", "integer?", count),
+        ])))
+
+    def source_places(self, file: str, line: int) -> SourcePlacesResult:
+        """Where the code of a source line begins: of the first line at or after it that has code.
+
+        file: the end of its path, without case, either slash
+        """
+        return cast(SourcePlacesResult, decode_record(SourcePlacesResult, self._call("source.places", [
+            ("file", "text", file),
+            ("line", "integer", line),
+        ])))
+
+    def types_find(self, pattern: str, *, maximum: int | None = None) -> TypesFindResult:
+        """types.find.
+
+        pattern: module!name with * and ?
+        """
+        return cast(TypesFindResult, decode_record(TypesFindResult, self._call("types.find", [
+            ("pattern", "text", pattern),
+            ("maximum", "integer?", maximum),
+        ])))
+
+    def type(
+        self,
+        name: str,
+        *,
+        focus: Focus | None = None,
+        address: int | None = None,
+        process: str | None = None,
+    ) -> TypeResult:
+        """A structure's members, and their values if an address is given.
+
+        name: module!name or a name
+        """
+        return cast(TypeResult, decode_record(TypeResult, self._call("type", [
+            ("focus", "Focus?", focus),
+            ("name", "text", name),
+            ("address", "hex?", address),
+            ("process", "text?", process),
+        ])))
+
+    def processes(self, *, focus: Focus | None = None) -> ProcessesResult:
+        """As both kernels know them."""
+        return cast(ProcessesResult, decode_record(ProcessesResult, self._call("processes", [
+            ("focus", "Focus?", focus),
+        ])))
+
+    def trustlets(self, *, focus: Focus | None = None) -> TrustletsResult:
+        """What the secure kernel keeps of each."""
+        return cast(TrustletsResult, decode_record(TrustletsResult, self._call("trustlets", [
+            ("focus", "Focus?", focus),
+        ])))
+
+    def kernel_table(
+        self,
+        what: Literal["threads", "secure_threads", "handles", "mailboxes", "blobs", "images", "pools", "ranges"],
+        *,
+        focus: Focus | None = None,
+    ) -> KernelTableResult:
+        """What the secure kernel keeps: read from its memory by the types of its PDB."""
+        return cast(KernelTableResult, decode_record(KernelTableResult, self._call("kernel.table", [
+            ("focus", "Focus?", focus),
+            ("what", "threads|secure_threads|handles|mailboxes|blobs|images|pools|ranges", what),
+        ])))
+
+    def branch_begin(self, *, name: str | None = None) -> BranchBeginResult:
+        """From here on this is no longer the run that was recorded: memory and registers can be changed, and it runs on from them."""
+        return cast(BranchBeginResult, decode_record(BranchBeginResult, self._call("branch.begin", [
+            ("name", "text?", name),
+        ])))
+
+    def branch_end(self) -> BranchEndResult:
+        """Back to the run, where the branch began."""
+        return cast(BranchEndResult, decode_record(BranchEndResult, self._call("branch.end", [])))
+
+    def memory_write(
+        self,
+        space: Literal["gva", "gpa", "spa"],
+        address: int,
+        bytes: bytes,
+        *,
+        process: str | None = None,
+        vtl: int | None = None,
+    ) -> MemoryWriteResult:
+        """Refused outside a branch.
+
+        bytes: 1 to 65536
+        """
+        return cast(MemoryWriteResult, decode_record(MemoryWriteResult, self._call("memory.write", [
+            ("space", "gva|gpa|spa", space),
+            ("address", "hex", address),
+            ("bytes", "bytes", bytes),
+            ("process", "text?", process),
+            ("vtl", "integer?", vtl),
+        ])))
+
+    def registers_write(
+        self,
+        name: str,
+        value: int,
+        *,
+        vtl: int | None = None,
+        vp: int | None = None,
+    ) -> RegistersWriteResult:
+        """Refused outside a branch, and where the processor could not hold the value."""
+        return cast(RegistersWriteResult, decode_record(RegistersWriteResult, self._call("registers.write", [
+            ("name", "text", name),
+            ("value", "hex", value),
+            ("vtl", "integer?", vtl),
+            ("vp", "integer?", vp),
+        ])))
+
+    def dump(
+        self,
+        kind: Literal["kernel", "secure_kernel", "core", "listing"],
+        path: str,
+        *,
+        module: str | None = None,
+        everything: bool | None = None,
+    ) -> DumpResult:
+        """Writes the present as a file for other tools.
+
+        kind: kernel: a Windows kernel dump of VTL 0's view; core: an ELF core; listing: disassembly with
+            coverage
+        module: of listing
+        everything: kernel: also pages that VTL 0 may not read
+        """
+        return cast(DumpResult, decode_record(DumpResult, self._call("dump", [
+            ("kind", "kernel|secure_kernel|core|listing", kind),
+            ("path", "text", path),
+            ("module", "text?", module),
+            ("everything", "boolean?", everything),
+        ])))
+
+    def console(self, line: str, *, colours: bool | None = None) -> ConsoleResult:
+        """A command of the console, as text; its output. What gdb's monitor and DAP's REPL use."""
+        return cast(ConsoleResult, decode_record(ConsoleResult, self._call("console", [
+            ("line", "text", line),
+            ("colours", "boolean?", colours),
+        ])))
+
+    def console_complete(self, line: str) -> ConsoleCompleteResult:
+        """console.complete."""
+        return cast(ConsoleCompleteResult, decode_record(ConsoleCompleteResult, self._call("console.complete", [
+            ("line", "text", line),
+        ])))

@@ -51,10 +51,10 @@ Session::Outcome Session::arrived(Arrival arrival) {
   focus_.vp = vp;
   focus_.vtl = timeline().machine().processor(vp).active;
   switch (arrival) {
-    case Arrival::Beginning: return {StopReason::Beginning, {}, {}, {}};
-    case Arrival::End: return {StopReason::End, {}, {}, {}};
-    case Arrival::Interrupted: return {StopReason::Interrupted, {}, {}, {}};
-    default: return {StopReason::Step, {}, {}, {}};
+    case Arrival::Beginning: return {StopReason::Beginning, {}, {}, {}, false};
+    case Arrival::End: return {StopReason::End, {}, {}, {}, false};
+    case Arrival::Interrupted: return {StopReason::Interrupted, {}, {}, {}, false};
+    default: return {StopReason::Step, {}, {}, {}, false};
   }
 }
 

@@ -34,7 +34,8 @@ struct Change {
 struct Stop {
   StopReason reason{};
   Focus focus;                              ///< the session's, from now on
-  Place place;                              ///< of the instruction that is about to execute
+  Place place;                              ///< of the instruction that is about to execute; where a breakpoint is at the
+                                            ///< first of a handler, of that, though it is delivered only at this instant
   uint64_t instruction{};                   ///< executed up to here
   uint8_t ring{};
   bool waits{};                             ///< the processor waits in HLT
@@ -159,7 +160,8 @@ class Session {
     StopReason reason{};
     std::optional<Hit> hit;
     std::vector<uint32_t> ids;       ///< of breakpoints at which it ended
-    std::optional<size_t> special;   ///< which of the conditions of this motion it ended at
+    std::optional<size_t> special{}; ///< which of the conditions of this motion it ended at
+    bool of_code{};                  ///< the hit is about an instruction
   };
   [[nodiscard]] Goal goal_of(const Conditions& special, bool with_breakpoints);
   [[nodiscard]] bool counts(const Hit& hit, const Goal& goal, Outcome& outcome);

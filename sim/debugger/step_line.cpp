@@ -37,7 +37,7 @@ Session::Outcome Session::line(const StepRequest& request) {
   Outcome outcome = one(request.kind);
   if (!start.known()) return outcome;
   while (outcome.reason == StopReason::Step && (now() == start || !now().known())) {
-    if (interrupted_.exchange(false)) return {StopReason::Interrupted, {}, {}, {}};
+    if (interrupted_.exchange(false)) return {StopReason::Interrupted, {}, {}, {}, false};
     outcome = one(request.kind);
   }
   if (!request.back) return outcome;
@@ -50,7 +50,7 @@ Session::Outcome Session::line(const StepRequest& request) {
     if (outcome.reason != StopReason::Step && outcome.reason != StopReason::Beginning) break;
     (void)timeline().seek(first.at);
     focus_ = first;
-    return {StopReason::Step, {}, {}, {}};
+    return {StopReason::Step, {}, {}, {}, false};
   }
   return outcome;
 }

@@ -101,7 +101,7 @@ Session::Outcome Session::nothing_found(bool back, Instant from) {
   if (interrupted) (void)run.seek(back || reached < from ? from : reached);
   else (void)run.seek(back ? run.beginning() : support::never);
   settle_focus();
-  return {interrupted ? StopReason::Interrupted : back ? StopReason::Beginning : StopReason::End, {}, {}, {}};
+  return {interrupted ? StopReason::Interrupted : back ? StopReason::Beginning : StopReason::End, {}, {}, {}, false};
 }
 
 /// From the focus on, or back, to the first thing that counts.
@@ -121,6 +121,7 @@ Session::Outcome Session::travel(bool back, const Conditions& special, bool with
     const bool names = is_names(hit->condition) || std::any_of(hit->also.begin(), hit->also.end(), is_names);
     outcome.hit = std::move(hit);
     if (ends) {
+      outcome.of_code = std::holds_alternative<AddressBreak>(goal.conditions[outcome.hit->condition]);
       arrive(position, goal, outcome);
       return outcome;
     }
@@ -141,6 +142,14 @@ Stop Session::describe(Outcome&& outcome) {
     stop.change = Change{std::move(hit.before), std::move(hit.after), std::move(text)};
   }
   stop.event = std::move(hit.event);
+  // The first instruction of a handler: what leads to it is delivered at this instant, and a position is before that.
+  const bool of_handler = outcome.of_code && hit.rip != stop.place.address;
+  if (of_handler) {
+    const std::string interrupted = stop.place.text;
+    stop.place = names_.place(hit.rip, hit.cr3);
+    stop.text = fmt::format("{} is next, by a delivery before {}, instant {}, VP {}, VTL {}.", stop.place.text, interrupted,
+                            focus_.at.ticks, focus_.vp, static_cast<unsigned>(focus_.vtl));
+  }
   if (!stop.breakpoints.empty())
     stop.text = fmt::format("Breakpoint {}: {}", fmt::join(stop.breakpoints, ", "), stop.text);
   return stop;

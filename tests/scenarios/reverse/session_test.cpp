@@ -223,6 +223,26 @@ TEST_CASE("Stepping over instructions that are interrupted stays in the interrup
   EXPECT(at.look().context.rip != fault);
 }
 
+TEST_CASE("A breakpoint at the first instruction of a handler is met at the instant of the delivery, from both sides") {
+  const auto debugged = boot_session();
+  Session& at = *debugged;
+  const uint32_t event = set(at, {.kind = BreakpointKind::Event, .what = "exception=13", .vtl = Vtl::Vtl0});
+  REQUIRE(run(at).reason == StopReason::Event);
+  const Instant faulted = at.focus().at;
+  const uint64_t fault = at.look().context.rip;
+  REQUIRE(at.breakpoints().remove(event).ok());
+  const uint32_t id = set(at, {.kind = BreakpointKind::Code, .what = "nt!KiTrapStubs + 13 * 16"});  // its gate
+  for (const bool back : {false, true}) {
+    CAPTURE(back);
+    (void)at.move({.at = back ? faulted + 1 : Instant{faulted.ticks - 1}});
+    const Stop stop = run(at, {.back = back});
+    EXPECT(stop.breakpoints == std::vector<uint32_t>{id});
+    EXPECT(stop.focus.at == faulted);
+    EXPECT(stop.place.text == "nt!KiTrapStubs+0xd0");
+    EXPECT(at.look().context.rip == fault);  // an instant is as a deadline finds it: before the delivery
+  }
+}
+
 TEST_CASE("A source line is stepped over as a whole, in both directions") {
   const auto debugged = boot_session();
   Session& at = *debugged;
@@ -245,4 +265,79 @@ TEST_CASE("A source line is stepped over as a whole, in both directions") {
     EXPECT(stop.focus.at == way[i].first);
     EXPECT(stop.place.line == way[i].second);
   }
+}
+
+TEST_CASE("A step is one of the focus' processor, whatever the others do meanwhile") {
+  loader::MachineConfig config;
+  config.hypervisor_launch_type = config.vsm_launch_type = loader::LaunchType::Off;
+  config.hvci = loader::HvciSetting::Off;
+  config.processors = 4;
+  config.quantum = 1000;
+  machine::MachineParts parts;
+  parts.firmware = boot::read_file("guests/images/test_processors.efi");
+  REQUIRE(!parts.firmware.empty());
+  auto timeline = Timeline::over(config, std::move(parts));
+  if (!timeline) FAIL(timeline.error().message);
+  const auto made = Session::over(std::move(timeline.value()), {});
+  Session& at = *made.value();
+  // Where most of them run.
+  at.timeline().explore_all();
+  const auto running = [&](uint32_t vp) {
+    const vtl::VirtualProcessor& processor = at.look().machine.processor(vp);
+    return !processor.halted && !processor.suspended();
+  };
+  Instant busiest;
+  int most = 0;
+  for (uint64_t part = 1; part < 40; ++part) {
+    (void)at.move({.at = Instant{at.timeline().end().ticks * part / 40}});
+    const int count = running(0) + running(1) + running(2) + running(3);
+    if (count > most) busiest = at.focus().at;
+    most = std::max(most, count);
+  }
+  REQUIRE(most >= 3);
+  const auto executed = [&](uint32_t vp) { return at.look().machine.processor(vp).run_ticks; };
+  size_t stepped = 0;
+  for (uint32_t vp = 0; vp < 4; ++vp) {
+    CAPTURE(vp);
+    (void)at.move({.at = busiest, .vp = vp});
+    if (!running(vp)) continue;
+    std::vector<std::pair<Instant, uint64_t>> way;
+    for (int i = 0; i < 12; ++i) {
+      way.emplace_back(at.focus().at, executed(vp));
+      const Stop stop = step(at, StepKind::Into);
+      REQUIRE(stop.reason == StopReason::Step);
+      EXPECT(stop.focus.vp == vp);
+      EXPECT(executed(vp) <= way.back().second + 1);
+      ++stepped;
+    }
+    for (size_t i = way.size(); i-- > 1;) {
+      const Stop stop = step(at, StepKind::Into, true);
+      EXPECT(stop.focus.vp == vp);
+      EXPECT(executed(vp) == way[i].second);
+      EXPECT(stop.focus.at >= way[i].first);  // as late as it can be: others ran before this one had its turn
+    }
+  }
+  EXPECT(stepped > 24);
+}
+
+TEST_CASE("What is delivered where a live run is stopped for the first time is heard of once") {
+  const auto all_events = [](Timeline& timeline) {
+    std::vector<std::tuple<uint64_t, EventKind, uint64_t, uint64_t>> events;
+    (void)timeline.history().first({}, [&](const support::Event& event) {
+      events.emplace_back(event.at.ticks, event.kind, event.a, event.rip);
+      return false;
+    });
+    return events;
+  };
+  const auto plain = test::boot_timeline();
+  plain->explore_all();
+  const auto debugged = boot_session();
+  Session& at = *debugged;
+  for (int vector = 0; vector < 256; ++vector)
+    (void)set(at, {.kind = BreakpointKind::Code, .what = "nt!KiTrapStubs + 16 * " + std::to_string(vector)});
+  size_t stops = 0;
+  while (run(at).reason == StopReason::Breakpoint) ++stops;
+  EXPECT(stops > 3);
+  EXPECT(at.timeline().machine().fingerprint() == [&] { (void)plain->seek(support::never); return plain->machine().fingerprint(); }());
+  EXPECT(all_events(at.timeline()) == all_events(*plain));
 }

@@ -17,8 +17,8 @@ struct KindRow {
   Target::Kind kind;
 };
 constexpr KindRow kinds[] = {
-    {"gva", Target::Kind::Gva}, {"gpa", Target::Kind::Gpa}, {"spa", Target::Kind::Spa}, {"reg", Target::Kind::Register},
-    {"rip", Target::Kind::Rip}, {"vtl", Target::Kind::Vtl}, {"cr3", Target::Kind::Cr3}, {"pte", Target::Kind::Pte},
+    {"gva", Target::Kind::GuestVirtual}, {"gpa", Target::Kind::GuestPhysical}, {"spa", Target::Kind::SystemPhysical},
+    {"reg", Target::Kind::Register}, {"rip", Target::Kind::Rip}, {"vtl", Target::Kind::Level}, {"cr3", Target::Kind::Cr3}, {"pte", Target::Kind::Pte},
     {"slat", Target::Kind::Slat},
 };
 
@@ -88,7 +88,7 @@ Result<Target> Target::parse(std::string_view whole) {
   const auto value = hexadecimal(text);
   if (!value) return refuse("not a hexadecimal number");
   target.value = *value;
-  if (target.kind == Kind::Vtl && target.value > 1) return refuse("a VTL is 0 or 1");
+  if (target.kind == Kind::Level && target.value > 1) return refuse("a VTL is 0 or 1");
   return target;
 }
 
@@ -114,10 +114,10 @@ Result<Conditions> conditions_of(const Target& target, const TargetContext& cont
     case Event:
       return Conditions{
           EventBreak{[wanted = target.event](const support::Event& event) { return wanted.matches(event); }}};
-    case Gva:
+    case GuestVirtual:
       return watch_gva(context.machine, vtl, root, abi::Gva{target.value}, target.bytes);
-    case Gpa: return watch_gpa(context.machine, vtl, abi::Gpa{target.value}, target.bytes);
-    case Spa: {
+    case GuestPhysical: return watch_gpa(context.machine, vtl, abi::Gpa{target.value}, target.bytes);
+    case SystemPhysical: {
       Conditions watches = watch_spa(context.machine, abi::Spa{target.value}, target.bytes);
       if (watches.empty()) return Error{fmt::format("spa:{}: outside the machine's memory", target.text)};
       return watches;
@@ -133,7 +133,7 @@ Result<Conditions> conditions_of(const Target& target, const TargetContext& cont
       return Conditions{
           AddressBreak{.rip = address, .vtl = target.vtl, .cr3 = root}};
     }
-    case Vtl: return Conditions{VtlBreak{static_cast<abi::hv::Vtl>(target.value)}};
+    case Level: return Conditions{VtlBreak{static_cast<abi::hv::Vtl>(target.value)}};
     case Cr3: return Conditions{Cr3Break{target.value}};
     case Pte:
     case Slat: return Error{"pte: and slat: are questions for --who-wrote"};

@@ -15,7 +15,7 @@ namespace debugger {
 ///   rip:             an instruction, by address or as module!name
 ///   vtl: cr3:        entering one    pte: slat:   an entry by the address that it maps
 struct Target {
-  enum class Kind : uint8_t { Event, Gva, Gpa, Spa, Register, Rip, Vtl, Cr3, Pte, Slat };
+  enum class Kind : uint8_t { Event, GuestVirtual, GuestPhysical, SystemPhysical, Register, Rip, Level, Cr3, Pte, Slat };
   Kind kind{};
   StopCondition event;
   std::string text;  ///< of the value

@@ -9,6 +9,7 @@
 #include "sim/cli/debug.h"
 #include "sim/cli/exit_codes.h"
 #include "sim/cli/machine_subcommands.h"
+#include "sim/faces/gdb/server.h"
 #include "sim/rpc/http_server.h"
 #include "sim/rpc/stdio_server.h"
 
@@ -42,8 +43,23 @@ class HttpFace final : public DebugFace {
   std::unique_ptr<rpc::HttpServer> server_;
 };
 
+/// gdb's remote protocol. It says where it listens, on standard error because the output may be another face's.
+class GdbFace final : public DebugFace {
+ public:
+  static support::Result<std::unique_ptr<DebugFace>> open(rpc::CallQueue& queue, const DebugArguments& arguments) {
+    auto server = TRY(faces::gdb::Server::start(queue, {*arguments.gdb_port, arguments.gdb_vtl_is_process}));
+    fmt::print(stderr, "airlock debug: waiting for gdb: target remote 127.0.0.1:{}\n", server->port());
+    return std::unique_ptr<DebugFace>{new GdbFace{std::move(server)}};
+  }
+
+ private:
+  explicit GdbFace(std::unique_ptr<faces::gdb::Server> server) : server_{std::move(server)} {}
+  std::unique_ptr<faces::gdb::Server> server_;
+};
+
 int run_debug(const DebugArguments& arguments) {
-  if (!arguments.rpc_stdio && !arguments.http) return complain(exit_usage, "no face was chosen: --rpc-stdio or --http");
+  if (!arguments.rpc_stdio && !arguments.http && !arguments.gdb_port)
+    return complain(exit_usage, "no face was chosen: --gdb, --http or --rpc-stdio");
   // A client that goes away is no reason to die; who writes to it hears of it.
   signal(SIGPIPE, SIG_IGN);
   auto opened = open_for_debugging(arguments);
@@ -57,6 +73,11 @@ int run_debug(const DebugArguments& arguments) {
     faces.push_back(std::make_unique<HttpFace>(std::move(server.value())));
   }
   if (arguments.rpc_stdio) faces.push_back(std::make_unique<StdioFace>(queue, api));
+  if (arguments.gdb_port) {
+    auto face = GdbFace::open(queue, arguments);
+    if (!face) return complain(exit_environment, face.error().message);
+    faces.push_back(std::move(face.value()));
+  }
   queue.serve();
   return exit_ok;
 }
@@ -71,6 +92,14 @@ void register_debug(CLI::App& app, int& exit_code) {
   command->add_option("--http", arguments->http, "JSON-RPC over HTTP and WebSockets, on this loopback port; 0, or nothing: any that is free")
       ->expected(0, 1)
       ->default_str("0");
+  command->add_option("--gdb", arguments->gdb_port, "Serve gdb and lldb at this port of 127.0.0.1, one after the other; 0: a free port")
+      ->type_name("PORT");
+  command
+      ->add_option_function<std::string>(
+          "--gdb-vtl", [arguments](const std::string& what) { arguments->gdb_vtl_is_process = what == "process"; },
+          "What gdb takes a VTL for")
+      ->check(CLI::IsMember({"thread", "process"}))
+      ->default_str("thread");
   command->add_option("--firmware", arguments->firmware, "The firmware image, if it is not the build's");
   command->add_option("--disk", arguments->disk, "The disk image, if it is not the build's");
   command->add_option("--kernel", arguments->machine.kernel, "A kernel for the PC board, as for `airlock run`");
@@ -82,7 +111,8 @@ void register_debug(CLI::App& app, int& exit_code) {
   command->footer(std::string{
       "Examples:\n"
       "  airlock debug boot.air --rpc-stdio          what docs/reference/rpc.md lists, for programs\n"
-      "  airlock debug boot.air --http 8080          the same for several clients at once; prints where, with a secret\n\n"} + exit_code_help);
+      "  airlock debug boot.air --http 8080          the same for several clients at once; prints where, with a secret\n"
+      "  airlock debug boot.air --gdb 1234           then: gdb -ex 'target remote :1234'\n\n"} + exit_code_help);
   command->callback([arguments, &exit_code] { exit_code = run_debug(*arguments); });
 }
 

@@ -19,6 +19,8 @@ struct DebugArguments {
   std::vector<std::string> sources;    ///< folders, beside that of this repository where the program was built in it
   bool rpc_stdio{};
   std::optional<uint16_t> http;        ///< 0: any port
+  std::optional<uint16_t> gdb_port;    ///< 0: a free one
+  bool gdb_vtl_is_process{};
 };
 
 /// A failure and what the program answers to the shell.

@@ -50,7 +50,8 @@ Answer registers(Desk& desk, const Parameters& parameters) {
     if (before && then[row.id].value != row.value) json["previous"] = hex(then[row.id].value);
     list.push_back(std::move(json));
   }
-  return Json{{"registers", std::move(list)}, {"active", view.active}};
+  const bool enabled = view.machine.hypervisor().partition().enabled(focus.vtl);
+  return Json{{"registers", std::move(list)}, {"active", view.active}, {"enabled", enabled}};
 }
 
 Space space_of(const Parameters& parameters) {

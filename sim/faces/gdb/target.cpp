@@ -133,6 +133,10 @@ Answered<const Target::Values*> Target::values(Thread thread) {
     values_[thread] = std::nullopt;
     return answer.error();
   }
+  if (answer.value().contains("enabled") && !flag(answer.value(), "enabled")) {
+    values_[thread] = std::nullopt;
+    return Refusal{Code::NotThere, thread_name(thread) + " does not exist yet"};
+  }
   Values values;
   values.active = flag(answer.value(), "active");
   for (const Json& row : part(answer.value(), "registers")) {

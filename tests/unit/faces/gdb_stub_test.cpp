@@ -71,6 +71,14 @@ TEST_CASE("each level of a processor is a thread", "[gdb]") {
              ContainsSubstring("<thread id=\"2\" core=\"0\" name=\"VP0.VTL1\">waits, 0xfffff80080001000</thread>"));
 }
 
+TEST_CASE("a level that is not enabled yet is no thread", "[gdb]") {
+  Conversation say;
+  say.toy.has_vtl1 = false;
+  EXPECT(say("qfThreadInfo") == "m1");
+  EXPECT(say("T2").starts_with("E."));
+  EXPECT(say("Hg2").starts_with("E."));
+}
+
 TEST_CASE("the registers of both VTLs can be read in the order of the description", "[gdb]") {
   Conversation say;
   const std::string all = say("g");

@@ -35,7 +35,7 @@ class Toy {
   bool endless{};                  ///< `run` goes on until it is interrupted
   std::atomic<bool> running{};
   std::atomic<int> interrupts{};
-  bool branch{};
+  bool branch{}, has_vtl1{true};
   std::string written;             ///< what memory.write or registers.write was told last
   std::string guest_says;          ///< printed by the next run
   std::map<uint64_t, rpc::Json> breakpoints;
@@ -110,7 +110,7 @@ class Toy {
     add("cr3", where.vtl == 0 ? "0x1ad000" : "0x5000", 64);
     add("st0", "0x3fff8000000000000000", 80);
     add("xmm3", "0x000102030405060708090a0b0c0d0e0f", 128);
-    return Json{{"registers", rows}, {"active", where.vtl == active_at(where.at)}};
+    return Json{{"registers", rows}, {"active", where.vtl == active_at(where.at)}, {"enabled", where.vtl == 0 || has_vtl1}};
   }
 
   Answer memory(const Parameters& parameters) {

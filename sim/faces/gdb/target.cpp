@@ -277,7 +277,7 @@ Answered<std::vector<Symbol>> Target::symbols() {
     if (!answer) continue;  // there is no VTL 1
     for (const Json& row : part(answer.value(), "symbols")) {
       const Json& place = part(row, "place");
-      symbols.push_back({text(place, "module") + "!" + text(place, "symbol"), number(place, "address")});
+      symbols.push_back({text(place, "text"), number(place, "address")});
     }
   }
   return symbols;

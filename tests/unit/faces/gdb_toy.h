@@ -237,7 +237,7 @@ class Toy {
       Json symbols = Json::array();
       const auto add = [&](const char* module, const char* name, uint64_t address) {
         symbols.push_back(
-            {{"place", {{"address", hex(address)}, {"module", module}, {"symbol", name}, {"text", name}}}});
+            {{"place", {{"address", hex(address)}, {"module", module}, {"symbol", name}, {"text", fmt::format("{}!{}", module, name)}}}});
       };
       add("nt", "KeBugCheck", code[0] + 0x40);
       add("securekernel", "SkEntry", code[1]);

@@ -6,7 +6,7 @@ usage: session.py AIRLOCK SCRIPT [--update]
 A script is the transcript itself: lines with a prompt, (gdb) or (lldb), are typed, the others are what is expected. PORT stands
 for the port. The first line that begins with `#:` says over what the session is: `#: recording` (of the default machine),
 `#: machine` (a live one), and options of `airlock debug` behind it. Other lines with # are for readers. Numbers that move with
-the guests' code are compared as ~: addresses, and distances from symbols.
+the guests' code are compared as ~: addresses, instants, distances from symbols.
 
 Exit codes: 0 equal; 1 different (the difference is printed); 77 the debugger is not installed: skipped.
 --update writes what was said into the script.
@@ -25,9 +25,13 @@ SKIPPED = 77
 
 
 def mask(line):
-    line = re.sub(r"0x[0-9a-f]{5,}", "0x~", line)
-    line = re.sub(r"(?<=[\w)])\+(0x[0-9a-f]+|\d+)(?=[>)\s]|$)", "+~", line)
-    return line.rstrip()
+    line = re.sub(r"0x[0-9a-f]+", lambda number: "0x~" if int(number.group(), 16) >= 0x10000 else number.group(), line)
+    line = re.sub(r"\b([0-9a-f]{2}):[0-9a-f]{16};", r"\1:~;", line)  # registers in a packet
+    line = line.replace(os.getcwd(), ".")
+    line = re.sub(r"(?<=[\w)])\+(0x[0-9a-f]+|\d+)(?=[>),\s]|$)", "+~", line)
+    line = re.sub(r"\b\d{5,}\b", "~", line)
+    line = re.sub(r"\.build-id/\S+", ".build-id/~", line)
+    return re.sub(r"(?<=\S) {2,}", "  ", line.rstrip())  # columns are as wide as what is masked
 
 
 def read_script(path):

@@ -18,6 +18,9 @@ constexpr const char *no_such_file = "F-1,2", *bad_file = "F-1,9", *read_only = 
 /// O_RDONLY; every other access mode writes.
 constexpr uint64_t access_mode = 3;
 
+/// Bytes of all open files.
+constexpr size_t most_held = 256 << 20;
+
 void add_big_endian(std::string& bytes, uint64_t number, size_t count) {
   while (count-- != 0) bytes += static_cast<char>(number >> (8 * count));
 }
@@ -51,6 +54,9 @@ std::string Files::open(std::string_view text) {
   if (free == files_.end()) return too_many_files;
   auto bytes = contents(*path);
   if (!bytes) return no_such_file;
+  size_t held = bytes->size();
+  for (const File& file : files_) held += file.bytes.size();
+  if (held > most_held) return too_many_files;
   *free = {true, std::move(*bytes)};
   return fmt::format("F{:x}", free - files_.begin());
 }

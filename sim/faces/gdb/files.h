@@ -37,7 +37,7 @@ class Files {
   [[nodiscard]] const File* find(std::optional<uint64_t> number) const;
 
   Target& target_;
-  std::array<File, 8> files_;
+  std::array<File, 128> files_;  ///< gdb keeps those of libraries open
 };
 
 }  // namespace faces::gdb

@@ -88,10 +88,10 @@ std::optional<std::vector<uint8_t>> read_image(Target& target, const Module& mod
   return image ? as_file(std::move(image.value()), module.base) : std::nullopt;
 }
 
-uint64_t first_section_address(Target& target, const Module& module) {
+std::optional<uint64_t> first_section_address(Target& target, const Module& module) {
   const auto page = target.read_all({target.stop().thread.vp, module.vtl}, module.base, header_page, module.process);
   const auto offset = page ? first_section(page.value()) : std::nullopt;
-  return module.base + offset.value_or(header_page);
+  return offset ? std::optional{module.base + *offset} : std::nullopt;
 }
 
 }  // namespace faces::gdb

@@ -16,7 +16,7 @@ namespace faces::gdb {
 
 /// The module's file, from its own VTL's view. Parts that this may not read are zeros.
 [[nodiscard]] std::optional<std::vector<uint8_t>> read_image(Target& target, const Module& module);
-/// Where its first section is.
-[[nodiscard]] uint64_t first_section_address(Target& target, const Module& module);
+/// Where its first section is; nothing if its headers are not there, or not to be read by its VTL.
+[[nodiscard]] std::optional<uint64_t> first_section_address(Target& target, const Module& module);
 
 }  // namespace faces::gdb

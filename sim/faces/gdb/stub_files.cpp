@@ -49,9 +49,12 @@ Answered<std::string> Stub::libraries_xml() {
   std::string xml = "<library-list version=\"1.0\">\n";
   if (!lldb_) {
     const auto modules = TRY(target_.modules(target_.stop().thread));
-    for (const Module& module : modules)
+    for (const Module& module : modules) {
+      const auto address = first_section_address(target_, module);
+      if (!address) continue;  // unloaded, or of a process that is gone
       xml += fmt::format("<library name=\"{}\"><segment address=\"{:#x}\"/></library>\n", xml_text(image_path(module)),
-                         first_section_address(target_, module));
+                         *address);
+    }
   }
   return xml + "</library-list>\n";
 }

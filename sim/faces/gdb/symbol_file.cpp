@@ -6,6 +6,8 @@
 #include <cstring>
 #include <map>
 #include <string>
+#include <string_view>
+#include <tuple>
 
 namespace faces::gdb {
 namespace {
@@ -108,6 +110,35 @@ Elf64_Shdr image_section(const Image& image, uint32_t name) {
   return header;
 }
 
+/// "module!name" for "module!some::name"; empty for what is more than a name in namespaces.
+std::string short_name(const std::string& name) {
+  const size_t mark = name.find('!'), last = name.rfind("::");
+  if (mark == std::string::npos || last == std::string::npos || last < mark) return {};
+  const auto is_odd = [](char c) { return std::string_view{"<>()[]`' "}.find(c) != std::string_view::npos; };
+  if (std::any_of(name.begin() + static_cast<std::ptrdiff_t>(mark), name.end(), is_odd)) return {};
+  return name.substr(0, mark + 1) + name.substr(last + 2);
+}
+
+/// Adds what `symbols` are called without namespaces, where only one is called so.
+void add_short_names(std::vector<Symbol>& symbols) {
+  std::map<std::string, std::vector<uint64_t>> by_name;
+  for (const Symbol& symbol : symbols) {
+    const std::string name = short_name(symbol.name);
+    if (!name.empty()) by_name[name].push_back(symbol.address);
+  }
+  for (const Symbol& symbol : symbols) by_name.erase(symbol.name);
+  for (const auto& [name, addresses] : by_name)
+    if (addresses.size() == 1) symbols.push_back({name, addresses.front()});
+}
+
+/// By address, each once.
+void put_in_order(std::vector<Symbol>& symbols) {
+  const auto key = [](const Symbol& symbol) { return std::tie(symbol.address, symbol.name); };
+  std::sort(symbols.begin(), symbols.end(), [&](const Symbol& a, const Symbol& b) { return key(a) < key(b); });
+  const auto same = [&](const Symbol& a, const Symbol& b) { return key(a) == key(b); };
+  symbols.erase(std::unique(symbols.begin(), symbols.end(), same), symbols.end());
+}
+
 /// The symbols that lie in an image's section of the same module.
 std::vector<Elf64_Sym> symbol_table(const std::vector<Symbol>& symbols, const std::vector<Image>& images,
                                     Strings& names) {
@@ -131,13 +162,9 @@ std::vector<Elf64_Sym> symbol_table(const std::vector<Symbol>& symbols, const st
 }  // namespace
 
 std::vector<uint8_t> symbol_file(std::vector<Symbol> symbols) {
-  std::sort(symbols.begin(), symbols.end(), [](const Symbol& a, const Symbol& b) {
-    return a.address != b.address ? a.address < b.address : a.name < b.name;
-  });
-  symbols.erase(
-      std::unique(symbols.begin(), symbols.end(),
-                  [](const Symbol& a, const Symbol& b) { return a.address == b.address && a.name == b.name; }),
-      symbols.end());
+  put_in_order(symbols);
+  add_short_names(symbols);
+  put_in_order(symbols);
   const std::vector<Image> images = find_images(symbols);
   Strings section_names, names;
   std::vector<Elf64_Shdr> sections(1);

@@ -270,12 +270,10 @@ Answered<std::vector<Symbol>> Target::symbols() {
   constexpr uint64_t most = 1'000'000;
   const Json status = TRY(api_.call("status", Json::object()));
   std::vector<Symbol> symbols;
-  for (uint32_t vtl = 0; vtl < levels; ++vtl) {
-    const Json end = {{"at", number(status, "end")}, {"vp", 0}, {"vtl", vtl}};
-    const auto answer = api_.call("symbols.find", {{"focus", end}, {"pattern", "*!*"}, {"maximum", most}});
-    if (!answer && vtl == 0) return answer.error();
-    if (!answer) continue;  // there is no VTL 1
-    for (const Json& row : part(answer.value(), "symbols")) {
+  for (const uint64_t at : {number(status, "end"), stop_.at}) {
+    const Json focus = {{"at", at}, {"vp", 0}, {"vtl", 0}};
+    const Json answer = TRY(api_.call("symbols.find", {{"focus", focus}, {"pattern", "*!*"}, {"maximum", most}}));
+    for (const Json& row : part(answer, "symbols")) {
       const Json& place = part(row, "place");
       symbols.push_back({text(place, "text"), number(place, "address")});
     }

@@ -91,7 +91,7 @@ class Target {
   void remove_breakpoint(uint64_t id);
 
   [[nodiscard]] Answered<std::vector<Module>> modules(Thread thread);
-  /// All symbols of the images that are known at the end of what is known of the run.
+  /// All symbols of the images that are there now, or at the end of what is known of the run.
   [[nodiscard]] Answered<std::vector<Symbol>> symbols();
   /// A line of the console: its output, and whether it moved the session.
   struct Said {

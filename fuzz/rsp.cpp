@@ -1,5 +1,5 @@
-// gdb's remote protocol: any bytes are packets or noise, every packet has an answer that a client can read, and the session
-// has no breakpoints left when the client is gone.
+// gdb's remote protocol: any bytes are packets or noise, every packet has an answer that a client can read, and the
+// session has no breakpoints left when the client is gone.
 #include <cstdlib>
 
 #include "sim/faces/gdb/image_file.h"

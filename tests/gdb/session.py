@@ -1,12 +1,12 @@
 #!/usr/bin/python3
-"""Runs a scripted session of a real gdb or lldb against `airlock debug --gdb`, and compares what it says with the script.
+"""Runs a scripted session of a real gdb or lldb against `airlock debug --gdb`, and compares what it says.
 
 usage: session.py AIRLOCK SCRIPT [--update]
 
-A script is the transcript itself: lines with a prompt, (gdb) or (lldb), are typed, the others are what is expected. PORT stands
-for the port. The first line that begins with `#:` says over what the session is: `#: recording` (of the default machine),
-`#: machine` (a live one), and options of `airlock debug` behind it. Other lines with # are for readers. Numbers that move with
-the guests' code are compared as ~: addresses, instants, distances from symbols.
+A script is the transcript itself: lines with a prompt, (gdb) or (lldb), are typed, the others are what is expected. PORT
+stands for the port. Lines that begin with "# " are for readers. The line that begins with "#:" says over what the session
+is, `#: recording` (of the default machine) or `#: machine` (a live one), and may have options of `airlock debug` behind it.
+Numbers that move with the guests' code are compared as ~: addresses, instants, distances from symbols.
 
 Exit codes: 0 equal; 1 different (the difference is printed); 77 the debugger is not installed: skipped.
 --update writes what was said into the script.
@@ -97,8 +97,14 @@ def talk(tool, commands, port, folder):
     return [re.sub(rf"\b{port}\b", "PORT", text) for text in said[first:]]
 
 
-def without_notes(lines):
-    return [line for line in lines if not line.startswith("#")]
+def is_note(line):
+    return line.startswith(("# ", "#:"))  # not "#0", a frame
+
+
+def compared(lines, tool):
+    lines = [mask(line) for line in lines]
+    # lldb prints what stopped and what is typed from two threads: which is first differs from run to run.
+    return sorted(lines) if tool == "lldb" else lines
 
 
 def updated(script, said, tool):
@@ -106,7 +112,7 @@ def updated(script, said, tool):
     prompt = f"({tool})"
     notes, pending = [], []
     for line in script:
-        if line.startswith("#"):
+        if is_note(line):
             pending.append(line)
         elif line.startswith(prompt):
             notes.append(pending)
@@ -128,7 +134,8 @@ def run(airlock, path, update):
         arguments = over[1:]
         if over[0] == "recording":
             recording = os.path.join(folder, "boot.air")
-            subprocess.run([airlock, "run", "-q", "--record", recording], stdout=subprocess.DEVNULL, timeout=PATIENCE, check=True)
+            subprocess.run([airlock, "run", "-q", "--record", recording], stdout=subprocess.DEVNULL, timeout=PATIENCE,
+                           check=True)
             arguments = [recording] + arguments
         host = Host(airlock, arguments)
         try:
@@ -142,8 +149,8 @@ def run(airlock, path, update):
         with open(path, "w", encoding="utf-8") as file:
             file.write("\n".join(updated(script, said, tool)) + "\n")
         return 0
-    wanted = [mask(line) for line in without_notes(script)]
-    got = [mask(line) for line in said]
+    wanted = compared([line for line in script if not is_note(line)], tool)
+    got = compared(said, tool)
     difference = list(difflib.unified_diff(wanted, got, path, "what was said", lineterm="", n=5))
     print("\n".join(difference))
     return 1 if difference else 0

@@ -386,6 +386,7 @@ class RegistersResult:
 
     registers: list[Register]
     active: bool  # the processor runs in this VTL now
+    enabled: bool  # the partition has this VTL by now
 
 
 @dataclass(frozen=True, slots=True)
@@ -923,6 +924,7 @@ LAYOUTS: dict[type[Any], dict[str, tuple[str, str]]] = {
     RegistersResult: {
         "registers": ("registers", "Register[]"),
         "active": ("active", "boolean"),
+        "enabled": ("enabled", "boolean"),
     },
     MemoryReadResult: {
         "parts": ("parts", "MemoryPart[]"),

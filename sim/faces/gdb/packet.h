@@ -55,7 +55,7 @@ class PacketReader {
 
 /// A packet as it goes over the wire: escaped, runs shortened, framed.
 [[nodiscard]] std::string frame(std::string_view data);
-/// Data of a packet as the client sees it: runs expanded, escapes taken out. Nothing where a run or an escape is broken,
+/// Data of a packet as the client sees it: runs expanded, escapes taken out. Nothing where a run or escape is broken,
 /// or the result would be longer than `maximum`.
 [[nodiscard]] std::optional<std::string> unpack_reply(std::string_view data, size_t maximum);
 

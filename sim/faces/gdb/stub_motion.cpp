@@ -60,8 +60,8 @@ Reply Stub::step_back(std::string_view) { return step(moving_, true, moving_only
 Reply Stub::run_back(std::string_view) { return run(true); }
 
 Reply Stub::step(Thread thread, bool back, bool only) {
-  // To get off a breakpoint gdb steps one thread alone. A level that waits cannot move alone, and comes to its breakpoint
-  // when it is entered. lldb always steps one alone, and would ask again until the thread has moved.
+  // To get off a breakpoint gdb steps one thread alone. A level that waits cannot move alone, and comes to its
+  // breakpoint when it is entered. lldb always steps one alone, and would ask again until the thread has moved.
   if (only && !lldb_ && !target_.active(thread)) return stop_reply(target_.stop(), thread);
   in_motion_ = true;
   if (!target_.active(thread)) return arrived(step_inactive(thread, back), thread);
@@ -123,7 +123,8 @@ std::string Stub::stop_cause(const Stop& stop) const {
 }
 
 std::string Stub::stop_reply(const Stop& stop, Thread thread) {
-  return state_of(thread, stop.reason == "interrupted" ? sigint : sigtrap, thread == stop.thread ? stop_cause(stop) : "");
+  const int signal = stop.reason == "interrupted" ? sigint : sigtrap;
+  return state_of(thread, signal, thread == stop.thread ? stop_cause(stop) : "");
 }
 
 std::string Stub::state_of(Thread thread, int signal, std::string_view cause) {

@@ -29,7 +29,7 @@ def mask(line):
     line = re.sub(r"\b([0-9a-f]{2}):[0-9a-f]{16};", r"\1:~;", line)  # registers in a packet
     line = line.replace(os.getcwd(), ".")
     line = re.sub(r"(?<=[\w)])\+(0x[0-9a-f]+|\d+)(?=[>),\s]|$)", "+~", line)
-    line = re.sub(r"\b\d{5,}\b", "~", line)
+    line = re.sub(r"\b[1-9]\d{4,}\b", "~", line)
     line = re.sub(r"\.build-id/\S+", ".build-id/~", line)
     return re.sub(r"(?<=\S) {2,}", "  ", line.rstrip())  # columns are as wide as what is masked
 

@@ -45,7 +45,7 @@ std::string breakpoint_line(const Invocation& command, const Json& breakpoint) {
   const std::string text = text_of(breakpoint, "text");
   std::string line = fmt::format("{:>2} {}{} {:<8} hits {:<4} {}", number_or_zero(breakpoint, "id"), flag_of(breakpoint, "enabled") ? 'e' : 'd',
                                  flag_of(breakpoint, "resolved") ? ' ' : 'u', text_of(breakpoint, "kind"), number_or_zero(breakpoint, "hits"),
-                                 text.empty() ? what : text);
+                                 text.empty() || text == what ? what : fmt::format("{}  {}", what, text));
   if (const auto vtl = number_of(breakpoint, "vtl")) line += fmt::format("  only {}", command.style.vtl(*vtl, vtl_name(*vtl)));
   if (!process.empty()) line += fmt::format("  in {}", process);
   if (!condition.empty()) line += fmt::format("  if {}", condition);

@@ -67,7 +67,7 @@ support::Status show_instruction(Invocation& command) {
   const Json answer = TRY(command.ask("disassemble", {{"count", 1}}));
   for (const Json& line : list_of(answer, "lines")) {
     const Json& where = object_of(line, "place");
-    command.line("{}:", command.place(where));
+    if (!heading(where).empty()) command.line("{}:", command.place(where));
     if (const std::string source = text_of(line, "source"); !source.empty())
       command.line("{:>5} {}", number_or_zero(where, "line"), source);
     command.line("{}", instruction_line(command, line));

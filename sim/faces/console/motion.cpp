@@ -60,6 +60,28 @@ support::Status show_stop(Invocation& command, const Json& stop) {
   return show_instruction(command);
 }
 
+namespace {
+
+/// On to a place as if a breakpoint stood there. A name that no loaded image has yet becomes a breakpoint that goes with its
+/// first hit, or with the end of this motion.
+support::Status go_to(Invocation& command, Json parameters, const std::string& place) {
+  parameters["to"] = place;
+  auto answer = command.ask("run", parameters);
+  if (answer) return show_stop(command, object_of(answer.value(), "stop"));
+  const auto waiting = command.ask("breakpoint.set", {{"kind", "code"}, {"what", place}, {"temporary", true}});
+  if (!waiting) return answer.error();
+  const Json& breakpoint = object_of(waiting.value(), "breakpoint");
+  if (!flag_of(breakpoint, "resolved")) {
+    parameters.erase("to");
+    answer = command.ask("run", parameters);
+  }
+  (void)command.api().call("breakpoint.remove", {{"id", number_or_zero(breakpoint, "id")}});
+  if (!answer) return answer.error();
+  return show_stop(command, object_of(answer.value(), "stop"));
+}
+
+}  // namespace
+
 support::Status go(Invocation& command) {
   Json parameters = Json::object();
   if (is_back(command.spelling())) parameters["back"] = true;
@@ -67,7 +89,9 @@ support::Status go(Invocation& command) {
     if (command.words.empty()) return support::Error{"until wants a query: g until kind == \"VtlCall\""};
     parameters["until"] = command.words.rest();
   } else if (!command.words.empty()) {
-    parameters["to"] = translate(command.words.next());
+    const std::string place = translate(command.words.next());
+    TRY(command.end_of_words());
+    return go_to(command, std::move(parameters), place);
   }
   TRY(command.end_of_words());
   return command.move("run", std::move(parameters));

@@ -153,7 +153,12 @@ class Connection {
   }
 
   void complain(const std::string& why) {
-    (void)queue_.post([there = there_, why](rpc::Api&) { there->session->complain(why); });
+    mailbox_->asked();  // the client stays until it was told
+    const bool posted = queue_.post([there = there_, box = mailbox_, why](rpc::Api&) {
+      there->session->complain(why);
+      box->answered(false);
+    });
+    if (!posted) mailbox_->answered(true);
   }
 
   /// False when nobody reads any more.

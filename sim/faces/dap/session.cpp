@@ -146,7 +146,7 @@ Session::Answer Session::initialize(const Json& arguments) {
 
 Session::Answer Session::launch(const Json& arguments) {
   if (launched_) return support::Error{"something is debugged already"};
-  if (const std::string program = text_of(arguments, "program"); !program.empty() && options_.open) TRY(options_.open(program, arguments));
+  if (options_.open) TRY(options_.open(text_of(arguments, "program"), arguments));
   const Json hello = TRY(ask("hello", {{"client", "dap"}}));
   processors_ = std::clamp<uint64_t>(number_or_zero(hello, "processors"), 1, 64);
   if (const auto at = number_of(arguments, "at")) TRY(ask("focus", {{"at", *at}}));
@@ -167,7 +167,9 @@ Session::Answer Session::configuration_done(const Json&) {
     // Every motion answers with where it ended; this one goes where the session stands.
     const Answer status = ask("status");
     if (!status) return complain(status.error().message);
+    moving_ = true;
     const Answer there = ask("focus", {{"at", number_or_zero(object_of(status.value(), "focus"), "at")}});
+    moving_ = false;
     if (!there) return complain(there.error().message);
     stopped(object_of(there.value(), "stop"), "entry");
   });

@@ -18,7 +18,7 @@
 namespace faces::dap {
 
 struct SessionOptions {
-  /// Opens what a launch request names; without it, or where `program` is absent, what is open already is debugged.
+  /// Opens what a launch request names, if it is not open already. `program` is empty where the request names nothing.
   std::function<support::Status(const std::string& program, const Json& arguments)> open;
 };
 

@@ -234,6 +234,32 @@ TEST_CASE("stepping to a call or an address stops there, and at anything else th
   EXPECT((*reply.stop)["reason"] == "breakpoint");
 }
 
+TEST_CASE("g to a name that no image has yet goes there all the same, and leaves no breakpoint behind", "[console]") {
+  FakeApi api;
+  test::stand_still(api);
+  bool resolved = false;
+  api.answer_with("run", [](const rpc::Json& wanted) -> rpc::Answer {
+    if (wanted.contains("to")) return rpc::Refusal{rpc::Code::NotThere, "waits for an image"};
+    return rpc::Json{{"stop", test::stop("breakpoint", 7, 1, "Breakpoint 4.")}};
+  });
+  api.answer_with("breakpoint.set", [&](const rpc::Json& wanted) -> rpc::Answer {
+    EXPECT(wanted["temporary"] == true);
+    rpc::Json row{{"id", 4},    {"kind", "code"}, {"what", wanted["what"]}, {"text", ""},          {"ignore", 0},
+                  {"hits", 0}, {"enabled", true}, {"temporary", true},      {"resolved", resolved}};
+    return rpc::Json{{"breakpoint", row}};
+  });
+  Console console{api};
+  const Reply there = console.execute("g vmsp!Later", false);
+  EXPECT(!there.failed);
+  CHECK_THAT(there.output, ContainsSubstring("Breakpoint 4."));
+  EXPECT(asked(api, R"(breakpoint.remove {"id":4})"));
+  resolved = true;  // it was refused for another reason: that is what is said
+  const Reply refused = console.execute("g vmsp!Later", false);
+  EXPECT(refused.failed);
+  CHECK_THAT(refused.output, ContainsSubstring("waits for an image"));
+  EXPECT(std::ranges::count(api.calls, R"(breakpoint.remove {"id":4})") == 2);
+}
+
 TEST_CASE("every command has a page, a handler, and names that nothing else has", "[console]") {
   std::set<std::string> names;
   for (const Command& command : commands()) {

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <future>
 #include <thread>
 
@@ -116,6 +117,7 @@ TEST_CASE("pause goes past a motion that is under way", "[dap]") {
     FakeApi& fake;
     std::promise<void>& running;
     std::promise<void>& interrupted;
+    std::atomic<bool> said{};
     Endless(FakeApi& api, std::promise<void>& begins, std::promise<void>& ends) : fake{api}, running{begins}, interrupted{ends} {}
     rpc::Answer call(std::string_view method, const Json& parameters) override {
       if (method != "run") return fake.call(method, parameters);
@@ -123,7 +125,9 @@ TEST_CASE("pause goes past a motion that is under way", "[dap]") {
       interrupted.get_future().wait();
       return Json{{"stop", test::stop("interrupted", 5, 0, "Interrupted.")}};
     }
-    void interrupt() override { interrupted.set_value(); }
+    void interrupt() override {  // again when the client goes
+      if (!said.exchange(true)) interrupted.set_value();
+    }
     size_t listen(Listener listener) override { return fake.listen(std::move(listener)); }
     void forget(size_t listener) override { fake.forget(listener); }
   };

@@ -22,7 +22,10 @@ struct Client {
     test::stand_still(api);
     api.answer("hello", {{"program", "airlock"}, {"version", "1"}, {"protocol", 1}, {"live", true}, {"processors", 1}, {"memory", "0x100000"},
                          {"configuration", "00"}, {"methods", Json::array()}});
-    api.answer("focus", {{"stop", test::stop("place", 4014436, 1)}});
+    api.answer_with("focus", [this](const Json&) -> rpc::Answer {
+      api.notify("moved", test::stop("place", 4014436, 1));  // as the interface does, for all clients
+      return Json{{"stop", test::stop("place", 4014436, 1)}};
+    });
     api.answer("modules", {{"modules", Json::array()}});
     api.answer("breakpoint.events", {{"kinds", {{{"name", "vtl-call"}, {"type", "a call"}, {"offset", 0}, {"size", 0}}}}});
     api.answer_with("breakpoint.set", [this](const Json& wanted) -> rpc::Answer {
@@ -83,6 +86,7 @@ TEST_CASE("a session begins with its capabilities, its filters and where it stan
   const Json* stopped = client.event("stopped");
   REQUIRE(stopped != nullptr);
   EXPECT((*stopped)["body"]["reason"] == "entry");
+  EXPECT(std::ranges::count_if(client.received, [](const Json& message) { return message.contains("event") && message["event"] == "stopped"; }) == 1);
   EXPECT((*stopped)["body"]["threadId"] == thread_of(0, 1));
 }
 

@@ -73,9 +73,9 @@ struct Memory {
 /// One command at work.
 class Invocation {
  public:
-  Invocation(rpc::Api& api, Memory& memory, const Command& command, std::string spelling, std::string_view arguments, Style style,
+  Invocation(rpc::Api& api, Memory& remembered, const Command& command, std::string spelling, std::string_view arguments, Style colours,
              std::optional<Json> focus)
-      : words{arguments}, style{style}, memory{memory}, api_{api}, command_{command}, spelling_{std::move(spelling)},
+      : words{arguments}, style{colours}, memory{remembered}, api_{api}, command_{command}, spelling_{std::move(spelling)},
         focus_{std::move(focus)} {}
 
   /// Asks the interface. Methods with a focus look from the prefix's (`~1 r`), if there was one.

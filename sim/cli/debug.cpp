@@ -50,7 +50,7 @@ class HttpFace final : public DebugFace {
 class GdbFace final : public DebugFace {
  public:
   static support::Result<std::unique_ptr<DebugFace>> open(rpc::CallQueue& queue, const DebugArguments& arguments) {
-    auto server = TRY(faces::gdb::Server::start(queue, {*arguments.gdb_port, arguments.gdb_vtl_is_process}));
+    auto server = TRY(faces::gdb::Server::start(queue, {.port = *arguments.gdb_port}));
     fmt::print(stderr, "airlock debug: waiting for gdb: target remote 127.0.0.1:{}\n", server->port());
     return std::unique_ptr<DebugFace>{new GdbFace{std::move(server)}};
   }
@@ -124,12 +124,6 @@ void register_debug(CLI::App& app, int& exit_code) {
       ->default_str("0");
   command->add_option("--gdb", arguments->run.gdb_port, "Serve gdb and lldb at this port of 127.0.0.1, one after the other; 0: a free port")
       ->type_name("PORT");
-  command
-      ->add_option_function<std::string>(
-          "--gdb-vtl", [arguments](const std::string& what) { arguments->run.gdb_vtl_is_process = what == "process"; },
-          "What gdb takes a VTL for")
-      ->check(CLI::IsMember({"thread", "process"}))
-      ->default_str("thread");
   command->add_option("--firmware", arguments->run.firmware, "The firmware image, if it is not the build's");
   command->add_option("--disk", arguments->run.disk, "The disk image, if it is not the build's");
   command->add_option("--kernel", arguments->run.machine.kernel, "A kernel for the PC board, as for `airlock run`");

@@ -20,7 +20,6 @@ struct DebugArguments {
   bool rpc_stdio{};
   std::optional<uint16_t> http;        ///< 0: any port
   std::optional<uint16_t> gdb_port;    ///< 0: a free one
-  bool gdb_vtl_is_process{};
 };
 
 /// A failure and what the program answers to the shell.

@@ -98,7 +98,23 @@ Result<std::optional<uint32_t>, Refusal> Desk::vp(const Parameters& parameters) 
   return std::optional{static_cast<uint32_t>(*number)};
 }
 
+/// What guests printed to their debugger on the way there, each line once in a session. A branch is not heard: what it prints
+/// is not of the run.
+void Desk::tell_output(support::Instant now) {
+  if (now <= heard_ || session.branch()) return;
+  (void)session.timeline().history().first(heard_, [&](const support::Event& event) {
+    if (event.at >= now) return true;
+    if (event.kind != support::EventKind::DebugPrint) return false;
+    std::string line{event.text};
+    if (!line.ends_with('\n')) line += '\n';
+    dispatcher.notify("output", Json{{"text", std::move(line)}});
+    return false;
+  });
+  heard_ = now;
+}
+
 Answer Desk::moved(const debugger::Stop& stop) {
+  tell_output(stop.focus.at);
   const Json json = to_json(stop, session.names());
   dispatcher.notify("moved", json);
   return Json{{"stop", json}};

@@ -50,6 +50,10 @@ struct Desk {
   [[nodiscard]] support::Result<std::optional<uint32_t>, Refusal> vp(const Parameters& parameters) const;
   /// Where a motion ended, for who asked and for all who listen.
   [[nodiscard]] Answer moved(const debugger::Stop& stop);
+
+ private:
+  void tell_output(support::Instant now);
+  support::Instant heard_;  ///< what guests print before it was told
 };
 
 /// A failure of the session as a refusal.

@@ -54,7 +54,9 @@ bool CallBuilder::vtl_call(const Event& event, const Names& names) {
 }
 
 bool CallBuilder::vtl_return(const Event& event, const Names& names) {
-  if (event.frame == nullptr) {
+  const auto current = current_.find(event.vp);
+  const bool after_interrupt = current != current_.end() && current->second != none && links_[current->second].interrupt;
+  if (after_interrupt || event.frame == nullptr) {  // whatever lies in the registers then is nobody's frame
     end_innermost(event, true, "");
     return true;
   }
@@ -71,7 +73,7 @@ bool CallBuilder::begin(const Event& event, Vtl to, const Names& names, uint32_t
   const size_t parent = current == current_.end() ? none : current->second;
   const unsigned depth = parent == none ? 0 : tree_.nodes[parent].depth + 1;
   tree_.nodes.push_back({event.at, {}, event.vp, depth, event.vtl, to, text_of(event, names)});
-  links_.push_back({parent, cookie, true});
+  links_.push_back({parent, cookie, true, event.kind == EventKind::VtlInterruptEntry});
   current_[event.vp] = tree_.nodes.size() - 1;
   return true;
 }

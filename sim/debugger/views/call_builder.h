@@ -25,6 +25,7 @@ class CallBuilder {
     size_t parent{none};
     uint32_t cookie{};
     bool open{true};
+    bool interrupt{};  ///< entered by an interrupt or intercept: whatever returns next ends it
   };
 
   bool vtl_call(const support::Event& event, const Names& names);

@@ -5,6 +5,7 @@
 #include "sim/debugger/history.h"
 #include "sim/debugger/intervals.h"
 #include "sim/debugger/registers.h"
+#include "sim/debugger/views/call_builder.h"
 
 using namespace debugger;
 using support::EventKind;
@@ -98,4 +99,24 @@ TEST_CASE("bits that the processor sets itself do not count as a change when the
   const Condition watch = MemoryWatch{.first = Spa{0}, .bytes = 8, .ignore = 0x60};
   EXPECT(!differs(watch, {0x07, 0, 0, 0, 0, 0, 0, 0}, {0x67, 0, 0, 0, 0, 0, 0, 0}));
   EXPECT(differs(watch, {0x07, 0, 0, 0, 0, 0, 0, 0}, {0x05, 0, 0, 0, 0, 0, 0, 0}));
+}
+
+TEST_CASE("an interrupt that enters VTL 1 ends with its return, whatever lies in the frame then") {
+  ObservedHistory history;
+  const Names names{history, {}};
+  views::CallBuilder builder{100, false};
+  const uint64_t leftover[13] = {0x0082'0000};  // what some earlier call left in the registers
+  for (const uint64_t at : {10u, 20u, 30u}) {
+    EXPECT(builder.take(event(at, EventKind::VtlInterruptEntry, 0xf0), names));
+    support::Event back = event(at + 5, EventKind::VtlReturn);
+    back.vtl = Vtl::Vtl1;
+    back.frame = leftover;
+    EXPECT(builder.take(back, names));
+  }
+  const views::CallTree tree = std::move(builder).tree();
+  REQUIRE(tree.nodes.size() == 3);
+  for (const views::CallNode& node : tree.nodes) {
+    EXPECT(node.depth == 0);
+    EXPECT(node.end == node.at + 5);
+  }
 }

@@ -166,7 +166,7 @@ TEST_CASE("what cannot be understood is answered with a sentence, and nothing is
   FakeApi api;
   test::stand_still(api);
   api.answer("breakpoint.list", {{"breakpoints", rpc::Json::array()}});
-  api.answer("registers", {{"registers", rpc::Json::array()}, {"active", true}});
+  api.answer("registers", {{"registers", rpc::Json::array()}, {"active", true}, {"enabled", true}});
   Console console{api};
   const Reply reply = console.execute(row.line, false);
   INFO(row.line << "\n" << reply.output << all_calls(api));
@@ -291,7 +291,7 @@ TEST_CASE("what could follow is completed: commands, registers, modules, symbols
   api.answer("symbols.find", {{"symbols", {{{"place", test::place(0x1000, "nt", "KeBugCheckEx")}}}}, {"more", false}});
   api.answer("breakpoint.events", {{"kinds", {{{"name", "vtl-call"}, {"type", "a call"}, {"offset", 0}, {"size", 0}},
                                               {{"name", "msr"}, {"type", "an MSR"}, {"offset", 0}, {"size", 0}}}}});
-  api.answer("registers", {{"registers", {{{"name", "rax"}, {"value", "0x0"}, {"bits", 64}, {"group", "general"}, {"shared", true}}}}, {"active", true}});
+  api.answer("registers", {{"registers", {{{"name", "rax"}, {"value", "0x0"}, {"bits", 64}, {"group", "general"}, {"shared", true}}}}, {"active", true}, {"enabled", true}});
   Console console{api};
   using Words = std::vector<std::string>;
   struct Row {

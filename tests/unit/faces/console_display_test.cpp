@@ -55,7 +55,7 @@ TEST_CASE("registers are drawn as the kernel debugger draws them, with the VTL i
   all.push_back(reg("rip", "0xfffff80100001da0"));
   all.push_back(reg("rflags", "0x246"));
   for (const char* name : {"cs", "ss", "ds", "es", "fs", "gs"}) all.push_back(reg(name, "0x10", 16, "segment"));
-  api.answer("registers", {{"registers", all}, {"active", true}});
+  api.answer("registers", {{"registers", all}, {"active", true}, {"enabled", true}});
   EXPECT(shown(api, "r") ==
          "VP 0 VTL 1\n"
          "rax=0000000000000001 rbx=0000000000000001 rcx=0000000000000001\n"

@@ -261,7 +261,7 @@ TEST_CASE("data breakpoints: registers by their scope, memory by an expression o
   Client client;
   client.api.answer("stack", {{"frames", {{{"index", 0}, {"vtl", 1}, {"ring", 0}, {"pc", test::place(0x1000, "nt", "A")}, {"sp", "0x2000"}, {"entered", "call"}, {"trusted", true}}}},
                               {"why", ""}});
-  client.api.answer("registers", {{"registers", {{{"name", "cr3"}, {"value", "0x1000"}, {"bits", 64}, {"group", "general"}, {"shared", false}}}}, {"active", true}});
+  client.api.answer("registers", {{"registers", {{{"name", "cr3"}, {"value", "0x1000"}, {"bits", 64}, {"group", "general"}, {"shared", false}}}}, {"active", true}, {"enabled", true}});
   const uint64_t frame = client.body("stackTrace", {{"threadId", thread_of(0, 1)}})["stackFrames"][0]["id"].get<uint64_t>();
   const Json scopes = client.body("scopes", {{"frameId", frame}})["scopes"];
   EXPECT(scopes[0]["name"] == "Registers of VTL 1");
@@ -279,7 +279,7 @@ TEST_CASE("data breakpoints: registers by their scope, memory by an expression o
 
 TEST_CASE("registers of both VTLs are variables; changing one makes a branch and says so", "[dap]") {
   Client client;
-  client.api.answer("registers", {{"registers", {{{"name", "rax"}, {"value", "0x5"}, {"bits", 64}, {"group", "general"}, {"shared", true}}}}, {"active", true}});
+  client.api.answer("registers", {{"registers", {{{"name", "rax"}, {"value", "0x5"}, {"bits", 64}, {"group", "general"}, {"shared", true}}}}, {"active", true}, {"enabled", true}});
   client.api.answer("evaluate", {{"type", "integer"}, {"value", "6"}, {"number", "0x6"}});
   client.api.answer("branch.begin", {{"branch", "branch 1"}});
   client.api.answer("registers.write", {{"branch", "branch 1"}});

@@ -153,6 +153,21 @@ std::optional<Hit> Timeline::look(size_t index, const Conditions& conditions, In
   return hit;
 }
 
+bool Timeline::show_past(vtl::InstructionObserver& observer) {
+  const Instant here = now();
+  for (size_t i = 0; i < intervals_.size() && intervals_[i].begin < here && !interrupted(); ++i) {
+    go_to(intervals_[i].begin);
+    twin().catch_up();
+    machine::Machine& exact = twin().machine();
+    exact.observe(&observer);
+    (void)exact.run(std::min(intervals_[i].end, here));
+    exact.observe(nullptr);
+  }
+  const bool whole = !interrupted();
+  go_to(here);
+  return whole;
+}
+
 /// A change that is not there when the next instruction has its turn came later: with the delivery of an interrupt.
 void Timeline::settle(Hit& hit, const Conditions& conditions) {
   const Condition& condition = conditions[hit.condition];

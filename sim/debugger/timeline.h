@@ -102,6 +102,10 @@ class Timeline {
   using Change = std::function<support::Status(machine::Machine&)>;
   [[nodiscard]] support::Status edit(const Change& change);
 
+  /// Shows `observer` each instruction from the beginning of the run, or of the branch, to the present, in a second machine. The
+  /// position stays. False: it was interrupted.
+  [[nodiscard]] bool show_past(vtl::InstructionObserver& observer);
+
   /// Runs what was not run yet; the checkpoints of the whole run are there afterwards. The position stays.
   void explore_all();
   /// The first instant: 0, or where this was forked.

@@ -5,6 +5,7 @@ usage: client_test.py PROGRAM ROOT    in the build folder, where the guest image
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -139,6 +140,17 @@ class Recorded(unittest.TestCase):
         self.assertTrue(self.session.trustlets(focus=focus).trustlets)
         table = self.session.kernel_table("handles", focus=focus)
         self.assertTrue(all(len(row.cells) == len(table.columns) for row in table.rows))
+
+    def test_a_listing_counts_what_ran_in_the_world_of_its_module(self):
+        self.session.focus(at=self.call.at)
+        path = os.path.join(FOLDER.name, "securekernel.lst")
+        answer = self.session.dump("listing", path, module="securekernel")
+        self.assertRegex(answer.text, r"[1-9]\d* of \d+ instructions")
+        with open(path, encoding="utf-8") as file:
+            counted = re.findall(r"^ +([1-9]\d*)  [0-9a-f]{16}  ", file.read(), re.M)
+        self.assertGreater(len(counted), 1000)
+        plain = self.session.dump("listing", path, module="securekernel", coverage=False)
+        self.assertNotIn("ran", plain.text)
 
     def test_refusals_carry_their_code(self):
         for code, call in (

@@ -1689,6 +1689,7 @@ class Interface(ABC):
         path: str,
         *,
         module: str | None = None,
+        coverage: bool | None = None,
         everything: bool | None = None,
     ) -> DumpResult:
         """Writes the present as a file for other tools.
@@ -1696,12 +1697,15 @@ class Interface(ABC):
         kind: kernel: a Windows kernel dump of VTL 0's view; core: an ELF core; listing: disassembly with
             coverage
         module: of listing
+        coverage: listing: which instructions ran up to the focus, and how often: the run is gone through
+            once more for it; true if absent
         everything: kernel: also pages that VTL 0 may not read
         """
         return cast(DumpResult, decode_record(DumpResult, self._call("dump", [
             ("kind", "kernel|secure_kernel|core|listing", kind),
             ("path", "text", path),
             ("module", "text?", module),
+            ("coverage", "boolean?", coverage),
             ("everything", "boolean?", everything),
         ])))
 

@@ -27,6 +27,7 @@ SKIPPED = 77
 def mask(line):
     line = re.sub(r"0x[0-9a-f]+", lambda number: "0x~" if int(number.group(), 16) >= 0x10000 else number.group(), line)
     line = re.sub(r"\b([0-9a-f]{2}):[0-9a-f]{16};", r"\1:~;", line)  # registers in a packet
+    line = re.sub(r"\b[0-9a-f]{8}`[0-9a-f]{8}\b( +[0-9a-f]{2,30}\b)?", "~", line)  # as the console has them, with bytes
     line = line.replace(os.getcwd(), ".")
     line = re.sub(r"(?<=[\w)])\+(0x[0-9a-f]+|\d+)(?=[>),\s]|$)", "+~", line)
     line = re.sub(r"\b[1-9]\d{4,}\b", "~", line)

@@ -1,4 +1,7 @@
 // From the command line of `airlock debug` to a session.
+#include <fmt/format.h>
+
+#include <cstdio>
 #include <filesystem>
 
 #include "sim/cli/debug.h"
@@ -73,7 +76,10 @@ Result<DebugRun, DebugFailure> open_for_debugging(const DebugArguments& argument
     run.recording = std::make_unique<replay::Recording>(std::move(recording.value()));
     facts.recording = file;
     facts.bookmarks = run.recording->bookmarks();
-    if (!run.recording->complete()) facts.complaints.push_back(run.recording->ending_text());
+    if (!run.recording->complete()) {
+      facts.complaints.push_back(run.recording->ending_text());
+      fmt::print(stderr, "airlock debug: {}: {}; what is before that is used\n", file, run.recording->ending_text());
+    }
   }
   auto timeline = run.recording ? recorded_timeline(arguments, *run.recording) : live_timeline(arguments);
   if (!timeline) return failed(run.recording ? Error{file + ": " + timeline.error().message} : timeline.error());

@@ -54,6 +54,12 @@ def refusals(airlock, recording, folder):
         (["--console", "--rpc-stdio"], 2, None, "has the standard input"),
     ]
     wrong = []
+    cut = os.path.join(folder, "cut.air")
+    with open(recording, "rb") as whole, open(cut, "wb") as part:
+        part.write(whole.read(5000))
+    opened = subprocess.run([airlock, "debug", cut, "--console"], input="q\n", capture_output=True, text=True, check=False)
+    if opened.returncode != 0 or "the file ends inside the chunk at offset" not in opened.stderr:
+        wrong.append(f"a recording that was cut off: exit code {opened.returncode}\n{opened.stdout}{opened.stderr}")
     for arguments, code, end, error in cases:
         result = subprocess.run([airlock, "debug", recording, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
         if result.returncode != code or (end is not None and not result.stdout.endswith(end)) or (error is not None and error not in result.stderr):

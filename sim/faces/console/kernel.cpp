@@ -102,19 +102,10 @@ support::Status virtual_to_physical(Invocation& command) {
   Location location = TRY(command.location("a virtual address"));
   TRY(command.end_of_words());
   const Json answer = TRY(walk(command, location, access));
-  for (const Json& reference : list_of(answer, "references"))
-    command.line("  stage {} level {}  entry at SPA {}  {} {:<16}  contains {:016x}{}{}", number_or_zero(reference, "stage"),
-                 number_or_zero(reference, "level"), kd_address(number_or_zero(reference, "spa")),
-                 number_or_zero(reference, "stage") == 1 ? "entry at GPA" : "for GPA     ", kd_address(number_or_zero(reference, "gpa")),
-                 number_or_zero(reference, "value"), flag_of(reference, "leaf") ? "  leaf" : "",
-                 flag_of(reference, "present") ? "" : "  not present");
-  if (const Json& cached = object_of(answer, "cached"); !cached.empty())
-    command.line("  in the TLB: GPA {} SPA {} {}", kd_address(number_or_zero(cached, "gpa")), kd_address(number_or_zero(cached, "spa")),
-                 text_of(cached, "rights"));
-  show_rights(command, list_of(answer, "rights"));
   const std::string text = text_of(answer, "text");
   const bool granted = flag_of(answer, "granted");
   command.line("{} {}: {}", access, granted ? "granted" : "refused", text.empty() ? text_of(answer, "rule") : text);
+  show_rights(command, list_of(answer, "rights"));
   if (const auto gpa = number_of(answer, "gpa")) command.line("GVA {} -> GPA {}", kd_address(location.address), kd_address(*gpa));
   if (const auto spa = number_of(answer, "spa")) command.line("    -> SPA {}", kd_address(*spa));
   return support::Unit{};

@@ -116,7 +116,7 @@ void combine_neighbours(vtl::Xmm& xmm, bool add, bool saturate) {
     if (saturate) value = value > 32767 ? 32767 : value < -32768 ? -32768 : value;
     result[i] = result[i + half] = static_cast<Lane>(value);
   }
-  std::memcpy(&xmm, result.data(), sizeof xmm);
+  std::memcpy(static_cast<void*>(&xmm), result.data(), sizeof xmm);  // plain data, whatever GCC thinks of its initialisers
 }
 
 /// PHADDW, PHADDD, PHADDSW, PHSUBW, PHSUBD, PHSUBSW of one register: both halves of the result are the same.

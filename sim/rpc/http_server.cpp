@@ -127,8 +127,8 @@ class Bucket {
 /// What all connections share. Answers hold on to it, so that they may come late.
 class HttpServer::Running : public std::enable_shared_from_this<Running> {
  public:
-  Running(CallQueue& queue, Api& api, const HttpOptions& options, std::string token)
-      : queue{queue}, api{api}, options{options}, bucket{options.limits}, token_{std::move(token)} {}
+  Running(CallQueue& the_queue, Api& the_api, const HttpOptions& the_options, std::string token)
+      : queue{the_queue}, api{the_api}, options{the_options}, bucket{the_options.limits}, token_{std::move(token)} {}
 
   support::Status open();
   void begin();

@@ -4,9 +4,9 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <cstring>
 
 #include "sim/cli/session.h"
+#include "sim/debugger/answer_text.h"
 #include "sim/trace/event_names.h"
 #include "sim/trace/event_text.h"
 
@@ -23,27 +23,6 @@ constexpr int instructions_after = 4, events_around = 2;
 std::vector<std::string> folders() {
   const std::string folder = guest_folder();
   return folder.empty() ? std::vector<std::string>{} : std::vector{folder + "/images"};
-}
-
-/// Little-endian values of a register's or an entry's size as a number, longer ones as bytes.
-std::string value_text(const std::vector<uint8_t>& bytes) {
-  std::vector<uint8_t> value = bytes;
-  if (value.size() == 16 && std::all_of(value.begin() + 8, value.end(), [](uint8_t byte) { return byte == 0; }))
-    value.resize(8);
-  if (value.size() > 8) return fmt::format("{:02x}", fmt::join(bytes, " "));
-  uint64_t number = 0;
-  std::memcpy(&number, value.data(), value.size());
-  return fmt::format("{:#x}", number);
-}
-
-std::string rights_text(const mmu::SlatMapping& mapping) {
-  if (!mapping.mapped) return "nothing mapped";
-  std::string text;
-  if (mapping.rights.read) text += 'r';
-  if (mapping.rights.write) text += 'w';
-  if (mapping.rights.kernel_execute) text += 'x';
-  if (mapping.rights.user_execute) text += 'u';
-  return text.empty() ? "no rights" : text;
 }
 
 }  // namespace
@@ -155,8 +134,8 @@ void TimelineReport::print_answer(const debugger::Answer& answer, const std::str
                            .hex("rip", hit.rip)
                            .text("symbol", names_.images().describe(hit.rip, hit.cr3))
                            .boolean("between_instructions", hit.between)
-                           .text("old", value_text(hit.before))
-                           .text("new", value_text(hit.after))
+                           .text("old", debugger::value_text(hit.before))
+                           .text("new", debugger::value_text(hit.after))
                            .text("change", change)
                            .text("event", event)
                            .line());
@@ -179,7 +158,7 @@ support::Status TimelineReport::who_wrote(const debugger::Target& target) {
     auto found = TRY(debugger::last_permission_change(timeline_, vtl, abi::Gpa{target.value}));
     if (found) {
       change = fmt::format("rights of VTL {} to page {:#x}: {} -> {}", static_cast<unsigned>(vtl),
-                           target.value & ~(abi::page_size - 1), rights_text(found->before), rights_text(found->after));
+                           target.value & ~(abi::page_size - 1), debugger::rights_text(found->before), debugger::rights_text(found->after));
       answer = std::move(found->answer);
     }
   } else if (target.kind == debugger::Target::Kind::Pte) {
@@ -196,7 +175,7 @@ support::Status TimelineReport::who_wrote(const debugger::Target& target) {
     out_.print("{}\n", json_ ? std::string{"{\"written\":false}"} : "\nNobody has written it since the machine began.");
     return support::Unit{};
   }
-  if (change.empty()) change = fmt::format("{} -> {}", value_text(answer->hit.before), value_text(answer->hit.after));
+  if (change.empty()) change = fmt::format("{} -> {}", debugger::value_text(answer->hit.before), debugger::value_text(answer->hit.after));
   print_answer(*answer, change);
   (void)timeline_.seek(here);
   return support::Unit{};

@@ -3,8 +3,8 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <cstring>
 
+#include "sim/debugger/answer_text.h"
 #include "sim/debugger/goal.h"
 
 namespace debugger {
@@ -12,17 +12,6 @@ namespace {
 
 using support::Error;
 using support::Result;
-
-/// A number, as far as it is one.
-std::string value_text(const std::vector<uint8_t>& bytes) {
-  std::vector<uint8_t> value = bytes;
-  if (value.size() == 16 && std::all_of(value.begin() + 8, value.end(), [](uint8_t byte) { return byte == 0; }))
-    value.resize(8);
-  if (value.size() > 8) return fmt::format("{:02x}", fmt::join(bytes, " "));
-  uint64_t number = 0;
-  std::memcpy(&number, value.data(), value.size());
-  return fmt::format("{:#x}", number);
-}
 
 StopReason reason_of(const Condition& condition) {
   if (std::holds_alternative<EventBreak>(condition)) return StopReason::Event;

@@ -102,15 +102,17 @@ Result<std::optional<uint32_t>, Refusal> Desk::vp(const Parameters& parameters) 
 /// is not of the run.
 void Desk::tell_output(support::Instant now) {
   if (now <= heard_ || session.branch()) return;
+  std::vector<std::string> lines;  // who hears of one may ask for more of the history
   (void)session.timeline().history().first(heard_, [&](const support::Event& event) {
     if (event.at >= now) return true;
-    if (event.kind != support::EventKind::DebugPrint) return false;
-    std::string line{event.text};
-    if (!line.ends_with('\n')) line += '\n';
-    dispatcher.notify("output", Json{{"text", std::move(line)}});
+    if (event.kind == support::EventKind::DebugPrint) lines.emplace_back(event.text);
     return false;
   });
   heard_ = now;
+  for (std::string& line : lines) {
+    if (!line.ends_with('\n')) line += '\n';
+    dispatcher.notify("output", Json{{"text", std::move(line)}});
+  }
 }
 
 Answer Desk::moved(const debugger::Stop& stop) {

@@ -1,6 +1,7 @@
 // events.*, calls, who_wrote: what happened.
 #include <fmt/format.h>
 
+#include "sim/debugger/answer_text.h"
 #include "sim/debugger/views/events.h"
 #include "sim/rpc/desk.h"
 #include "sim/rpc/records.h"
@@ -126,16 +127,6 @@ Result<debugger::Conditions, Refusal> register_watch(const View& view, const Par
   return debugger::Conditions{debugger::RegisterWatch{*id, view.focus.vtl, view.focus.vp}};
 }
 
-std::string rights_text(const mmu::SlatMapping& mapping) {
-  if (!mapping.mapped) return "nothing mapped";
-  std::string text;
-  if (mapping.rights.read) text += 'r';
-  if (mapping.rights.write) text += 'w';
-  if (mapping.rights.kernel_execute) text += 'x';
-  if (mapping.rights.user_execute) text += 'u';
-  return text.empty() ? "no rights" : text;
-}
-
 /// Of up to 8 bytes as a number.
 std::string value_text(const std::vector<uint8_t>& bytes) {
   if (bytes.size() > 8) return bytes_text(bytes);
@@ -169,7 +160,7 @@ Answer who_wrote(Desk& desk, const Parameters& parameters) {
     const abi::Gpa gpa{TRY(needed_address(parameters))};
     auto found = TRY(or_refuse(debugger::last_permission_change(timeline, view.focus.vtl, gpa)));
     if (found) {
-      change = fmt::format("rights of VTL {}: {} -> {}", static_cast<unsigned>(view.focus.vtl), rights_text(found->before), rights_text(found->after));
+      change = fmt::format("rights of VTL {}: {} -> {}", static_cast<unsigned>(view.focus.vtl), debugger::rights_text(found->before), debugger::rights_text(found->after));
       answer = std::move(found->answer);
     }
   } else if (what == "pte") {

@@ -1,4 +1,4 @@
-"""Writes docs/reference/rpc.md and the Python client's interface from the table sim/rpc/methods.def.
+"""Writes docs/reference/rpc.md and the interfaces of the Python client and of the pages in ui/ from the table sim/rpc/methods.def.
 
 usage: rpc_pages.py RPC-SCHEMA --write ROOT    write the files
        rpc_pages.py RPC-SCHEMA --check ROOT    compare them with what is there; 1 if anything differs
@@ -12,8 +12,11 @@ import subprocess
 import sys
 import textwrap
 
+import typescript
+
 PAGE = "docs/reference/rpc.md"
 CLIENT = "clients/python/airlock_client/interface.py"
+PAGES = "ui/src/rpc/interface.ts"
 REGENERATE = "cmake --build --preset dev --target rpc-pages"
 
 EFFECTS = {
@@ -89,6 +92,8 @@ Sent to every client that can hear them (not to plain HTTP):
 | `breakpoints` | as breakpoint.list answers | breakpoints were set, changed, removed or met         |
 | `branch`      | `branch`, absent: the run  | a what-if branch began, was changed or has ended      |
 | `output`      | `text`                     | a guest printed it while it ran for the first time    |
+| `bookmarks`   | as bookmark.list answers   | somebody added, changed or removed one                |
+| `opened`      | as hello answers           | another run is debugged from now on                   |
 """
 
 
@@ -309,7 +314,8 @@ def main():
         return 2
     schema = json.loads(subprocess.run([sys.argv[1]], check=True, capture_output=True).stdout)
     wrong = 0
-    for name, text in {PAGE: page(schema), CLIENT: client(schema)}.items():
+    files = {PAGE: page(schema), CLIENT: client(schema), PAGES: typescript.interface(schema, take_apart)}
+    for name, text in files.items():
         path = os.path.join(sys.argv[3], name)
         committed = read(path)
         if committed == text:

@@ -60,6 +60,7 @@ class Event:
     c: int
     place: Place  # of the instruction
     text: str  # all of it in one line
+    number: int | None = None  # among all events of the run, from 0; in the answers of events.slice and events.locate
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,19 +139,6 @@ class Frame:
 
 
 @dataclass(frozen=True, slots=True)
-class WalkReference:
-    """A memory reference of a translation."""
-
-    stage: int  # 1 or 2
-    level: int
-    spa: int  # of the entry
-    gpa: int  # stage 1: of the entry; stage 2: under translation
-    value: int
-    leaf: bool
-    present: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Rights:
     """What a second stage permits."""
 
@@ -160,6 +148,24 @@ class Rights:
     kernel_execute: bool
     user_execute: bool
     spa: int | None = None  # of the page, where mapped
+
+
+@dataclass(frozen=True, slots=True)
+class WalkReference:
+    """A memory reference of a translation."""
+
+    stage: int  # 1 or 2
+    level: int
+    name: str  # of the entry: PML4E, PDPTE, PDE, PTE; of the second stage with S2 before it
+    index: int  # of the entry in its table
+    spa: int  # of the entry
+    gpa: int  # stage 1: of the entry; stage 2: under translation
+    value: int
+    flags: str  # those that are set: P W U A D PS G NX; of the second stage r w kx ux
+    leaf: bool
+    present: bool
+    denied: bool  # the translation ended here, because of this entry
+    rights: list[Rights]  # stage 1: of each VTL to the page that the entry lies in; else empty
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,8 +278,12 @@ class CallNode:
     depth: int
     from_vtl: int
     to_vtl: int
+    kind: Literal["vtl_call", "vtl_return", "hypercall", "interrupt"]  # how the other world was entered
+    name: str  # of the service or hypercall
     text: str  # name, arguments and answer
     end: int | None = None  # of its return; absent if it did not return yet
+    inclusive: int | None = None  # instants from the call to its return
+    exclusive: int | None = None  # those of them that no call inside it took
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,15 +294,76 @@ class Bucket:
     to: int
     vtl0: int  # instants that VTL 0 ran
     vtl1: int
+    lanes: list[int]  # instants that each processor stood in each VTL: VTL 0, 1 and 2 of VP 0, of VP 1 ...
     counts: list[int]  # of events, by the kinds of events.summary's answer
 
 
 @dataclass(frozen=True, slots=True)
 class Bookmark:
-    """Bookmark."""
+    """A place that somebody marked."""
+
+    id: int  # stays the same as long as the bookmark is there
+    at: int
+    text: str  # its first line is its name, what follows is a note
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """A parameter or local of a function."""
+
+    name: str
+    type: str  # as C writes it
+    value: str  # ?? denied, -- unmapped; empty where it is nowhere at this instruction
+    where: str  # a register, or an address with the register that it is from
+    parameter: bool
+    address: int | None = None  # in memory
+    place: Place | None = None  # what a pointer names
+
+
+@dataclass(frozen=True, slots=True)
+class StackWord:
+    """A word of the stack and what it leads to."""
+
+    address: int
+    returns: bool  # a frame of the stack goes on there
+    chain: list[str]  # what it names, and what is there, and what that names: at most 4
+    value: int | None = None  # absent: it cannot be read
+
+
+@dataclass(frozen=True, slots=True)
+class TrailStep:
+    """An instruction that was executed, or will be."""
+
+    at: int  # instant before it
+    vp: int
+    vtl: int
+    address: int
+
+
+@dataclass(frozen=True, slots=True)
+class PageChange:
+    """A change of what a VTL may do with a page."""
 
     at: int
-    text: str
+    vp: int
+    by_vtl: int  # who asked for it
+    vtl: int  # whose rights
+    before: str  # r w kx ux, - for none
+    after: str
+    place: Place  # of the instruction
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that a fuzzer found."""
+
+    id: str  # name of its folder
+    oracle: str  # what was broken
+    call: str  # that broke it, with its arguments
+    text: str  # one sentence
+    opened: bool  # it is what is debugged now
+    at: int | None = None  # instant of the violation in its recording
+    recording: str | None = None  # file, absent if there is none
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,6 +379,8 @@ class HelloResult:
     configuration: str  # hash
     methods: list[str]  # that are implemented
     recording: str | None = None  # the file
+    other: str | None = None  # the recording that it is compared with: over HTTP the session of /ws?run=1
+    finding: str | None = None  # id of the finding that this is the recording of
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,10 +390,13 @@ class StatusResult:
     focus: Focus
     end: int  # the last instant known
     instructions: int  # executed up to the focus
+    beginning: int  # the first instant
+    events: int  # known by now
     complaints: list[str]  # what was wrong with the recording, images or symbols
     fingerprint: str  # hash of the whole state
     ending: str | None = None  # why the run ends, once that is known
     branch: str | None = None  # the what-if branch, with what was changed; absent: this is the run itself
+    verified: str | None = None  # what the replay was compared with so far, and whether it was the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,6 +405,13 @@ class ReloadResult:
 
     modules: list[Module]
     complaints: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenResult:
+    """What open answers."""
+
+    stop: Stop
 
 
 @dataclass(frozen=True, slots=True)
@@ -420,6 +503,43 @@ class StackResult:
 
 
 @dataclass(frozen=True, slots=True)
+class VariablesResult:
+    """What variables answers."""
+
+    variables: list[Variable]
+    complaint: str | None = None  # why there are none
+
+
+@dataclass(frozen=True, slots=True)
+class TelescopeResult:
+    """What telescope answers."""
+
+    words: list[StackWord]
+
+
+@dataclass(frozen=True, slots=True)
+class TrailResult:
+    """What trail answers."""
+
+    past: list[TrailStep]  # in the order of time
+    future: list[TrailStep]  # the first is the focus' own
+
+
+@dataclass(frozen=True, slots=True)
+class AboutResult:
+    """What about answers."""
+
+    state: Literal["readable", "denied", "unmapped", "device"]  # of what is there
+    rights: list[Rights]  # of each VTL to the page
+    lines: list[str]  # all of it for people
+    place: Place | None = None  # symbol or image
+    value: bytes | None = None  # up to 16 bytes there
+    gpa: int | None = None
+    spa: int | None = None
+    owner: str | None = None  # image, process, stack or structure that the page belongs to
+
+
+@dataclass(frozen=True, slots=True)
 class WalkResult:
     """What walk answers."""
 
@@ -427,6 +547,7 @@ class WalkResult:
     granted: bool
     rule: str
     rights: list[Rights]  # of each VTL to the last GPA
+    cycles: int  # that the timing model charges for the references, were nothing cached
     text: str  # for people
     gpa: int | None = None
     spa: int | None = None
@@ -445,6 +566,14 @@ class SlatMapResult:
     """What slat.map answers."""
 
     pages: bytes  # a byte a page: 1 read, 2 write, 4 kernel execute, 8 user execute, 10 mapped (hexadecimal)
+
+
+@dataclass(frozen=True, slots=True)
+class SlatHistoryResult:
+    """What slat.history answers."""
+
+    changes: list[PageChange]
+    more: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -488,6 +617,24 @@ class EventsListResult:
 
 
 @dataclass(frozen=True, slots=True)
+class EventsSliceResult:
+    """What events.slice answers."""
+
+    events: list[Event]
+    total: int  # rows known by now
+    complete: bool  # all events known by now were looked at
+    looked_at: int  # events that were looked at
+
+
+@dataclass(frozen=True, slots=True)
+class EventsLocateResult:
+    """What events.locate answers."""
+
+    row: int  # the number of rows where there is none
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True)
 class EventsCountResult:
     """What events.count answers."""
 
@@ -511,8 +658,41 @@ class CallsResult:
 
 
 @dataclass(frozen=True, slots=True)
+class CyclesResult:
+    """What cycles answers."""
+
+    cycles: int
+    rows: list[Row]  # what for, cycles and share, the dearest first
+
+
+@dataclass(frozen=True, slots=True)
+class ExportResult:
+    """What export answers."""
+
+    name: str  # a file name
+    base64: str  # the file, at most 8 MiB
+    text: str  # what is in it
+
+
+@dataclass(frozen=True, slots=True)
 class BookmarkAddResult:
     """What bookmark.add answers."""
+
+    bookmark: Bookmark
+    saved: bool  # in the recording
+
+
+@dataclass(frozen=True, slots=True)
+class BookmarkChangeResult:
+    """What bookmark.change answers."""
+
+    bookmark: Bookmark
+    saved: bool  # in the recording
+
+
+@dataclass(frozen=True, slots=True)
+class BookmarkRemoveResult:
+    """What bookmark.remove answers."""
 
     saved: bool  # in the recording
 
@@ -522,6 +702,28 @@ class BookmarkListResult:
     """What bookmark.list answers."""
 
     bookmarks: list[Bookmark]
+
+
+@dataclass(frozen=True, slots=True)
+class CompareResult:
+    """What compare answers."""
+
+    same: bool
+    text: str
+    number: int | None = None  # of that event, in both
+    at: int | None = None  # of it in this run, or this run's end
+    other_at: int | None = None
+    event: Event | None = None  # absent: this run has ended
+    other_event: Event | None = None
+    hash_at: int | None = None  # the last instant at which both recordings hold the same state hash
+
+
+@dataclass(frozen=True, slots=True)
+class FindingsResult:
+    """What findings answers."""
+
+    findings: list[Finding]
+    folder: str | None = None  # absent: none was given
 
 
 @dataclass(frozen=True, slots=True)
@@ -668,8 +870,8 @@ RECORDS: dict[str, type[Any]] = {
     "MemoryPart": MemoryPart,
     "Line": Line,
     "Frame": Frame,
-    "WalkReference": WalkReference,
     "Rights": Rights,
+    "WalkReference": WalkReference,
     "TlbEntry": TlbEntry,
     "Breakpoint": Breakpoint,
     "Module": Module,
@@ -681,6 +883,11 @@ RECORDS: dict[str, type[Any]] = {
     "CallNode": CallNode,
     "Bucket": Bucket,
     "Bookmark": Bookmark,
+    "Variable": Variable,
+    "StackWord": StackWord,
+    "TrailStep": TrailStep,
+    "PageChange": PageChange,
+    "Finding": Finding,
 }
 
 # Of each class: JSON name -> (attribute, type of the table).
@@ -707,6 +914,7 @@ LAYOUTS: dict[type[Any], dict[str, tuple[str, str]]] = {
     },
     Event: {
         "at": ("at", "integer"),
+        "number": ("number", "integer?"),
         "vp": ("vp", "integer"),
         "vtl": ("vtl", "integer"),
         "kind": ("kind", "text"),
@@ -770,15 +978,6 @@ LAYOUTS: dict[type[Any], dict[str, tuple[str, str]]] = {
         "entered": ("entered", "call|interrupt|system_call|vtl_call|vtl_return|start"),
         "trusted": ("trusted", "boolean"),
     },
-    WalkReference: {
-        "stage": ("stage", "integer"),
-        "level": ("level", "integer"),
-        "spa": ("spa", "hex"),
-        "gpa": ("gpa", "hex"),
-        "value": ("value", "hex"),
-        "leaf": ("leaf", "boolean"),
-        "present": ("present", "boolean"),
-    },
     Rights: {
         "mapped": ("mapped", "boolean"),
         "read": ("read", "boolean"),
@@ -786,6 +985,20 @@ LAYOUTS: dict[type[Any], dict[str, tuple[str, str]]] = {
         "kernel_execute": ("kernel_execute", "boolean"),
         "user_execute": ("user_execute", "boolean"),
         "spa": ("spa", "hex?"),
+    },
+    WalkReference: {
+        "stage": ("stage", "integer"),
+        "level": ("level", "integer"),
+        "name": ("name", "text"),
+        "index": ("index", "integer"),
+        "spa": ("spa", "hex"),
+        "gpa": ("gpa", "hex"),
+        "value": ("value", "hex"),
+        "flags": ("flags", "text"),
+        "leaf": ("leaf", "boolean"),
+        "present": ("present", "boolean"),
+        "denied": ("denied", "boolean"),
+        "rights": ("rights", "Rights[]"),
     },
     TlbEntry: {
         "gva": ("gva", "hex"),
@@ -863,6 +1076,10 @@ LAYOUTS: dict[type[Any], dict[str, tuple[str, str]]] = {
         "depth": ("depth", "integer"),
         "from_vtl": ("from_vtl", "integer"),
         "to_vtl": ("to_vtl", "integer"),
+        "inclusive": ("inclusive", "integer?"),
+        "exclusive": ("exclusive", "integer?"),
+        "kind": ("kind", "vtl_call|vtl_return|hypercall|interrupt"),
+        "name": ("name", "text"),
         "text": ("text", "text"),
     },
     Bucket: {
@@ -870,11 +1087,52 @@ LAYOUTS: dict[type[Any], dict[str, tuple[str, str]]] = {
         "to": ("to", "integer"),
         "vtl0": ("vtl0", "integer"),
         "vtl1": ("vtl1", "integer"),
+        "lanes": ("lanes", "integer[]"),
         "counts": ("counts", "integer[]"),
     },
     Bookmark: {
+        "id": ("id", "integer"),
         "at": ("at", "integer"),
         "text": ("text", "text"),
+    },
+    Variable: {
+        "name": ("name", "text"),
+        "type": ("type", "text"),
+        "value": ("value", "text"),
+        "where": ("where", "text"),
+        "address": ("address", "hex?"),
+        "parameter": ("parameter", "boolean"),
+        "place": ("place", "Place?"),
+    },
+    StackWord: {
+        "address": ("address", "hex"),
+        "value": ("value", "hex?"),
+        "returns": ("returns", "boolean"),
+        "chain": ("chain", "text[]"),
+    },
+    TrailStep: {
+        "at": ("at", "integer"),
+        "vp": ("vp", "integer"),
+        "vtl": ("vtl", "integer"),
+        "address": ("address", "hex"),
+    },
+    PageChange: {
+        "at": ("at", "integer"),
+        "vp": ("vp", "integer"),
+        "by_vtl": ("by_vtl", "integer"),
+        "vtl": ("vtl", "integer"),
+        "before": ("before", "text"),
+        "after": ("after", "text"),
+        "place": ("place", "Place"),
+    },
+    Finding: {
+        "id": ("id", "text"),
+        "oracle": ("oracle", "text"),
+        "call": ("call", "text"),
+        "text": ("text", "text"),
+        "at": ("at", "integer?"),
+        "recording": ("recording", "text?"),
+        "opened": ("opened", "boolean"),
     },
     HelloResult: {
         "program": ("program", "text"),
@@ -882,6 +1140,8 @@ LAYOUTS: dict[type[Any], dict[str, tuple[str, str]]] = {
         "protocol": ("protocol", "integer"),
         "recording": ("recording", "text?"),
         "live": ("live", "boolean"),
+        "other": ("other", "text?"),
+        "finding": ("finding", "text?"),
         "processors": ("processors", "integer"),
         "memory": ("memory", "hex"),
         "configuration": ("configuration", "text"),
@@ -893,12 +1153,18 @@ LAYOUTS: dict[type[Any], dict[str, tuple[str, str]]] = {
         "ending": ("ending", "text?"),
         "instructions": ("instructions", "integer"),
         "branch": ("branch", "text?"),
+        "beginning": ("beginning", "integer"),
+        "events": ("events", "integer"),
+        "verified": ("verified", "text?"),
         "complaints": ("complaints", "text[]"),
         "fingerprint": ("fingerprint", "text"),
     },
     ReloadResult: {
         "modules": ("modules", "Module[]"),
         "complaints": ("complaints", "text[]"),
+    },
+    OpenResult: {
+        "stop": ("stop", "Stop"),
     },
     FocusResult: {
         "stop": ("stop", "Stop"),
@@ -940,6 +1206,27 @@ LAYOUTS: dict[type[Any], dict[str, tuple[str, str]]] = {
         "frames": ("frames", "Frame[]"),
         "why": ("why", "text"),
     },
+    VariablesResult: {
+        "variables": ("variables", "Variable[]"),
+        "complaint": ("complaint", "text?"),
+    },
+    TelescopeResult: {
+        "words": ("words", "StackWord[]"),
+    },
+    TrailResult: {
+        "past": ("past", "TrailStep[]"),
+        "future": ("future", "TrailStep[]"),
+    },
+    AboutResult: {
+        "place": ("place", "Place?"),
+        "state": ("state", "readable|denied|unmapped|device"),
+        "value": ("value", "bytes?"),
+        "gpa": ("gpa", "hex?"),
+        "spa": ("spa", "hex?"),
+        "rights": ("rights", "Rights[]"),
+        "owner": ("owner", "text?"),
+        "lines": ("lines", "text[]"),
+    },
     WalkResult: {
         "references": ("references", "WalkReference[]"),
         "granted": ("granted", "boolean"),
@@ -948,6 +1235,7 @@ LAYOUTS: dict[type[Any], dict[str, tuple[str, str]]] = {
         "spa": ("spa", "hex?"),
         "cached": ("cached", "TlbEntry?"),
         "rights": ("rights", "Rights[]"),
+        "cycles": ("cycles", "integer"),
         "text": ("text", "text"),
     },
     SlatPageResult: {
@@ -955,6 +1243,10 @@ LAYOUTS: dict[type[Any], dict[str, tuple[str, str]]] = {
     },
     SlatMapResult: {
         "pages": ("pages", "bytes"),
+    },
+    SlatHistoryResult: {
+        "changes": ("changes", "PageChange[]"),
+        "more": ("more", "boolean"),
     },
     TlbResult: {
         "entries": ("entries", "TlbEntry[]"),
@@ -980,6 +1272,16 @@ LAYOUTS: dict[type[Any], dict[str, tuple[str, str]]] = {
         "events": ("events", "Event[]"),
         "more": ("more", "boolean"),
     },
+    EventsSliceResult: {
+        "events": ("events", "Event[]"),
+        "total": ("total", "integer"),
+        "complete": ("complete", "boolean"),
+        "looked_at": ("looked_at", "integer"),
+    },
+    EventsLocateResult: {
+        "row": ("row", "integer"),
+        "complete": ("complete", "boolean"),
+    },
     EventsCountResult: {
         "count": ("count", "integer"),
     },
@@ -991,11 +1293,42 @@ LAYOUTS: dict[type[Any], dict[str, tuple[str, str]]] = {
         "calls": ("calls", "CallNode[]"),
         "more": ("more", "boolean"),
     },
+    CyclesResult: {
+        "cycles": ("cycles", "integer"),
+        "rows": ("rows", "Row[]"),
+    },
+    ExportResult: {
+        "name": ("name", "text"),
+        "base64": ("base64", "text"),
+        "text": ("text", "text"),
+    },
     BookmarkAddResult: {
+        "bookmark": ("bookmark", "Bookmark"),
+        "saved": ("saved", "boolean"),
+    },
+    BookmarkChangeResult: {
+        "bookmark": ("bookmark", "Bookmark"),
+        "saved": ("saved", "boolean"),
+    },
+    BookmarkRemoveResult: {
         "saved": ("saved", "boolean"),
     },
     BookmarkListResult: {
         "bookmarks": ("bookmarks", "Bookmark[]"),
+    },
+    CompareResult: {
+        "same": ("same", "boolean"),
+        "number": ("number", "integer?"),
+        "at": ("at", "integer?"),
+        "other_at": ("other_at", "integer?"),
+        "event": ("event", "Event?"),
+        "other_event": ("other_event", "Event?"),
+        "hash_at": ("hash_at", "integer?"),
+        "text": ("text", "text"),
+    },
+    FindingsResult: {
+        "findings": ("findings", "Finding[]"),
+        "folder": ("folder", "text?"),
     },
     ModulesResult: {
         "modules": ("modules", "Module[]"),
@@ -1132,6 +1465,15 @@ class Interface(ABC):
         """
         return cast(ReloadResult, decode_record(ReloadResult, self._call("reload", [
             ("folder", "text?", folder),
+        ])))
+
+    def open(self, finding: str) -> OpenResult:
+        """Debugs the recording of a finding from now on, and stands a little before its violation. All clients are told: `opened`.
+
+        finding: id
+        """
+        return cast(OpenResult, decode_record(OpenResult, self._call("open", [
+            ("finding", "text", finding),
         ])))
 
     def focus(
@@ -1356,6 +1698,61 @@ class Interface(ABC):
             ("maximum", "integer?", maximum),
         ])))
 
+    def variables(self, *, focus: Focus | None = None) -> VariablesResult:
+        """Parameters and locals of the focus' frame."""
+        return cast(VariablesResult, decode_record(VariablesResult, self._call("variables", [
+            ("focus", "Focus?", focus),
+        ])))
+
+    def telescope(
+        self,
+        *,
+        focus: Focus | None = None,
+        address: int | None = None,
+        count: int | None = None,
+    ) -> TelescopeResult:
+        """Words of the stack, and what they lead to.
+
+        address: RSP of the focus' frame if absent
+        count: 1 to 256; 32 if absent
+        """
+        return cast(TelescopeResult, decode_record(TelescopeResult, self._call("telescope", [
+            ("focus", "Focus?", focus),
+            ("address", "hex?", address),
+            ("count", "integer?", count),
+        ])))
+
+    def trail(self, before: int, after: int, *, focus: Focus | None = None) -> TrailResult:
+        """Instructions that the focus' processor executed last, and those that it executes next.
+
+        before: 0 to 256
+        after: 0 to 256: fewer where the future is not known
+        """
+        return cast(TrailResult, decode_record(TrailResult, self._call("trail", [
+            ("focus", "Focus?", focus),
+            ("before", "integer", before),
+            ("after", "integer", after),
+        ])))
+
+    def about(
+        self,
+        number: int,
+        *,
+        focus: Focus | None = None,
+        space: Literal["gva", "gpa", "spa"] | None = None,
+        process: str | None = None,
+    ) -> AboutResult:
+        """What a number could be, for whoever points at it.
+
+        space: gva if absent
+        """
+        return cast(AboutResult, decode_record(AboutResult, self._call("about", [
+            ("focus", "Focus?", focus),
+            ("number", "hex", number),
+            ("space", "gva|gpa|spa?", space),
+            ("process", "text?", process),
+        ])))
+
     def walk(
         self,
         address: int,
@@ -1395,6 +1792,18 @@ class Interface(ABC):
             ("gpa", "hex", gpa),
             ("pages", "integer", pages),
             ("vtl", "integer?", vtl),
+        ])))
+
+    def slat_history(self, gpa: int, *, focus: Focus | None = None, maximum: int | None = None) -> SlatHistoryResult:
+        """The changes of rights to a page, the latest first.
+
+        focus: what is after it is left out
+        maximum: 32 if absent
+        """
+        return cast(SlatHistoryResult, decode_record(SlatHistoryResult, self._call("slat.history", [
+            ("focus", "Focus?", focus),
+            ("gpa", "hex", gpa),
+            ("maximum", "integer?", maximum),
         ])))
 
     def tlb(self, *, focus: Focus | None = None, maximum: int | None = None) -> TlbResult:
@@ -1470,6 +1879,26 @@ class Interface(ABC):
             ("to", "integer?", to),
         ])))
 
+    def events_slice(self, first: int, count: int, *, query: str | None = None) -> EventsSliceResult:
+        """Rows of the list of all events, or of those that a query takes. A query is looked for piece by piece: until `complete`, call again.
+
+        first: row
+        count: 0 to 1000
+        query: an expression over event and state
+        """
+        return cast(EventsSliceResult, decode_record(EventsSliceResult, self._call("events.slice", [
+            ("first", "integer", first),
+            ("count", "integer", count),
+            ("query", "text?", query),
+        ])))
+
+    def events_locate(self, at: int, *, query: str | None = None) -> EventsLocateResult:
+        """The row of the first event at or after an instant."""
+        return cast(EventsLocateResult, decode_record(EventsLocateResult, self._call("events.locate", [
+            ("at", "integer", at),
+            ("query", "text?", query),
+        ])))
+
     def events_count(
         self,
         *,
@@ -1503,16 +1932,48 @@ class Interface(ABC):
         to: int | None = None,
         maximum: int | None = None,
         hypercalls: bool | None = None,
+        enclosing: bool | None = None,
     ) -> CallsResult:
         """The calls between the worlds as a tree, flattened.
 
         maximum: 1000 if absent
+        enclosing: also those that began before `from` and had not returned
         """
         return cast(CallsResult, decode_record(CallsResult, self._call("calls", [
             ("from", "integer?", from_),
             ("to", "integer?", to),
             ("maximum", "integer?", maximum),
             ("hypercalls", "boolean?", hypercalls),
+            ("enclosing", "boolean?", enclosing),
+        ])))
+
+    def cycles(self, from_: int, to: int) -> CyclesResult:
+        """What a stretch of the run costs by the timing model: it is executed once more for it.
+
+        to: at most 10000000 later
+        """
+        return cast(CyclesResult, decode_record(CyclesResult, self._call("cycles", [
+            ("from", "integer", from_),
+            ("to", "integer", to),
+        ])))
+
+    def export(
+        self,
+        kind: Literal["perfetto", "drcov", "tenet", "csv"],
+        from_: int,
+        to: int,
+        *,
+        vtl: int | None = None,
+    ) -> ExportResult:
+        """A stretch of the run as a file of another tool.
+
+        vtl: drcov, tenet: whose; 0 if absent
+        """
+        return cast(ExportResult, decode_record(ExportResult, self._call("export", [
+            ("kind", "perfetto|drcov|tenet|csv", kind),
+            ("from", "integer", from_),
+            ("to", "integer", to),
+            ("vtl", "integer?", vtl),
         ])))
 
     def bookmark_add(self, text: str, *, at: int | None = None) -> BookmarkAddResult:
@@ -1525,9 +1986,30 @@ class Interface(ABC):
             ("text", "text", text),
         ])))
 
+    def bookmark_change(self, id: int, text: str) -> BookmarkChangeResult:
+        """bookmark.change."""
+        return cast(BookmarkChangeResult, decode_record(BookmarkChangeResult, self._call("bookmark.change", [
+            ("id", "integer", id),
+            ("text", "text", text),
+        ])))
+
+    def bookmark_remove(self, id: int) -> BookmarkRemoveResult:
+        """bookmark.remove."""
+        return cast(BookmarkRemoveResult, decode_record(BookmarkRemoveResult, self._call("bookmark.remove", [
+            ("id", "integer", id),
+        ])))
+
     def bookmark_list(self) -> BookmarkListResult:
         """bookmark.list."""
         return cast(BookmarkListResult, decode_record(BookmarkListResult, self._call("bookmark.list", [])))
+
+    def compare(self) -> CompareResult:
+        """Where this run and the other one part: the first event that is not the same in both. Without it, from there on."""
+        return cast(CompareResult, decode_record(CompareResult, self._call("compare", [])))
+
+    def findings(self) -> FindingsResult:
+        """What fuzzing found, in the folder that was given."""
+        return cast(FindingsResult, decode_record(FindingsResult, self._call("findings", [])))
 
     def modules(self, *, focus: Focus | None = None) -> ModulesResult:
         """modules."""

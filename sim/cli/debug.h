@@ -17,6 +17,8 @@ struct DebugArguments {
   std::string firmware, disk;          ///< empty: those of the recording, the machine file, the build
   std::vector<std::string> symbols;    ///< folders, beside that of the firmware
   std::vector<std::string> sources;    ///< folders, beside that of this repository where the program was built in it
+  std::string other;                   ///< the recording that it is compared with; empty: none
+  std::string findings;                ///< the folder of what fuzzing found; empty: none
   bool rpc_stdio{};
   std::optional<uint16_t> http;        ///< 0: any port
   std::optional<uint16_t> gdb_port;    ///< 0: a free one

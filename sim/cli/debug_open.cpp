@@ -69,7 +69,7 @@ Result<DebugRun, DebugFailure> open_for_debugging(const DebugArguments& argument
   const auto failed = [](const Error& error, int code = exit_bad_input) { return DebugFailure{code, error.message}; };
   const std::string& file = arguments.machine.machine_file;
   DebugRun run;
-  rpc::RunFacts facts{AIRLOCK_VERSION, "", {}, {}};
+  rpc::RunFacts facts{AIRLOCK_VERSION, "", {}, {}, arguments.other, arguments.findings};
   if (!is_machine_file(file)) {
     auto recording = replay::Recording::open(file);
     if (!recording) return failed(recording.error());

@@ -21,6 +21,8 @@ struct RunFacts {
   std::string recording;                     ///< the file; empty: a live machine
   std::vector<replay::Bookmark> bookmarks;   ///< that it has
   std::vector<std::string> complaints;       ///< what was wrong with it
+  std::string other{};                       ///< the recording that it is compared with; empty: none
+  std::string findings{};                    ///< the folder of what fuzzing found; empty: none was given
 };
 
 struct Desk {

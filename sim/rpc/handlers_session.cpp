@@ -25,6 +25,7 @@ Answer hello(Desk& desk, const Parameters&) {
   Json json{{"program", "airlock"}, {"version", desk.facts.version}, {"protocol", protocol}};
   if (!desk.facts.recording.empty()) json["recording"] = desk.facts.recording;
   json["live"] = desk.facts.recording.empty();
+  if (!desk.facts.other.empty()) json["other"] = desk.facts.other;
   json["processors"] = machine.processor_count();
   json["memory"] = hex(machine.config().memory_bytes);
   json["configuration"] = machine.configuration().to_string();

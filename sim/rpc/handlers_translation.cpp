@@ -3,8 +3,10 @@
 
 #include "mmu/explain.h"
 #include "mmu/slat.h"
+#include "sim/debugger/views/walk.h"
 #include "sim/rpc/desk.h"
 #include "sim/rpc/records.h"
+#include "sim/timing/cold_walk.h"
 
 namespace rpc {
 namespace {
@@ -32,14 +34,27 @@ Json rights_by_vtl(const View& view, Gpa gpa) {
   return list;
 }
 
-Json reference_json(const mmu::WalkReference& reference) {
-  return {{"stage", reference.kind == mmu::WalkReference::Kind::Stage1 ? 1 : 2},
+Json reference_json(const View& view, const mmu::WalkReference& reference, const debugger::views::WalkWords& words) {
+  const bool stage1 = reference.kind == mmu::WalkReference::Kind::Stage1;
+  return {{"stage", stage1 ? 1 : 2},
           {"level", reference.level},
+          {"name", words.name},
+          {"index", words.index},
           {"spa", hex(reference.address.value())},
           {"gpa", hex(reference.gpa.value())},
           {"value", hex(reference.value)},
+          {"flags", words.flags},
           {"leaf", reference.leaf},
-          {"present", reference.present}};
+          {"present", reference.present},
+          {"denied", words.denied},
+          {"rights", stage1 ? rights_by_vtl(view, reference.gpa) : Json::array()}};
+}
+
+Json references_json(const View& view, const mmu::WalkReport& report, const mmu::AddressSpace& space) {
+  const auto words = debugger::views::walk_words(report, space);
+  Json list = Json::array();
+  for (size_t i = 0; i < words.size(); ++i) list.push_back(reference_json(view, report.list[i], words[i]));
+  return list;
 }
 
 std::string rights_text(const mmu::TlbEntry& entry) {
@@ -85,14 +100,13 @@ Answer walk(Desk& desk, const Parameters& parameters) {
   const Eye eye = TRY(desk.eye(view, parameters));
   const mmu::Access access{Gva{*address}, kind_of(parameters.text("access")), parameters.flag("user", in_user_mode(view)), false};
   const mmu::WalkReport report = mmu::explain(view.machine.translator(), eye.space, access);
-  Json references = Json::array();
-  for (const mmu::WalkReference& reference : report.references()) references.push_back(reference_json(reference));
-  Json json{{"references", std::move(references)}, {"granted", report.result.ok}, {"rule", mmu::describe(report.rule)}};
+  Json json{{"references", references_json(view, report, eye.space)}, {"granted", report.result.ok}, {"rule", mmu::describe(report.rule)}};
   const std::optional<Gpa> gpa = last_gpa(report);
   if (gpa) json["gpa"] = hex(gpa->value());
   if (report.result.ok) json["spa"] = hex(report.result.translation.spa.value());
   if (report.cached) json["cached"] = entry_json(*report.cached, access.address.page_base(), eye.space.partition, eye.space.vp, eye.vtl);
   json["rights"] = gpa ? rights_by_vtl(view, *gpa) : Json::array();
+  json["cycles"] = timing::cold_cycles({}, timing::to_walk(report, access));
   json["text"] = mmu::to_text(report, eye.space, access);
   return json;
 }

@@ -69,6 +69,8 @@ uint64_t word_at(std::string_view bytes, size_t at) {
 constexpr size_t head_size = 4 + 3 * 8;
 constexpr size_t step_size = 1 + 2 * 8;
 
+static_assert(Walk::max_steps == mmu::WalkReport::max_references);
+
 }  // namespace
 
 Walk to_walk(const mmu::WalkReport& report, const mmu::Access& access) {
@@ -148,18 +150,19 @@ std::optional<Walk> decode_walk(std::string_view bytes) {
     const size_t at = head_size + i * step_size;
     const auto what = static_cast<uint8_t>(bytes[at]);
     const uint8_t level = what & 0xf;
-    if (level < 1 || level > 4 || what > 0x3f) return std::nullopt;
-    walk.list[i] = {(what & 0x10) != 0, level, (what & 0x20) != 0, word_at(bytes, at + 1),
+    const bool second_stage = (what & 0x10) != 0;
+    if (level < 1 || level > (second_stage ? 4 : 5) || what > 0x3f) return std::nullopt;
+    walk.list[i] = {second_stage, level, (what & 0x20) != 0, word_at(bytes, at + 1),
                     word_at(bytes, at + 9)};
   }
   return walk;
 }
 
 std::string_view name_of(const WalkStep& step) {
-  static constexpr std::string_view first[] = {"PTE", "PDE", "PDPTE", "PML4E"};
+  static constexpr std::string_view first[] = {"PTE", "PDE", "PDPTE", "PML4E", "PML5E"};
   static constexpr std::string_view second[] = {"EPT PTE", "EPT PDE", "EPT PDPTE", "EPT PML4E"};
-  if (step.level < 1 || step.level > 4) return "entry";
-  return (step.second_stage ? second : first)[step.level - 1];
+  if (step.level < 1 || step.level > (step.second_stage ? 4 : 5)) return "entry";
+  return step.second_stage ? second[step.level - 1] : first[step.level - 1];
 }
 
 }  // namespace timing

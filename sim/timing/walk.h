@@ -19,14 +19,14 @@ namespace timing {
 /// One memory reference of a walk (mmu::WalkReference without the value).
 struct WalkStep {
   bool second_stage{};
-  uint8_t level{};     ///< 4 to 1, of its own stage
+  uint8_t level{};     ///< 5 to 1, of its own stage
   bool leaf{};
   uint64_t address{};  ///< SPA of the entry
   uint64_t gpa{};      ///< first stage: of the entry; second stage: the GPA under translation
 };
 
 struct Walk {
-  static constexpr size_t max_steps = 24;
+  static constexpr size_t max_steps = 29;  ///< as mmu::WalkReport has: five levels in the first stage, four in the second
   uint64_t gva{};
   mmu::AccessKind kind{};
   bool user{};

@@ -92,6 +92,26 @@ class Recorded(unittest.TestCase):
         self.assertFalse(walk.rights[0].read)
         self.assertTrue(walk.rights[1].read)
 
+    def test_a_walk_says_what_each_reference_is_and_what_all_of_them_cost(self):
+        end = self.session.status().end
+        modules = self.session.modules(focus=airlock_client.Focus(at=end, vp=0, vtl=0)).modules
+        secure = next(module for module in modules if module.name == "securekernel" and module.vtl == 1)
+        walk = self.session.walk(secure.base, "write", focus=airlock_client.Focus(at=end, vp=0, vtl=1))
+        first = [one for one in walk.references if one.stage == 1]
+        self.assertEqual([one.name for one in first][:3], ["PML4E", "PDPTE", "PDE"])
+        for one in first:
+            self.assertEqual(one.index, one.spa % 4096 // 8)
+            self.assertEqual(len(one.rights), 2)
+            self.assertTrue(one.rights[1].read)
+            self.assertFalse(one.rights[0].mapped and one.rights[0].read)  # VTL 0 does not see the tables of VTL 1
+            self.assertTrue(one.flags.startswith("P"), one.flags)
+        self.assertEqual([one.rights for one in walk.references if one.stage == 2], [[]] * (len(walk.references) - len(first)))
+        self.assertFalse(walk.granted)  # headers of an image are not writable
+        denied = [one for one in walk.references if one.denied]
+        self.assertEqual([(one.name, "W" in one.flags.split()) for one in denied], [("PTE", False)])
+        lines = {one.spa // 64 for one in walk.references}
+        self.assertEqual(walk.cycles, 200 * len(lines) + 4 * (len(walk.references) - len(lines)))
+
     def test_symbols_and_source(self):
         focus = airlock_client.Focus(at=self.call.at, vp=0, vtl=0)
         symbols = self.session.symbols_find("nt!*", focus=focus, maximum=5)

@@ -1,5 +1,8 @@
 #include "sim/timing/walk.h"
 
+#include <set>
+
+#include "sim/timing/cold_walk.h"
 #include "tests/support/catch.h"
 #include "tests/unit/mmu/world.h"
 
@@ -91,10 +94,42 @@ TEST_CASE("bytes that no walk gives are refused") {
   const std::string good = encode(walk_at(world, address, mmu::AccessKind::Read));
   for (size_t length = 0; length < good.size(); ++length) EXPECT(!decode_walk({good.data(), length}));
   EXPECT(!decode_walk(good + "x"));
-  for (const auto& [at, value] : {std::pair{0, 0x80}, {1, 3}, {2, 13}, {3, 25}, {28, 0x05}, {28, 0x40}}) {
+  for (const auto& [at, value] : {std::pair{0, 0x80}, {1, 3}, {2, 13}, {3, 25}, {28, 0x06}, {28, 0x15}, {28, 0x40}}) {
     std::string bad = good;
     bad[static_cast<size_t>(at)] = static_cast<char>(value);
     INFO(at << " " << value);
     EXPECT(!decode_walk(bad));
   }
+}
+
+TEST_CASE("a walk through five levels has 29 references, and is written down with all of them") {
+  test::World world;
+  constexpr uint64_t la57 = uint64_t{1} << 12, far = uint64_t{3} << 48 | address;
+  world.map(address, 0x5000, test::rw);
+  const uint64_t top = world.new_table();  // PML5 entry 3 leads to the four levels
+  world.write(top + 3 * 8, world.space.stage1.cr3 | test::rwu);
+  world.space.stage1.cr3 = top;
+  world.space.stage1.cr4 |= la57;
+  const Walk walk = walk_at(world, far, mmu::AccessKind::Read);
+  REQUIRE(walk.granted);
+  REQUIRE(walk.count == 29);
+  EXPECT(walk.list[4].level == 5);
+  EXPECT(name_of(walk.list[4]) == "PML5E");
+  const auto read = decode_walk(encode(walk));
+  REQUIRE(read.has_value());
+  EXPECT(same(*read, walk));
+}
+
+TEST_CASE("a walk costs by itself what the first of a run costs") {
+  const timing::CostTable costs;
+  test::World world;
+  world.map(address, 0x5000, test::rw);
+  const Walk walk = walk_at(world, address, mmu::AccessKind::Read);
+  std::set<uint64_t> lines;
+  for (const timing::WalkStep& step : walk.steps()) lines.insert(step.address / costs.line_bytes);
+  REQUIRE(lines.size() < walk.count);
+  const uint64_t first = lines.size() * costs.memory_latency, again = (walk.count - lines.size()) * costs.l1_latency;
+  EXPECT(timing::cold_cycles(costs, walk) == first + again + costs.accessed_dirty_assist);
+  REQUIRE(world.read_at(address).ok);  // A is set from now on
+  EXPECT(timing::cold_cycles(costs, walk_at(world, address, mmu::AccessKind::Read)) == first + again);
 }

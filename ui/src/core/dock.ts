@@ -1,0 +1,184 @@
+// The only file that knows dockview: panes in a dock, layouts as plain data.
+import { createDockview, type DockviewApi, type SerializedDockview } from 'dockview-core';
+import { mount, unmount } from 'svelte';
+import PaneHost from '../parts/PaneHost.svelte';
+import type { Workspace } from './workspace.svelte';
+
+export type Side = 'left' | 'right' | 'above' | 'below' | 'within';
+
+/** A pane of a layout. `share` is of the width or height that it divides with its neighbour, 0 to 1. */
+export interface Placement {
+  panel: string;
+  /** Of this pane, when several of one kind are there. */
+  id?: string;
+  at?: { beside: string; side: Side };
+  share?: number;
+  parameters?: Record<string, unknown>;
+  /** Of the other run. */
+  other?: boolean;
+}
+
+export type SavedLayout = SerializedDockview;
+
+export class Dock {
+  readonly #api: DockviewApi;
+  readonly #host: HTMLElement;
+  readonly #workspace: Workspace;
+
+  constructor(host: HTMLElement, workspace: Workspace) {
+    this.#host = host;
+    this.#workspace = workspace;
+    this.#api = createDockview(host, {
+      className: 'dockview-theme-airlock',
+      disableFloatingGroups: true,
+      createComponent: (options) => this.#component(options.name),
+    });
+  }
+
+  /** Instead of what is there. */
+  arrange(placements: readonly Placement[]): void {
+    this.#api.clear();
+    for (const placement of placements) this.#add(placement, false);
+    this.#api.panels[0]?.api.setActive();
+  }
+
+  /** Brings the pane of this kind to the front, or adds one; `parameters` make a new one where several make sense. */
+  open(panel: string, parameters?: Record<string, unknown>, other = false): void {
+    const kind = this.#workspace.panel(panel);
+    if (kind === undefined) return;
+    const known = this.#api.panels.find((pane) => kind_of(pane.id) === name_of(panel, other));
+    if (known !== undefined && (parameters === undefined || !kind.several)) {
+      if (parameters !== undefined) known.api.updateParameters({ ...parameters, other });
+      known.api.setActive();
+      known.focus();
+      return;
+    }
+    const near = known ?? this.#api.activePanel;
+    this.#add({
+      panel,
+      id: this.#free_id(panel, other),
+      ...(near ? { at: { beside: near.id, side: 'within' as const } } : {}),
+      ...(parameters ? { parameters } : {}),
+      other,
+    }, true);
+  }
+
+  /** Panes that are there, by kind. */
+  opened(): string[] {
+    return this.#api.panels.map((pane) => kind_of(pane.id));
+  }
+
+  save(): SavedLayout {
+    return this.#api.toJSON();
+  }
+
+  /** False: this is no layout of ours; the dock is as it was. */
+  restore(saved: SavedLayout): boolean {
+    const before = this.save();
+    try {
+      this.#api.fromJSON(saved);
+      if (this.#api.panels.length > 0 && this.opened().every((id) => this.#workspace.panel(id.replace(/^other:/, '')) !== undefined)) return true;
+    } catch {
+      // told by the answer
+    }
+    this.#api.fromJSON(before);
+    return false;
+  }
+
+  onchange(listener: () => void): () => void {
+    const change = this.#api.onDidLayoutChange(listener);
+    return () => change.dispose();
+  }
+
+  /** The next pane, or the one before: for the keyboard. */
+  cycle(back: boolean): void {
+    if (back) this.#api.moveToPrevious({ includePanel: true });
+    else this.#api.moveToNext({ includePanel: true });
+    this.#api.activePanel?.focus();
+  }
+
+  close_active(): void {
+    this.#api.activePanel?.api.close();
+  }
+
+  maximize(): void {
+    const active = this.#api.activePanel?.api;
+    if (active?.isMaximized()) active.exitMaximized();
+    else active?.maximize();
+  }
+
+  dispose(): void {
+    this.#api.dispose();
+  }
+
+  #free_id(panel: string, other: boolean): string {
+    const taken = new Set(this.#api.panels.map((pane) => pane.id));
+    let id = name_of(panel, other);
+    for (let number = 2; taken.has(id); ++number) id = `${name_of(panel, other)}#${number}`;
+    return id;
+  }
+
+  #add(placement: Placement, active: boolean): void {
+    const kind = this.#workspace.panel(placement.panel);
+    if (kind === undefined) return;
+    const other = placement.other ?? false;
+    const position = placement.at && this.#api.getPanel(placement.at.beside) ? placement.at : undefined;
+    const size = position && placement.share !== undefined ? this.#size(position, placement.share) : {};
+    this.#api.addPanel({
+      id: placement.id ?? name_of(placement.panel, other),
+      component: placement.panel,
+      title: other ? `Other run: ${kind.title}` : kind.title,
+      inactive: !active,
+      params: { ...placement.parameters, other },
+      ...(position ? { position: { referencePanel: position.beside, direction: position.side } } : {}),
+      ...size,
+    });
+  }
+
+  #size(at: { beside: string; side: Side }, share: number): { initialWidth?: number; initialHeight?: number } {
+    const beside = this.#api.getPanel(at.beside)!;
+    if (at.side === 'left' || at.side === 'right') return { initialWidth: (beside.api.width || this.#host.clientWidth) * share };
+    if (at.side === 'above' || at.side === 'below') return { initialHeight: (beside.api.height || this.#host.clientHeight) * share };
+    return {};
+  }
+
+  #component(name: string) {
+    const element = document.createElement('div');
+    element.className = 'pane';
+    let mounted: ReturnType<typeof mount> | undefined;
+    const props = props_of(this.#workspace, name);
+    return {
+      element,
+      init: (options: { params: Record<string, unknown>; title: string }) => {
+        props.set(options.params, options.title);
+        mounted = mount(PaneHost, { target: element, props: props.value });
+      },
+      update: (event: { params: Record<string, unknown> }) => props.update(event.params),
+      focus: () => element.querySelector<HTMLElement>('[data-autofocus], [tabindex="0"], input, button')?.focus(),
+      dispose: () => {
+        if (mounted !== undefined) void unmount(mounted);
+      },
+    };
+  }
+}
+
+/** Parameters change through an event, since what mount() was given cannot be replaced. */
+function props_of(workspace: Workspace, name: string) {
+  const target = new EventTarget();
+  const value = { workspace, name, title: '', parameters: {} as Record<string, unknown>, changes: target };
+  return {
+    value,
+    set: (parameters: Record<string, unknown>, title: string) => {
+      value.parameters = parameters;
+      value.title = title;
+    },
+    update: (parameters: Record<string, unknown>) => target.dispatchEvent(new CustomEvent('parameters', { detail: parameters })),
+  };
+}
+
+function name_of(panel: string, other: boolean): string {
+  return other ? `other:${panel}` : panel;
+}
+function kind_of(id: string): string {
+  return id.replace(/#\d+$/, '');
+}

@@ -1,0 +1,9 @@
+import type { Panel } from '../../core/workspace.svelte';
+import Code from './Code.svelte';
+
+export const panel: Panel = {
+  id: 'code',
+  title: 'Disassembly',
+  help: 'The instructions around the focus, of the VTL that is looked at.',
+  component: Code,
+};

@@ -148,7 +148,7 @@ int add_bookmark(const ReplayArguments& arguments) {
   uint64_t instant = 0;
   if (!CLI::detail::lexical_cast(arguments.bookmark[0], instant))
     return complain(exit_usage, fmt::format("--bookmark {}: no instant", arguments.bookmark[0]));
-  const support::Status added = replay::add_bookmark(arguments.file, {instant}, arguments.bookmark[1]);
+  const auto added = replay::save_bookmark(arguments.file, {replay::BookmarkEdit::Kind::Add, 0, {instant}, arguments.bookmark[1]});
   return added ? static_cast<int>(exit_ok) : complain(exit_bad_input, added.error().message);
 }
 

@@ -22,8 +22,6 @@ constexpr size_t full_points = 16;
 constexpr size_t full_inputs = 4096, full_input_bytes = 256u << 10;
 static_assert(full_events + 2 * maximum_text < container::maximum_raw_size);
 
-constexpr int compression = 3;
-
 void put_word(std::vector<uint8_t>& out, uint64_t value) {
   for (int i = 0; i < 8; ++i) out.push_back(static_cast<uint8_t>(value >> (8 * i)));
 }
@@ -32,9 +30,11 @@ bool all_zero(loader::Bytes bytes) {
   return std::all_of(bytes.begin(), bytes.end(), [](uint8_t byte) { return byte == 0; });
 }
 
-/// INDX and FOOT, which end a file.
+}  // namespace
+
 Status append_end(container::Writer& file, std::vector<IndexEntry> index, Foot foot) {
   const size_t size = index.size() * sizeof(IndexEntry);
+  foot.index_offset = 0;
   if (size <= container::maximum_raw_size) {
     foot.index_offset = file.size();
     TRY(file.append(kind_index, {reinterpret_cast<const uint8_t*>(index.data()), size},
@@ -45,8 +45,6 @@ Status append_end(container::Writer& file, std::vector<IndexEntry> index, Foot f
   TRY(file.append(kind_foot, container::bytes_of(foot), {container::chunk_plain, 1, foot.end_tick, foot.end_tick}));
   return file.close();
 }
-
-}  // namespace
 
 Ending to_ending(machine::StopReason reason) {
   using machine::StopReason;
@@ -268,20 +266,6 @@ Status Recorder::close() {
 Status Recorder::status() const {
   if (!failure_.empty()) return Error{failure_};
   return Unit{};
-}
-
-Status add_bookmark(const std::string& path, support::Instant at, const std::string& text) {
-  if (text.empty() || text.size() > maximum_text)
-    return Error{fmt::format("a bookmark's text has 1 to {} bytes", maximum_text)};
-  const Recording recording = TRY(Recording::open(path));
-  if (!recording.foot()) return Error{fmt::format("{}: {}", path, recording.ending_text())};
-  if (at.ticks > recording.foot()->end_tick)
-    return Error{fmt::format("the recording ends at {}, before the bookmark", recording.foot()->end_tick)};
-  container::Writer file = TRY(container::Writer::extend(path, recording.size(), recording.chunks(), recording.digest(), compression));
-  std::vector<IndexEntry> index = recording.index();
-  index.push_back({file.size(), kind_marks, 1, at.ticks, at.ticks});
-  TRY(file.append(kind_marks, encode_bookmark({at, text}), {0, 1, at.ticks, at.ticks}));
-  return append_end(file, std::move(index), *recording.foot());
 }
 
 }  // namespace replay

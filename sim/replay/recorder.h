@@ -95,8 +95,8 @@ class Recorder final : public support::EventSink {
   bool closed_{};
 };
 
-/// Appends a bookmark to a recording that was closed in good order; it gets a new index and foot.
-support::Status add_bookmark(const std::string& path, support::Instant at, const std::string& text);
+/// Writes INDX of `index` and FOOT, which end a file, and closes it. The foot's place, digest and count of chunks are filled in.
+support::Status append_end(container::Writer& file, std::vector<IndexEntry> index, Foot foot);
 
 /// The ending of a file for a reason, and back.
 [[nodiscard]] Ending to_ending(machine::StopReason reason);

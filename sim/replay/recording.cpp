@@ -35,19 +35,6 @@ Status use_statistics(loader::Bytes payload, std::vector<std::pair<std::string, 
   return Unit{};
 }
 
-Status use_bookmarks(loader::Bytes payload, uint32_t count, std::vector<Bookmark>& out) {
-  container::ByteReader in{payload};
-  for (uint32_t i = 0; i < count; ++i) {
-    const support::Instant at{in.varint()};
-    const uint64_t size = in.varint();
-    const loader::Bytes text = in.take(size <= maximum_text ? size : ~uint64_t{0});
-    if (in.failed()) return Error{fmt::format("bookmark {} of the chunk is malformed", i)};
-    out.push_back({at, {reinterpret_cast<const char*>(text.data()), text.size()}});
-  }
-  if (!in.at_end()) return Error{"bytes follow the last bookmark of the chunk"};
-  return Unit{};
-}
-
 Status check_piece(const Facts& facts, loader::Bytes payload) {
   container::ByteReader in{payload};
   const uint8_t slot = in.byte();
@@ -65,21 +52,13 @@ Status check_piece(const Facts& facts, loader::Bytes payload) {
 }
 
 bool known(uint32_t kind) {
-  for (const uint32_t each : {kind_inputs, kind_events, kind_points, kind_images, kind_span, kind_keyframe, kind_delta, kind_marks, kind_statistics,
-                              kind_index, kind_foot})
+  for (const uint32_t each : {kind_inputs, kind_events, kind_points, kind_images, kind_span, kind_keyframe, kind_delta, kind_marks, kind_mark_changes,
+                              kind_statistics, kind_index, kind_foot})
     if (kind == each) return true;
   return false;
 }
 
 }  // namespace
-
-std::vector<uint8_t> encode_bookmark(const Bookmark& bookmark) {
-  std::vector<uint8_t> out;
-  container::put_varint(out, bookmark.at.ticks);
-  container::put_varint(out, bookmark.text.size());
-  out.insert(out.end(), bookmark.text.begin(), bookmark.text.end());
-  return out;
-}
 
 Result<Recording> Recording::open(const std::string& path) {
   Result<Recording> recording = over(TRY(container::open_file(path)));
@@ -124,7 +103,7 @@ Status Recording::use(const ChunkHeader& header, loader::Bytes payload) {
   if (header.version != container::chunk_version)
     return Error{fmt::format("it has version {}; this program reads {}", header.version, container::chunk_version)};
   if (header.kind == kind_points || header.kind == kind_inputs || header.kind == kind_marks ||
-      header.kind == kind_statistics) {
+      header.kind == kind_mark_changes || header.kind == kind_statistics) {
     held_ += payload.size();
     if (held_ > maximum_held)
       return Error{fmt::format("more than {} bytes of hashes, inputs and marks are not read", maximum_held)};
@@ -137,7 +116,8 @@ Status Recording::use(const ChunkHeader& header, loader::Bytes payload) {
       TRY(decode_span(payload, {header.first_tick}, {header.last_tick}));
       return Unit{};
     }
-    case kind_marks: return use_bookmarks(payload, header.record_count, bookmarks_);
+    case kind_marks: return bookmarks_.add(payload, header.record_count);
+    case kind_mark_changes: return bookmarks_.change(payload, header.record_count);
     case kind_statistics: return use_statistics(payload, statistics_);
     case kind_foot: return use_foot(payload);
     case kind_inputs: {
@@ -182,7 +162,10 @@ Status Recording::check_events(loader::Bytes payload, uint32_t count) {
 }
 
 std::string Recording::ending_text() const {
-  if (!damage_.empty()) return damage_;
+  // A foot before that: what follows the run was cut off or damaged, not the run.
+  const char* whole = foot_ ? "; the run before it is whole, bookmarks made later are lost" : "";
+  if (!damage_.empty()) return damage_ + whole;
+  if (!ended_ && foot_) return fmt::format("the recording ends at offset {} without its last foot{}", size_, whole);
   if (!ended_) return fmt::format("the recording ends at offset {} without its foot: the run was interrupted", size_);
   return "";
 }
@@ -211,10 +194,16 @@ Status Recording::read_indexed(uint64_t file_size) {
   if (!last || last->kind != kind_foot) return Error{"there is no foot"};
   TRY(file.payload());
   foot_ = foot;
+  std::vector<uint8_t> piece(static_cast<size_t>(tail));
+  if (file_.read(at, piece) != piece.size()) return Error{"there is no foot"};
+  loader::Sha256 before;
+  std::copy(std::begin(foot.digest), std::end(foot.digest), before.begin());
+  digest_ = loader::sha256({before, piece});
   if (foot_->index_offset == 0 || foot_->chunks < 2) return Error{"there is no index"};
   file.seek(foot_->index_offset, foot_->chunks - 1);
   const std::optional<ChunkHeader> header = TRY(file.next());
   if (!header || header->kind != kind_index) return Error{"there is no index"};
+  const IndexEntry of_index{foot_->index_offset, kind_index, header->record_count, header->first_tick, header->last_tick};
   const std::vector<uint8_t> bytes = TRY(file.payload());
   if (bytes.size() != size_t{foot_->chunks - 2} * sizeof(IndexEntry)) return Error{"the index has a wrong size"};
   index_.resize(bytes.size() / sizeof(IndexEntry));
@@ -223,7 +212,7 @@ Status Recording::read_indexed(uint64_t file_size) {
     const IndexEntry& entry = index_[i];
     if (entry.kind == kind_events) event_count_ += entry.records;
     if (entry.kind != kind_points && entry.kind != kind_marks && entry.kind != kind_inputs &&
-        entry.kind != kind_statistics)
+        entry.kind != kind_mark_changes && entry.kind != kind_statistics)
       continue;
     ChunkHeader facts{};
     facts.kind = entry.kind;
@@ -232,6 +221,9 @@ Status Recording::read_indexed(uint64_t file_size) {
     const std::vector<uint8_t> held = TRY(payload(i));
     TRY(use(facts, held));
   }
+  // As who reads all of it finds them: the next chunk is numbered by them.
+  index_.push_back(of_index);
+  index_.push_back({at, kind_foot, last->record_count, last->first_tick, last->last_tick});
   size_ = file_size;
   ended_ = true;
   return Unit{};

@@ -8,6 +8,7 @@
 
 #include "sim/container/reader.h"
 #include "sim/machine/machine.h"
+#include "sim/replay/bookmarks.h"
 #include "sim/replay/event_columns.h"
 #include "sim/replay/facts.h"
 #include "sim/replay/inputs.h"
@@ -16,12 +17,6 @@
 #include "sim/replay/recording_format.h"
 
 namespace replay {
-
-struct Bookmark {
-  support::Instant at;
-  std::string text;
-};
-[[nodiscard]] std::vector<uint8_t> encode_bookmark(const Bookmark& bookmark);
 
 class EventCursor;
 
@@ -38,7 +33,8 @@ class Recording {
   [[nodiscard]] const Facts& facts() const { return facts_; }
   [[nodiscard]] const std::vector<Input>& inputs() const { return inputs_; }
   [[nodiscard]] const std::vector<Point>& points() const { return points_; }
-  [[nodiscard]] const std::vector<Bookmark>& bookmarks() const { return bookmarks_; }
+  [[nodiscard]] const std::vector<Bookmark>& bookmarks() const { return bookmarks_.all(); }
+  [[nodiscard]] const BookmarkList& bookmark_list() const { return bookmarks_; }
   [[nodiscard]] const std::vector<std::pair<std::string, uint64_t>>& statistics() const { return statistics_; }
   /// The last foot, if the recorder was closed in good order.
   [[nodiscard]] const std::optional<Foot>& foot() const { return foot_; }
@@ -93,7 +89,7 @@ class Recording {
   Facts facts_;
   std::vector<Input> inputs_;
   std::vector<Point> points_;
-  std::vector<Bookmark> bookmarks_;
+  BookmarkList bookmarks_;
   std::vector<Keyframe> keyframes_;
   std::vector<std::pair<std::string, uint64_t>> statistics_;
   std::optional<Foot> foot_;

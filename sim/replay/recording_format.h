@@ -21,6 +21,7 @@ inline constexpr uint32_t kind_keyframe = fourcc("KEYF");  ///< a piece of the w
 inline constexpr uint32_t kind_delta = fourcc("DELT");     ///< likewise, with only the pages of its DIRT
 inline constexpr uint32_t kind_images = fourcc("IMGS");    ///< a piece of an embedded image
 inline constexpr uint32_t kind_marks = fourcc("BOOK");     ///< bookmarks of people
+inline constexpr uint32_t kind_mark_changes = fourcc("mark");  ///< what became of them; passed over by older readers
 inline constexpr uint32_t kind_statistics = fourcc("STAT");  ///< lines "name<TAB>count<LF>"
 inline constexpr uint32_t kind_index = fourcc("INDX");     ///< IndexEntry of every chunk before it
 inline constexpr uint32_t kind_foot = fourcc("FOOT");      ///< Foot, plain: the recorder was closed in good order
@@ -55,7 +56,9 @@ struct Foot {
 static_assert(sizeof(Foot) == 88);
 
 inline constexpr size_t maximum_text = 4096;  ///< of an event, an input, a bookmark
-/// Unpacked bytes of all HASH, INPT, BOOK and STAT chunks of a file: a reader keeps them in memory.
+inline constexpr uint64_t maximum_bookmarks = 1u << 14;  ///< and changes of them, in a file
+inline constexpr int compression = 3;         ///< level of zstd that a writer uses
+/// Unpacked bytes of all HASH, INPT, BOOK, mark and STAT chunks of a file: a reader keeps them in memory.
 inline constexpr uint64_t maximum_held = uint64_t{64} << 20;
 inline constexpr uint64_t maximum_firmware = uint64_t{16} << 20;
 inline constexpr uint64_t maximum_image = uint64_t{1} << 30;

@@ -85,11 +85,11 @@ TEST_CASE("Bookmarks can be added to a recording that was closed") {
   const test::Recorded recorded = test::record(7, 30);
   write("marked.air", recorded.bytes);
   for (const char* text : {"here lsaiso dies", "and here is why"}) {
-    const auto added = add_bookmark("marked.air", recorded.run.points[3].at, text);
+    const auto added = save_bookmark("marked.air", {BookmarkEdit::Kind::Add, 0, recorded.run.points[3].at, text});
     INFO((added ? std::string{} : added.error().message));
     REQUIRE(added.ok());
   }
-  const auto late = add_bookmark("marked.air", recorded.run.points.back().at + 1, "too late");
+  const auto late = save_bookmark("marked.air", {BookmarkEdit::Kind::Add, 0, recorded.run.points.back().at + 1, "too late"});
   REQUIRE_FALSE(late.ok());
   CHECK_THAT(late.error().message, ContainsSubstring("before the bookmark"));
   const uint64_t size = std::filesystem::file_size("marked.air");
@@ -110,7 +110,7 @@ TEST_CASE("An interrupted recording takes no bookmarks") {
   test::Recorded recorded = test::record(8, 30);
   recorded.bytes.resize(recorded.bytes.size() - 8);
   write("cut.air", recorded.bytes);
-  const auto added = add_bookmark("cut.air", {}, "x");
+  const auto added = save_bookmark("cut.air", {BookmarkEdit::Kind::Add, 0, {}, "x"});
   REQUIRE_FALSE(added.ok());
   CHECK_THAT(added.error().message, ContainsSubstring("ends inside"));
   EXPECT(std::filesystem::file_size("cut.air") == recorded.bytes.size());

@@ -2,6 +2,7 @@
 import { createDockview, type DockviewApi, type SerializedDockview } from 'dockview-core';
 import { mount, unmount } from 'svelte';
 import PaneHost from '../parts/PaneHost.svelte';
+import { PaneTab } from './tab';
 import type { Workspace } from './workspace.svelte';
 
 export type Side = 'left' | 'right' | 'above' | 'below' | 'within';
@@ -29,8 +30,11 @@ export class Dock {
     this.#host = host;
     this.#workspace = workspace;
     this.#api = createDockview(host, {
-      className: 'dockview-theme-airlock',
+      theme: { name: 'airlock', className: 'dockview-theme-airlock' },
       disableFloatingGroups: true,
+      disableTabsOverflowList: false,
+      defaultTabComponent: 'tab',
+      createTabComponent: () => new PaneTab(),
       createComponent: (options) => this.#component(options.name),
     });
   }

@@ -59,7 +59,7 @@ Answer add_bookmark(Desk& desk, const Parameters& parameters) {
   const support::Instant at{parameters.integer("at", desk.session.focus().at.ticks)};
   const std::string text = parameters.text("text");
   const bool saved = !desk.facts.recording.empty() && !desk.session.branch();
-  if (saved) TRY(or_refuse(replay::add_bookmark(desk.facts.recording, at, text)));
+  if (saved) (void)TRY(or_refuse(replay::save_bookmark(desk.facts.recording, {replay::BookmarkEdit::Kind::Add, 0, at, text})));
   desk.facts.bookmarks.push_back({at, text});
   return Json{{"saved", saved}};
 }

@@ -42,6 +42,8 @@ export class Session {
   /** Everything was asked for the first time. */
   ready = $state(false);
 
+  /** Hears of every call of this page: what records what is done. */
+  oncall: ((method: MethodName, parameters: object) => void) | undefined;
   readonly connection: Connection;
   /** 0: the run; 1: the one that it is compared with. */
   readonly number: number;
@@ -68,6 +70,7 @@ export class Session {
 
   /** Rejects with RpcError. Panes use view(). */
   call<M extends MethodName>(method: M, parameters: Methods[M]['parameters']): Promise<Methods[M]['result']> {
+    this.oncall?.(method, parameters);
     return this.connection.call(method, parameters);
   }
 

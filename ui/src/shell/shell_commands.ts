@@ -5,11 +5,12 @@ import type { Workspace } from '../core/workspace.svelte';
 
 export type Dialog = 'palette' | 'help' | 'menu';
 
-export function shell_commands(workspace: Workspace, show: (dialog: Dialog) => void, copy_link: () => unknown): Command[] {
+export function shell_commands(workspace: Workspace, show: (dialog: Dialog) => void, copy_link: () => unknown, tour: () => unknown): Command[] {
   const dock = () => workspace.dock;
   return [
     { id: 'palette', title: 'Go to, or do', group: 'Help', keys: ['Ctrl+k'], everywhere: true, run: () => show('palette') },
     { id: 'help', title: 'Keys and panes', group: 'Help', keys: ['?', 'F1'], run: () => show('help') },
+    { id: 'tour', title: 'Guided tour: one secure call in five minutes', group: 'Help', keys: ['F2'], run: tour },
     { id: 'layout', title: 'Layouts, panes and theme', group: 'Layout', keys: ['l'], run: () => show('menu') },
     { id: 'pane.next', title: 'Next pane', group: 'Layout', keys: ['F6'], everywhere: true, run: () => dock()?.cycle(false) },
     { id: 'pane.previous', title: 'Previous pane', group: 'Layout', keys: ['Shift+F6'], everywhere: true, run: () => dock()?.cycle(true) },

@@ -9,6 +9,9 @@ type Status = Methods['status']['result'];
 type Step = Methods['step']['parameters'];
 type Run = Methods['run']['parameters'];
 
+/** Milliseconds without motion before the status is read. */
+const status_pause = 200;
+
 /** What somebody should hear of that no pane shows. */
 export interface Message {
   text: string;
@@ -48,6 +51,7 @@ export class Session {
   /** 0: the run; 1: the one that it is compared with. */
   readonly number: number;
   #waiting: Step | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(origin: string, token: string, number = 0) {
     this.number = number;
@@ -130,6 +134,7 @@ export class Session {
   }
 
   close(): void {
+    clearTimeout(this.#timer);
     this.connection.close();
   }
 
@@ -154,7 +159,13 @@ export class Session {
     this.stop = stop;
     this.focus = stop.focus;
     if (stop.focus.at > this.end) this.end = stop.focus.at;
-    if (stop.ending !== undefined || this.hello?.live) void this.#read_status();
+    this.#status_soon();
+  }
+
+  /** The status costs a hash of the whole state: it is read when nothing has moved for a moment. */
+  #status_soon(): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => void this.#read_status(), status_pause);
   }
 
   #heard_of(stop: Stop): void {
@@ -197,7 +208,7 @@ export class Session {
       this.status = status;
       this.end = status.end;
       this.branch = status.branch;
-      if (!this.pinned || !this.ready) this.focus = status.focus;
+      if (!this.ready) this.focus = status.focus;
     } catch (error) {
       const problem = asRpcError(error);
       if (problem.code !== code.disconnected) this.say(problem.message, 'error');

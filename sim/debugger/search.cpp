@@ -168,6 +168,23 @@ bool Timeline::show_past(vtl::InstructionObserver& observer) {
   return whole;
 }
 
+void Timeline::show(Instant from, Instant to, vtl::InstructionObserver& observer) {
+  to = std::min(to, end());
+  while (from < to) {
+    go_to(from);
+    if (now() != from) return;  // somebody wants to stop
+    // The second machine knows nothing of what was changed on the way.
+    const auto next = std::find_if(edits_.begin(), edits_.end(), [&](const Edit& edit) { return edit.at > from; });
+    const Instant stop = next == edits_.end() ? to : std::min(to, next->at);
+    twin().catch_up();
+    machine::Machine& exact = twin().machine();
+    exact.observe(&observer);
+    (void)exact.run(stop);
+    exact.observe(nullptr);
+    from = stop;
+  }
+}
+
 /// A change that is not there when the next instruction has its turn came later: with the delivery of an interrupt.
 void Timeline::settle(Hit& hit, const Conditions& conditions) {
   const Condition& condition = conditions[hit.condition];

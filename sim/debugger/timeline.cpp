@@ -325,6 +325,7 @@ support::Status Timeline::edit(const Change& change) {
   TRY(change(*machine_));
   forget_future();
   edits_.push_back({now(), change});
+  epoch_ = std::make_shared<const char>();
   return support::Unit{};
 }
 

@@ -106,6 +106,13 @@ class Timeline {
   /// position stays. False: it was interrupted.
   [[nodiscard]] bool show_past(vtl::InstructionObserver& observer);
 
+  /// Shows `observer` each instruction from `from` up to before `to`, in a second machine, as far as the run is known: `to` may be
+  /// at most end(). The machine stands at or before `to` afterwards.
+  void show(Instant from, Instant to, vtl::InstructionObserver& observer);
+  /// Another one as soon as an edit makes this another run, and of no other timeline: what was learned of a run holds as long
+  /// as this is the same.
+  [[nodiscard]] const std::shared_ptr<const char>& epoch() const { return epoch_; }
+
   /// Runs what was not run yet; the checkpoints of the whole run are there afterwards. The position stays.
   void explore_all();
   /// The first instant: 0, or where this was forked.
@@ -208,6 +215,7 @@ class Timeline {
     Change change;
   };
   std::vector<Edit> edits_;              ///< ascending
+  std::shared_ptr<const char> epoch_{std::make_shared<const char>()};
 };
 
 }  // namespace debugger

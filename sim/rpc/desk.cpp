@@ -42,6 +42,7 @@ Desk::Desk(Dispatcher& the_dispatcher, debugger::Session& the_session, RunFacts 
       session{the_session},
       facts{std::move(the_facts)},
       sources{the_session.options().source_folders},
+      trails{the_session},
       library{the_session.options().symbol_folders},
       types{the_session, library},
       unwinder{library} {

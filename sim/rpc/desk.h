@@ -7,6 +7,7 @@
 #include "sim/debugger/views/eye.h"
 #include "sim/debugger/views/memory.h"
 #include "sim/debugger/views/source.h"
+#include "sim/debugger/views/trail.h"
 #include "sim/rpc/dispatcher.h"
 #include "sim/replay/recording.h"
 #include "sim/rpc/symbol_sources.h"
@@ -36,6 +37,7 @@ struct Desk {
   RunFacts facts;
   trace::Disassembler disassembler{};
   debugger::views::SourceFiles sources;
+  debugger::views::Trails trails;
   symbols::Library library;
   PdbTypes types;
   StackUnwinder unwinder;
@@ -77,6 +79,9 @@ void serve_session(Desk& desk);
 void serve_motion(Desk& desk);
 void serve_breakpoints(Desk& desk);
 void serve_state(Desk& desk);
+void serve_stack(Desk& desk);
+void serve_trail(Desk& desk);
+void serve_about(Desk& desk);
 void serve_translation(Desk& desk);
 void serve_events(Desk& desk);
 void serve_kernel(Desk& desk);

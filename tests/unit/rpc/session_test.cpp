@@ -133,6 +133,22 @@ TEST_CASE("code is disassembled forwards, and backwards to whole instructions", 
   EXPECT(nothing[0]["bytes"] == "");
 }
 
+TEST_CASE("a trail is what was executed and what will be, and looking at it moves nothing", "[rpc][session]") {
+  World world;
+  (void)world.api.result("focus", {{"at", 50}});
+  (void)world.api.result("focus", {{"at", 12}});
+  const Json trail = world.api.result("trail", {{"before", 3}, {"after", 2}});
+  constexpr uint64_t offsets[] = {13, 0, 3, 11, 12};  // jmp, inc, mov; push, pop
+  for (size_t i = 0; i < 5; ++i) {
+    const Json& step = i < 3 ? trail["past"][i] : trail["future"][i - 3];
+    EXPECT(step["at"] == 9 + i);
+    EXPECT(step["address"] == fmt::format("{:#x}", 0x101000 + offsets[i]));
+  }
+  EXPECT(world.focus()["at"] == 12);
+  EXPECT(world.api.result("trail", {{"before", 256}, {"after", 0}})["past"].size() == 12);
+  EXPECT(world.api.refusal("trail", {{"before", 257}, {"after", 0}}).code == Code::InvalidParameters);
+}
+
 TEST_CASE("a walk names each reference and the rule", "[rpc][session]") {
   World world;
   const Json walk = world.api.result("walk", {{"address", code_hex}, {"access", "execute"}});

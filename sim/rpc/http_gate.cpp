@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <optional>
 
 namespace rpc {
 namespace {
@@ -23,17 +24,27 @@ bool is_json(std::string_view content_type) {
   return equal_without_case(type, "application/json");
 }
 
-/// The value of `t` in the query of a target.
-std::string_view token_of_query(std::string_view target) {
+/// The value of `name` in the query of a target; nothing if it is not there.
+std::optional<std::string_view> value_of_query(std::string_view target, std::string_view name) {
   size_t from = target.find('?');
   while (from != std::string_view::npos) {
     const size_t end = target.find('&', from + 1);
     const std::string_view part = target.substr(from + 1, end == std::string_view::npos ? end : end - from - 1);
-    if (part.starts_with("t=")) return part.substr(2);
+    if (part.starts_with(name) && part.substr(name.size()).starts_with('=')) return part.substr(name.size() + 1);
     from = end;
   }
-  return {};
+  return std::nullopt;
 }
+
+/// Parameter `run`: a number, without sign or leading zeros, below `runs`.
+std::optional<size_t> run_of_query(std::string_view target, size_t runs) {
+  const std::string_view text = value_of_query(target, "run").value_or("0");
+  for (size_t run = 0; run < runs; ++run)
+    if (text == fmt::to_string(run)) return run;
+  return std::nullopt;
+}
+
+constexpr HttpVerdict no_such_run{404, "there is no such run"};
 
 }  // namespace
 
@@ -55,7 +66,7 @@ bool HttpGate::knows_token(const HttpHead& head) const {
   constexpr std::string_view bearer = "Bearer ";
   if (head.authorization.size() > bearer.size() && equal_without_case(head.authorization.substr(0, bearer.size()), bearer))
     return equal_in_constant_time(head.authorization.substr(bearer.size()), token_);
-  return head.upgrades && equal_in_constant_time(token_of_query(head.target), token_);
+  return head.upgrades && equal_in_constant_time(value_of_query(head.target, "t").value_or(""), token_);
 }
 
 HttpVerdict HttpGate::judge(const HttpHead& head) const {
@@ -68,12 +79,14 @@ HttpVerdict HttpGate::judge(const HttpHead& head) const {
     if (!knows_token(head)) return {403, "the token is missing or wrong"};
     if (head.method != "POST") return {405, "requests are posted here"};
     if (!is_json(head.content_type)) return {415, "a request is application/json"};
-    return {200, "", HttpWay::Rpc};
+    const auto run = run_of_query(head.target, runs_);
+    return run ? HttpVerdict{200, "", HttpWay::Rpc, *run} : no_such_run;
   }
   if (path == "/ws") {
     if (!knows_token(head)) return {403, "the token is missing or wrong"};
     if (!head.upgrades || head.method != "GET") return {426, "this is for WebSockets"};
-    return {200, "", HttpWay::WebSocket};
+    const auto run = run_of_query(head.target, runs_);
+    return run ? HttpVerdict{200, "", HttpWay::WebSocket, *run} : no_such_run;
   }
   if (head.method != "GET" && head.method != "HEAD") return {405, "this can only be read"};
   return {200, "", HttpWay::Asset};

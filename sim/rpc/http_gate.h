@@ -20,15 +20,18 @@ struct HttpVerdict {
   unsigned status{};
   std::string_view reason;
   HttpWay way{};
+  size_t run{};  ///< which of the server's runs, for Rpc and WebSocket
 };
 
 class HttpGate {
  public:
-  HttpGate(uint16_t port, std::string token) : port_{port}, token_{std::move(token)} {}
+  /// `runs`: how many of them the server has.
+  HttpGate(uint16_t port, std::string token, size_t runs = 1) : port_{port}, token_{std::move(token)}, runs_{runs} {}
 
   /// In this order: 421 for a Host that is not this server's on loopback; 403 for an Origin that is not; then by target:
   ///   POST /rpc           403 without the token (Authorization: Bearer), 405, 415 if the body is not said to be JSON
   ///   GET /ws?t=TOKEN     403 without the token (or Authorization), 426 without an upgrade
+  ///   either with &run=N  404 if there is no such run, once the token is known; 0 without it
   ///   GET anything else   an asset, which needs no token
   [[nodiscard]] HttpVerdict judge(const HttpHead& head) const;
   [[nodiscard]] const std::string& token() const { return token_; }
@@ -40,6 +43,7 @@ class HttpGate {
 
   uint16_t port_;
   std::string token_;
+  size_t runs_;
 };
 
 /// 32 hexadecimal digits from the system's random source, anew for each server: 128 bits that nobody can guess. Empty if the

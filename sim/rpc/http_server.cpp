@@ -33,6 +33,8 @@ using Clock = std::chrono::steady_clock;
 
 std::string_view view(beast::string_view text) { return {text.data(), text.size()}; }
 
+beast::string_view text_of_header(std::string_view text) { return {text.data(), text.size()}; }
+
 /// A header that is there twice is none that anybody may rely on: "?" is refused wherever it is looked at.
 std::string_view header(const HttpRequest& request, http::field field) {
   return request.count(field) > 1 ? std::string_view{"?"} : view(request[field]);
@@ -65,7 +67,7 @@ HttpResponse make_response(unsigned status, bool keep_alive, std::string_view ty
   response.version(11);
   response.result(status);
   add_security(response);
-  if (!type.empty()) response.set(http::field::content_type, beast::string_view{type.data(), type.size()});
+  if (!type.empty()) response.set(http::field::content_type, text_of_header(type));
   response.keep_alive(keep_alive);
   response.body() = std::move(body);
   if (status != 204) response.prepare_payload();
@@ -80,12 +82,43 @@ HttpResponse rpc_response(const std::optional<std::string>& answer, bool keep_al
   return answer ? make_response(200, keep_alive, "application/json", *answer) : make_response(204, keep_alive, "", "");
 }
 
+/// How long a browser may use an asset without asking: for ever if its name is that of its content; else it asks each time
+/// whether it changed.
+std::string_view cache_control(const HttpAsset& asset) {
+  if (asset.immutable) return "public, max-age=31536000, immutable";
+  return asset.etag.empty() ? "no-store" : "no-cache";
+}
+
+/// The body as the client takes it; false if it cannot be had so.
+bool encode_for(const HttpRequest& request, HttpAsset& asset, HttpResponse& response) {
+  if (!asset.gzip) return true;
+  response.set(http::field::vary, "Accept-Encoding");
+  if (accepts_gzip(header(request, http::field::accept_encoding))) {
+    response.set(http::field::content_encoding, "gzip");
+    return true;
+  }
+  constexpr size_t longest = size_t{64} << 20;
+  auto inflated = inflate_gzip(asset.body, longest);
+  if (inflated) asset.body = std::move(*inflated);
+  return inflated.has_value();
+}
+
 HttpResponse asset_response(const HttpAssets& assets, const HttpRequest& request) {
   const std::string_view target = view(request.target());
   auto asset = assets ? assets(target.substr(0, target.find('?'))) : std::nullopt;
   if (!asset) return refusal(404, "there is no such page", request.keep_alive());
-  HttpResponse response = make_response(200, request.keep_alive(), asset->content_type, std::move(asset->body));
-  if (request.method() == http::verb::head) response.body().clear();
+  HttpResponse response = make_response(200, request.keep_alive(), asset->content_type, "");
+  response.set(http::field::cache_control, text_of_header(cache_control(*asset)));
+  if (!asset->etag.empty()) response.set(http::field::etag, etag_header(asset->etag));
+  if (names_etag(header(request, http::field::if_none_match), asset->etag)) {
+    response.result(http::status::not_modified);
+    response.erase(http::field::content_type);
+    response.erase(http::field::content_length);
+    return response;
+  }
+  if (!encode_for(request, *asset, response)) return refusal(500, "this file is damaged", request.keep_alive());
+  response.content_length(asset->body.size());
+  if (request.method() != http::verb::head) response.body() = std::move(asset->body);
   return response;
 }
 
@@ -127,8 +160,8 @@ class Bucket {
 /// What all connections share. Answers hold on to it, so that they may come late.
 class HttpServer::Running : public std::enable_shared_from_this<Running> {
  public:
-  Running(CallQueue& the_queue, Api& the_api, const HttpOptions& the_options, std::string token)
-      : queue{the_queue}, api{the_api}, options{the_options}, bucket{the_options.limits}, token_{std::move(token)} {}
+  Running(std::vector<HttpRun> the_runs, const HttpOptions& the_options, std::string token)
+      : runs{std::move(the_runs)}, options{the_options}, bucket{the_options.limits}, token_{std::move(token)} {}
 
   support::Status open();
   void begin();
@@ -137,8 +170,7 @@ class HttpServer::Running : public std::enable_shared_from_this<Running> {
   class Connection;
   class Socket;
 
-  CallQueue& queue;
-  Api& api;
+  std::vector<HttpRun> runs;
   HttpOptions options;
   Bucket bucket;
   std::optional<HttpGate> gate;                     ///< once the port is known
@@ -150,7 +182,8 @@ class HttpServer::Running : public std::enable_shared_from_this<Running> {
   bool open_port(uint16_t port, std::string& why);
   void accept(tcp::acceptor& acceptor);
   void welcome(tcp::socket socket);
-  void broadcast(const std::shared_ptr<const std::string>& text);
+  void listen(size_t run);
+  void broadcast(size_t run, const std::shared_ptr<const std::string>& text);
 
   std::string token_;
   std::deque<tcp::acceptor> acceptors_;
@@ -161,7 +194,8 @@ class HttpServer::Running : public std::enable_shared_from_this<Running> {
 
 class HttpServer::Running::Socket : public std::enable_shared_from_this<Socket> {
  public:
-  Socket(std::shared_ptr<Running> server, tcp::socket socket) : server_{std::move(server)}, stream_{std::move(socket)} {}
+  Socket(std::shared_ptr<Running> server, tcp::socket socket, size_t run)
+      : server_{std::move(server)}, stream_{std::move(socket)}, run_{run} {}
   ~Socket() { --server_->connections; }
 
   void begin(HttpRequest request) {
@@ -179,6 +213,8 @@ class HttpServer::Running::Socket : public std::enable_shared_from_this<Socket> 
       self->read();
     });
   }
+
+  [[nodiscard]] size_t run() const { return run_; }
 
   /// On the server's thread.
   void send(std::shared_ptr<const std::string> text) {
@@ -219,7 +255,8 @@ class HttpServer::Running::Socket : public std::enable_shared_from_this<Socket> 
     const std::string text = beast::buffers_to_string(incoming_.data());
     incoming_.consume(incoming_.size());
     ++unanswered_;
-    respond(server_->queue, server_->api, text, [self = shared_from_this()](std::optional<std::string> answer) {
+    const HttpRun& run = server_->runs[run_];
+    respond(run.queue, run.api, text, [self = shared_from_this()](std::optional<std::string> answer) {
       asio::post(self->server_->io, [self, answer = std::move(answer)]() mutable { self->answered(std::move(answer)); });
     });
     if (unanswered_ < server_->options.limits.unanswered) read();
@@ -243,6 +280,7 @@ class HttpServer::Running::Socket : public std::enable_shared_from_this<Socket> 
 
   std::shared_ptr<Running> server_;
   websocket::stream<beast::tcp_stream> stream_;
+  size_t run_;
   HttpRequest request_;
   beast::flat_buffer incoming_;
   std::deque<std::shared_ptr<const std::string>> outgoing_;
@@ -291,20 +329,21 @@ class HttpServer::Running::Connection : public std::enable_shared_from_this<Conn
     if (!server_->bucket.take()) return write(refusal(429, "too many requests"));
     switch (verdict.way) {
       case HttpWay::Asset: return write(asset_response(server_->options.assets, request));
-      case HttpWay::WebSocket: return hand_over(std::move(request));
+      case HttpWay::WebSocket: return hand_over(std::move(request), verdict.run);
       case HttpWay::Rpc: break;
     }
     stream_.expires_never();  // a motion takes as long as it takes
-    respond(server_->queue, server_->api, request.body(),
+    const HttpRun& run = server_->runs[verdict.run];
+    respond(run.queue, run.api, request.body(),
             [self = shared_from_this(), keep_alive = request.keep_alive()](std::optional<std::string> answer) {
               asio::post(self->server_->io, [self, keep_alive, answer = std::move(answer)] { self->write(rpc_response(answer, keep_alive)); });
             });
   }
 
-  void hand_over(HttpRequest request) {
+  void hand_over(HttpRequest request, size_t run) {
     handed_over_ = true;
     stream_.expires_never();
-    std::make_shared<Socket>(server_, stream_.release_socket())->begin(std::move(request));
+    std::make_shared<Socket>(server_, stream_.release_socket(), run)->begin(std::move(request));
   }
 
   void write(HttpResponse response) {
@@ -371,7 +410,7 @@ support::Status HttpServer::Running::open() {
   std::string why;
   for (int i = 0; i < (options.port == 0 ? attempts : 1); ++i) {
     if (!open_port(options.port, why)) continue;
-    gate.emplace(acceptors_.front().local_endpoint().port(), token_);
+    gate.emplace(acceptors_.front().local_endpoint().port(), token_, runs.size());
     return support::Unit{};
   }
   return support::Error{why};
@@ -379,14 +418,19 @@ support::Status HttpServer::Running::open() {
 
 void HttpServer::Running::begin() {
   for (tcp::acceptor& acceptor : acceptors_) accept(acceptor);
-  queue.post([self = weak_from_this()](Api& session) {
-    session.listen([self](std::string_view name, const Json& parameters) {
+  for (size_t run = 0; run < runs.size(); ++run) listen(run);
+  thread_ = std::thread{[this] { io.run(); }};
+}
+
+/// What this run tells, to the sockets that are its own.
+void HttpServer::Running::listen(size_t run) {
+  runs[run].queue.post([self = weak_from_this(), run](Api& session) {
+    session.listen([self, run](std::string_view name, const Json& parameters) {
       const auto server = self.lock();
       if (server == nullptr) return;
-      asio::post(server->io, [server, text = std::make_shared<const std::string>(notification(name, parameters))] { server->broadcast(text); });
+      asio::post(server->io, [server, run, text = std::make_shared<const std::string>(notification(name, parameters))] { server->broadcast(run, text); });
     });
   });
-  thread_ = std::thread{[this] { io.run(); }};
 }
 
 void HttpServer::Running::end() {
@@ -396,9 +440,10 @@ void HttpServer::Running::end() {
   acceptors_.clear();
 }
 
-void HttpServer::Running::broadcast(const std::shared_ptr<const std::string>& text) {
+void HttpServer::Running::broadcast(size_t run, const std::shared_ptr<const std::string>& text) {
   const auto all = sockets;  // some may be dropped
-  for (const auto& socket : all) socket->send(text);
+  for (const auto& socket : all)
+    if (socket->run() == run) socket->send(text);
 }
 
 void HttpServer::Running::accept(tcp::acceptor& acceptor) {
@@ -419,10 +464,11 @@ void HttpServer::Running::welcome(tcp::socket socket) {
 HttpServer::HttpServer(std::shared_ptr<Running> running) : running_{std::move(running)} {}
 HttpServer::~HttpServer() { running_->end(); }
 
-support::Result<std::unique_ptr<HttpServer>> HttpServer::start(CallQueue& queue, Api& api, const HttpOptions& options) {
+support::Result<std::unique_ptr<HttpServer>> HttpServer::start(const std::vector<HttpRun>& runs, const HttpOptions& options) {
+  CHECK_MSG(!runs.empty(), "a server without a session");
   std::string token = make_token();
   if (token.empty()) return support::Error{"the system gives no random numbers, and a server needs a secret"};
-  auto running = std::make_shared<Running>(queue, api, options, std::move(token));
+  auto running = std::make_shared<Running>(runs, options, std::move(token));
   TRY(running->open());
   running->begin();
   return std::unique_ptr<HttpServer>{new HttpServer{std::move(running)}};
@@ -434,10 +480,10 @@ std::string HttpServer::url() const { return fmt::format("http://127.0.0.1:{}/#t
 
 namespace {
 
-HttpResponse answer_request(Api& api, const HttpGate& gate, const HttpRequest& request) {
+HttpResponse answer_request(Api& api, const HttpGate& gate, const HttpAssets& assets, const HttpRequest& request) {
   const HttpVerdict verdict = gate.judge(head_of(request));
   if (verdict.status != 200) return refusal(verdict.status, verdict.reason);
-  if (verdict.way == HttpWay::Asset) return asset_response({}, request);
+  if (verdict.way == HttpWay::Asset) return asset_response(assets, request);
   if (verdict.way == HttpWay::WebSocket) return refusal(501, "only a connection can become a WebSocket");
   return rpc_response(respond(api, request.body()), request.keep_alive());
 }
@@ -456,7 +502,7 @@ std::string text_of(HttpResponse& response) {
 
 }  // namespace
 
-std::string answer_bytes(Api& api, const HttpGate& gate, const HttpLimits& limits, std::string_view bytes) {
+std::string answer_bytes(Api& api, const HttpGate& gate, const HttpLimits& limits, std::string_view bytes, const HttpAssets& assets) {
   std::string text;
   for (bool more = true; more && !bytes.empty();) {
     Parser parser;
@@ -467,7 +513,7 @@ std::string answer_bytes(Api& api, const HttpGate& gate, const HttpLimits& limit
     const bool incomplete = !error && !parser.is_done();
     if (incomplete || error == http::error::need_more) break;
     bytes.remove_prefix(used);
-    auto response = error ? parse_refusal(error) : answer_request(api, gate, parser.release());
+    auto response = error ? parse_refusal(error) : answer_request(api, gate, assets, parser.release());
     if (!response) break;
     more = !error && response->keep_alive();
     text += text_of(*response);

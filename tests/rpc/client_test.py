@@ -245,9 +245,10 @@ class Damaged(unittest.TestCase):
         self.assertGreater(ends[0], 0)
         self.assertGreaterEqual(ends[0], ends[1])
 
-    def test_no_face_is_a_question_of_usage(self):
-        done = subprocess.run([PROGRAM, "debug", RECORDING], input=b"", capture_output=True)
-        self.assertEqual(done.returncode, 2, done.stderr)
+    def test_comparing_takes_two_recordings(self):
+        for arguments in (["--compare", RECORDING], [RECORDING, "--compare", "machine.toml"]):
+            done = subprocess.run([PROGRAM, "debug", *arguments, "--http"], input=b"", capture_output=True)
+            self.assertEqual(done.returncode, 2, done.stderr)
 
 
 class Lines(unittest.TestCase):

@@ -28,6 +28,7 @@ struct Judged {
   HttpHead head;
   unsigned status;
   HttpWay way{HttpWay::Rpc};
+  size_t run{};
 };
 
 HttpHead good() {
@@ -55,7 +56,7 @@ HttpHead page(std::string_view method, std::string_view host = "localhost:8080")
 }  // namespace
 
 TEST_CASE("the gate lets in who knows the token and comes from here", "[rpc][http]") {
-  const rpc::HttpGate gate{8080, token};
+  const rpc::HttpGate gate{8080, token, 2};
   const Judged row = GENERATE(values<Judged>({
       {"a good request", good(), 200},
       {"with a charset", with(&HttpHead::content_type, "Application/JSON; charset=utf-8"), 200},
@@ -87,6 +88,14 @@ TEST_CASE("the gate lets in who knows the token and comes from here", "[rpc][htt
       {"a WebSocket with another token", socket("/ws?t=0"), 403},
       {"a WebSocket elsewhere", socket("/rpc?t=00112233445566778899aabbccddeeff"), 405},
       {"no upgrade", with(&HttpHead::target, "/ws"), 426},
+      {"a WebSocket of the second run", socket("/ws?t=00112233445566778899aabbccddeeff&run=1"), 200, HttpWay::WebSocket, 1},
+      {"a WebSocket of the first run", socket("/ws?run=0&t=00112233445566778899aabbccddeeff"), 200, HttpWay::WebSocket},
+      {"a WebSocket of a run that is not there", socket("/ws?t=00112233445566778899aabbccddeeff&run=2"), 404},
+      {"a run that is no number", socket("/ws?t=00112233445566778899aabbccddeeff&run=01"), 404},
+      {"a run without a number", socket("/ws?t=00112233445566778899aabbccddeeff&run="), 404},
+      {"a run that is not there, without token", socket("/ws?run=2"), 403},
+      {"a request to the second run", with(&HttpHead::target, "/rpc?run=1"), 200, HttpWay::Rpc, 1},
+      {"a request to a run that is not there", with(&HttpHead::target, "/rpc?run=18446744073709551617"), 404},
       {"a page", page("GET"), 200, HttpWay::Asset},
       {"its head", page("HEAD"), 200, HttpWay::Asset},
       {"a page that is posted to", page("POST"), 405},
@@ -95,7 +104,7 @@ TEST_CASE("the gate lets in who knows the token and comes from here", "[rpc][htt
   INFO(row.what);
   const rpc::HttpVerdict verdict = gate.judge(row.head);
   EXPECT(verdict.status == row.status);
-  if (row.status == 200) EXPECT(verdict.way == row.way);
+  if (row.status == 200) EXPECT((verdict.way == row.way && verdict.run == row.run));
   else EXPECT(!verdict.reason.empty());
 }
 
@@ -144,8 +153,10 @@ struct Server {
   Session session;
   std::unique_ptr<rpc::HttpServer> http;
 
-  explicit Server(const rpc::HttpLimits& limits = {}, rpc::HttpAssets assets = {}) {
-    auto started = rpc::HttpServer::start(session.queue, session.dispatcher.for_strangers(), {.port = 0, .limits = limits, .assets = std::move(assets)});
+  explicit Server(const rpc::HttpLimits& limits = {}, rpc::HttpAssets assets = {}, Session* other = nullptr) {
+    std::vector<rpc::HttpRun> runs{{session.queue, session.dispatcher.for_strangers()}};
+    if (other != nullptr) runs.push_back({other->queue, other->dispatcher.for_strangers()});
+    auto started = rpc::HttpServer::start(runs, {.port = 0, .limits = limits, .assets = std::move(assets)});
     if (!started) FAIL(started.error().message);
     http = std::move(started.value());
   }
@@ -159,8 +170,8 @@ struct Server {
   [[nodiscard]] std::string call(std::string_view method) const {
     return post(fmt::format(R"({{"jsonrpc":"2.0","id":1,"method":"{}"}})", method));
   }
-  [[nodiscard]] std::string upgrade() const {
-    return head("GET /ws?t=" + http->token(),
+  [[nodiscard]] std::string upgrade(std::string_view more = "") const {
+    return head(fmt::format("GET /ws?t={}{}", http->token(), more),
                 "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n");
   }
 };
@@ -360,21 +371,32 @@ TEST_CASE("a WebSocket that does not read is dropped, and nobody waits for it", 
   EXPECT(stalled.all().size() < 2000 * size_t{200'000});
 }
 
-TEST_CASE("a browser gets the files that there are", "[rpc][http]") {
-  Server server{{}, [](std::string_view path) {
-                  return path == "/" ? std::optional{rpc::HttpAsset{"text/html", "<p>hello"}} : std::nullopt;
-                }};
-  EXPECT(server.http->url() == fmt::format("http://127.0.0.1:{}/#t={}", server.http->port(), server.http->token()));
-  Client client{server.http->port()};
-  client.send(server.head("GET /", "\r\n"));
-  EXPECT(client.until("<p>hello").find("Content-Type: text/html") != std::string::npos);
-  client.send(server.head("GET /other", "\r\n"));
-  EXPECT(status_of(client.until("no such page")) == 404);
+TEST_CASE("two runs are two sessions with their own notifications", "[rpc][http]") {
+  Session other;
+  Server server{{}, {}, &other};
+  other.queue.post([&](rpc::Api&) {
+    other.dispatcher.serve("tlb", [](const rpc::Parameters&) -> rpc::Answer { return Json{{"used", 1}}; });
+  });
+  Client first{server.http->port()}, second{server.http->port()};
+  first.send(server.upgrade());
+  second.send(server.upgrade("&run=1"));
+  EXPECT(status_of(first.until("\r\n\r\n")) == 101);
+  EXPECT(status_of(second.until("\r\n\r\n")) == 101);
+  const std::string question = R"({"jsonrpc":"2.0","id":1,"method":"tlb"})";
+  first.send(frame(question));
+  second.send(frame(question));
+  EXPECT(first.until("}}").find("-32000") != std::string::npos);
+  EXPECT(second.until("}}").find("\"used\":1") != std::string::npos);
+  // What each of them hears first is its own.
+  other.queue.post([&](rpc::Api&) { other.dispatcher.notify("moved", {{"run", 1}}); });
+  EXPECT(second.until("}}").find("\"run\":1") != std::string::npos);
+  server.session.queue.post([&](rpc::Api&) { server.session.dispatcher.notify("moved", {{"run", 0}}); });
+  EXPECT(first.until("}}").find("\"run\":0") != std::string::npos);
 }
 
 TEST_CASE("a port that is taken is an error", "[rpc][http]") {
   Server server;
-  const auto second = rpc::HttpServer::start(server.session.queue, server.session.dispatcher, {.port = server.http->port()});
+  const auto second = rpc::HttpServer::start({{server.session.queue, server.session.dispatcher}}, {.port = server.http->port()});
   REQUIRE(!second);
   EXPECT(second.error().message.find(std::to_string(server.http->port())) != std::string::npos);
 }

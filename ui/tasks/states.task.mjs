@@ -33,7 +33,7 @@ test('a link of another start is refused with words, not with an empty page', as
 test('a truncated recording shows what it has, and says what is missing', async (t) => {
   const file = join(mkdtempSync(join(tmpdir(), 'airlock-truncated-')), 'cut.air');
   copyFileSync(recording('boot'), file);
-  truncateSync(file, Math.floor(statSync(file).size * 0.6));
+  truncateSync(file, statSync(file).size - 1500); // inside the last events
   const { url } = await debug(t, file);
   const page = await open(await browse(t), url);
   const complaint = page.getByRole('status').filter({ hasText: 'Careful:' });

@@ -42,7 +42,9 @@ export class Dock {
   /** Instead of what is there. */
   arrange(placements: readonly Placement[]): void {
     this.#api.clear();
+    this.#api.layout(this.#host.clientWidth, this.#host.clientHeight); // shares are of these
     for (const placement of placements) this.#add(placement, false);
+    for (const group of this.#api.groups) group.panels[0]?.api.setActive(); // the first of each is in front
     this.#api.panels[0]?.api.setActive();
   }
 

@@ -29,38 +29,48 @@ function(airlock_will_do version instead out)
   set(${out} ${will_do} PARENT_SCOPE)
 endfunction()
 
-# The machine's Node if it will do, else that of the cache; npm runs on the same one, because it leaves out packages that do
-# not fit the Node that it runs on.
+# npm as a script that any Node can run: what is called npm may be another program that looks for both.
+function(airlock_npm_script node npm out)
+  file(REAL_PATH ${npm} script)
+  if(NOT script MATCHES "\\.js$")
+    execute_process(COMMAND ${node} -p process.execPath OUTPUT_VARIABLE script OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
+    cmake_path(GET script PARENT_PATH script)
+    string(APPEND script "/../lib/node_modules/npm/bin/npm-cli.js")
+  endif()
+  if(NOT EXISTS "${script}")
+    set(script "")
+  endif()
+  set(${out} "${script}" PARENT_SCOPE)
+endfunction()
+
+# AIRLOCK_NODE, AIRLOCK_NPM: the machine's Node if it will do, else that of the cache, else nothing. npm runs on the same
+# one, because it leaves out packages that do not fit the Node that it runs on.
 function(airlock_find_node)
-  set(node "")
-  set(npm "")
+  set(AIRLOCK_NODE "" PARENT_SCOPE)
+  set(AIRLOCK_NPM "" PARENT_SCOPE)
   find_program(AIRLOCK_MACHINE_NODE node)
   find_program(AIRLOCK_MACHINE_NPM npm)
   if(AIRLOCK_MACHINE_NODE AND AIRLOCK_MACHINE_NPM)
     execute_process(COMMAND ${AIRLOCK_MACHINE_NODE} --version OUTPUT_VARIABLE version OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
     string(REGEX REPLACE "^v" "" version "${version}")
     airlock_will_do("${version}" "${AIRLOCK_NODE_INSTEAD}" will_do)
-    if(will_do)
-      set(node ${AIRLOCK_MACHINE_NODE})
-      file(REAL_PATH ${AIRLOCK_MACHINE_NPM} npm)
+    airlock_npm_script(${AIRLOCK_MACHINE_NODE} ${AIRLOCK_MACHINE_NPM} script)
+    if(will_do AND script)
+      set(AIRLOCK_NODE ${AIRLOCK_MACHINE_NODE} PARENT_SCOPE)
+      set(AIRLOCK_NPM ${script} PARENT_SCOPE)
+      return()
     endif()
   endif()
-  if(NOT node AND EXISTS ${AIRLOCK_NODE_DIR}/bin/node AND EXISTS ${AIRLOCK_NPM_DIR}/bin/npm-cli.js)
-    set(node ${AIRLOCK_NODE_DIR}/bin/node)
-    set(npm ${AIRLOCK_NPM_DIR}/bin/npm-cli.js)
+  if(EXISTS ${AIRLOCK_NODE_DIR}/bin/node AND EXISTS ${AIRLOCK_NPM_DIR}/bin/npm-cli.js)
+    set(AIRLOCK_NODE ${AIRLOCK_NODE_DIR}/bin/node PARENT_SCOPE)
+    set(AIRLOCK_NPM ${AIRLOCK_NPM_DIR}/bin/npm-cli.js PARENT_SCOPE)
   endif()
-  set(AIRLOCK_UI_NODE "${node}" PARENT_SCOPE)
-  set(AIRLOCK_UI_NPM "${npm}" PARENT_SCOPE)
 endfunction()
 
 if(NOT AIRLOCK_UI MATCHES "^(AUTO|ON|OFF)$")
   message(FATAL_ERROR "AIRLOCK_UI is AUTO, ON or OFF, not '${AIRLOCK_UI}'")
 endif()
-set(AIRLOCK_UI_NODE "")
-set(AIRLOCK_UI_NPM "")
-if(NOT AIRLOCK_UI STREQUAL OFF)
-  airlock_find_node()
-endif()
+airlock_find_node()
 
 # What failed is tried again by who configures again.
 if(EXISTS ${AIRLOCK_UI_DIR}/packages.txt)
@@ -73,10 +83,10 @@ endif()
 file(GLOB ui_files CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/ui/*.*)
 file(GLOB_RECURSE ui_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/ui/src/* ${CMAKE_SOURCE_DIR}/ui/public/* ${CMAKE_SOURCE_DIR}/ui/test/*)
 set(ui_script ${CMAKE_SOURCE_DIR}/cmake/ui_build.cmake)
-set(ui_variables -DMODE=${AIRLOCK_UI} -DNODE=${AIRLOCK_UI_NODE} -DNPM=${AIRLOCK_UI_NPM} -DFROM=${CMAKE_SOURCE_DIR}/ui -DTO=${AIRLOCK_UI_DIR})
+set(ui_variables -DMODE=${AIRLOCK_UI} -DNODE=${AIRLOCK_NODE} -DNPM=${AIRLOCK_NPM} -DFROM=${CMAKE_SOURCE_DIR}/ui -DTO=${AIRLOCK_UI_DIR})
 
 # A file that changes with the way the packages are to be had, so that another Node or another mode is no old answer.
-file(GENERATE OUTPUT ${AIRLOCK_UI_DIR}/way.txt CONTENT "${AIRLOCK_UI} ${AIRLOCK_UI_NODE} ${AIRLOCK_UI_NPM}\n")
+file(GENERATE OUTPUT ${AIRLOCK_UI_DIR}/way.txt CONTENT "${AIRLOCK_UI} ${AIRLOCK_NODE} ${AIRLOCK_NPM}\n")
 
 add_custom_command(OUTPUT ${AIRLOCK_UI_DIR}/packages.txt
   COMMAND ${CMAKE_COMMAND} -DSTEP=packages ${ui_variables} -P ${ui_script}

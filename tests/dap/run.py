@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Runs a test of this folder with the packages of its lock file. Exits with 77 where that cannot be done here.
 
-usage: run.py session|manifest --airlock PROGRAM --folder FOLDER --node NODE --npm NPM
+usage: run.py session|manifest --airlock PROGRAM --folder FOLDER --node NODE --npm NPM-CLI.JS
 """
 
 import argparse
@@ -19,7 +19,7 @@ def skip(why):
     sys.exit(SKIPPED)
 
 
-def fetch(folder, npm):
+def fetch(folder, node, npm):
     """The packages, once for each lock file."""
     lock = os.path.join(HERE, "package-lock.json")
     stamp = os.path.join(folder, "fetched.json")
@@ -32,7 +32,7 @@ def fetch(folder, npm):
     os.makedirs(folder, exist_ok=True)
     for name in ("package.json", "package-lock.json"):
         shutil.copy(os.path.join(HERE, name), folder)
-    fetched = subprocess.run([npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=folder, capture_output=True, text=True, check=False)
+    fetched = subprocess.run([node, npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=folder, capture_output=True, text=True, check=False)
     if fetched.returncode != 0:
         if "EINTEGRITY" in fetched.stderr or "EUSAGE" in fetched.stderr:  # a changed package, a lock file that does not fit
             sys.exit(fetched.stderr)
@@ -50,7 +50,7 @@ def main():
     for program in (arguments.node, arguments.npm):
         if not os.path.exists(program):
             skip("node and npm are not installed")
-    fetch(arguments.folder, arguments.npm)
+    fetch(arguments.folder, arguments.node, arguments.npm)
     # Packages are found from where a module lies: the tests are run from beside them.
     for name in sorted(os.listdir(HERE)):
         if name.endswith(".mjs"):

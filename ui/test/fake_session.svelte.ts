@@ -14,6 +14,8 @@ export class FakeSession {
   moving = $state<string>();
   branch = $state<string>();
   datum = $state.raw<Datum>();
+  query = $state('');
+  output = $state.raw<string[]>([]);
   epoch = $state(0);
   ready = $state(true);
   number = 0;
@@ -79,7 +81,7 @@ export function fake_desk() {
     announced,
     dock: { open: (panel: string, parameters?: Record<string, unknown>) => opened.push({ panel, parameters }) },
     announce: (text: string) => announced.push(text),
-    commands: { add: (more: typeof commands) => (commands.push(...more), () => undefined), label: (id: string) => id, list: commands },
+    commands: { add: (more: typeof commands) => (commands.push(...more), () => undefined), find: (id: string) => commands.find((command) => command.id === id), label: (id: string) => id, list: commands },
   };
 }
 export type FakeDesk = ReturnType<typeof fake_desk>;

@@ -37,6 +37,8 @@ export class Session {
   output = $state.raw<string[]>([]);
   /** The thing that is looked at. */
   datum = $state.raw<Datum>();
+  /** What the log shows: an expression over events; empty: all. */
+  query = $state('');
   /** Motions of other clients do not move this page. */
   pinned = $state(false);
   /** Grows when the same focus shows other things: a branch was edited, symbols were read, another run was opened. */

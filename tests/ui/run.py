@@ -64,6 +64,8 @@ def main():
     for name in ("page", "node", "airlock", "root", "folder", "chromium"):
         parser.add_argument("--" + name, required=True)
     arguments = parser.parse_args()
+    for name in ("page", "airlock", "root", "folder"):
+        setattr(arguments, name, os.path.abspath(getattr(arguments, name)))
     require_packages(arguments)
     if arguments.test == "tasks":
         sys.exit(tasks(arguments))

@@ -2,7 +2,7 @@
 import type { Datum } from '../src/core/datum';
 import type { Session } from '../src/core/session.svelte';
 import { code, RpcError } from '../src/rpc/errors';
-import type { Focus, MethodName, Methods, Stop } from '../src/rpc/interface';
+import type { Breakpoint, Focus, MethodName, Methods, Stop } from '../src/rpc/interface';
 
 type Answers = { [M in MethodName]?: (parameters: Methods[M]['parameters']) => Methods[M]['result'] };
 
@@ -16,6 +16,7 @@ export class FakeSession {
   datum = $state.raw<Datum>();
   query = $state('');
   output = $state.raw<string[]>([]);
+  breakpoints = $state.raw<Breakpoint[]>([]);
   epoch = $state(0);
   ready = $state(true);
   number = 0;
@@ -51,7 +52,9 @@ export class FakeSession {
     this.focus = { ...this.focus, ...change };
     return true;
   }
-  async run(): Promise<boolean> {
+  ran: Record<string, unknown>[] = [];
+  async run(run: Record<string, unknown> = {}): Promise<boolean> {
+    this.ran.push(run);
     return true;
   }
   async refresh(): Promise<void> {
@@ -75,7 +78,7 @@ export interface Opened {
 export function fake_desk() {
   const opened: Opened[] = [];
   const announced: string[] = [];
-  const commands: { id: string; keys?: readonly string[] }[] = [];
+  const commands: { id: string; keys?: readonly string[]; run?: () => unknown }[] = [];
   return {
     opened,
     announced,

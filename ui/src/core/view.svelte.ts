@@ -21,19 +21,20 @@ export interface View<Result> {
 /**
  * Asks `method` whenever what `parameters` returns changes, or the session shows other things at the same focus. At most one
  * question is under way: of those that came up meanwhile, the last is asked. `parameters` returning undefined asks nothing.
- * To be called while a component is initialised.
+ * `also`: what else the answer depends on; its change asks the same again. To be called while a component is initialised.
  */
 export function view<M extends MethodName>(
   session: () => Session,
   method: M,
   parameters: () => Methods[M]['parameters'] | undefined,
+  also?: () => string,
 ): View<Methods[M]['result']> {
   const state = new Viewed<M>(method);
   $effect(() => {
     const of = session();
     const wanted = parameters();
     const epoch = of.epoch; // looked at, so that its growth asks again
-    if (of.connection_state === 'open' && of.ready && wanted !== undefined) state.want(of, wanted, epoch);
+    if (of.connection_state === 'open' && of.ready && wanted !== undefined) state.want(of, wanted, `${epoch} ${also?.() ?? ''}`);
     if (wanted === undefined) state.forget();
   });
   $effect(() => () => state.stop());
@@ -58,8 +59,8 @@ class Viewed<M extends MethodName> implements View<Methods[M]['result']> {
     this.#method = method;
   }
 
-  want(session: Session, parameters: Methods[M]['parameters'], epoch: number): void {
-    const question = `${session.number} ${epoch} ${JSON.stringify(parameters)}`;
+  want(session: Session, parameters: Methods[M]['parameters'], state: string): void {
+    const question = `${session.number} ${state} ${JSON.stringify(parameters)}`;
     if (question === this.#asked) return;
     this.#asked = question;
     const ask = () => void this.#ask(session, parameters, question);

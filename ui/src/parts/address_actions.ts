@@ -1,4 +1,5 @@
 // What can be done with an address: followed, asked about, watched, copied. Menus of all panes offer these.
+import { look_at_code } from '../core/code_panes';
 import type { Datum, Space } from '../core/datum';
 import { hex } from '../core/text';
 import type { Session } from '../core/session.svelte';
@@ -77,7 +78,7 @@ async function is_code(session: Session, target: Target): Promise<boolean> {
 
 export function follow_in_code(session: Session, desk: Desk, target: Target): void {
   session.datum = datum_of(target);
-  open(session, desk, 'code', { address: target.address, vtl: target.vtl });
+  look_at_code(desk, session, target.address, target.vtl);
 }
 
 export function open_new(session: Session, desk: Desk, target: Target): void {

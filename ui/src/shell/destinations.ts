@@ -1,4 +1,5 @@
 // What the palette offers besides commands: instants, rows of the log, addresses, symbols, expressions.
+import { look_at_code } from '../core/code_panes';
 import { hex, parse_address } from '../core/text';
 import { asRpcError } from '../rpc/errors';
 import type { Session } from '../core/session.svelte';
@@ -59,7 +60,7 @@ function addresses(workspace: Workspace, address: string): Destination[] {
         dock?.open('memory');
       },
     },
-    { title: `Code at ${address}`, note: `VTL ${vtl}`, run: () => dock?.open('code', { address, vtl }) },
+    { title: `Code at ${address}`, note: `VTL ${vtl}`, run: () => look_at_code(workspace, workspace.session, address, vtl) },
     {
       title: `Page walk of ${address}`,
       note: `VTL ${vtl}`,

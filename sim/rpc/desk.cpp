@@ -43,6 +43,7 @@ Desk::Desk(Dispatcher& the_dispatcher, debugger::Session& the_session, RunFacts 
       facts{std::move(the_facts)},
       sources{the_session.options().source_folders},
       trails{the_session},
+      slat_history{the_session},
       library{the_session.options().symbol_folders},
       types{the_session, library},
       unwinder{library} {

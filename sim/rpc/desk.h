@@ -6,12 +6,15 @@
 #include "sim/debugger/session.h"
 #include "sim/debugger/views/eye.h"
 #include "sim/debugger/views/memory.h"
+#include "sim/debugger/views/page_tables.h"
+#include "sim/debugger/views/slat_history.h"
 #include "sim/debugger/views/source.h"
 #include "sim/debugger/views/trail.h"
 #include "sim/rpc/dispatcher.h"
 #include "sim/replay/recording.h"
 #include "sim/rpc/symbol_sources.h"
 #include "sim/symbols/library.h"
+#include "sim/symbols/owners.h"
 #include "sim/trace/disassembler.h"
 
 namespace rpc {
@@ -26,6 +29,16 @@ struct RunFacts {
   std::string findings{};                    ///< the folder of what fuzzing found; empty: none was given
 };
 
+/// Who has what at one focus: made when it is first asked for there.
+struct PageOwners {
+  std::shared_ptr<const char> run{};  ///< Timeline::epoch()
+  support::Instant at;
+  uint32_t vp{};
+  std::vector<symbols::KernelObject> objects{};
+  std::vector<debugger::views::TableRoot> roots{};
+  debugger::views::TablePages tables{};
+};
+
 struct Desk {
   Desk(Dispatcher& dispatcher, debugger::Session& session, RunFacts facts);
   ~Desk();
@@ -38,6 +51,8 @@ struct Desk {
   trace::Disassembler disassembler{};
   debugger::views::SourceFiles sources;
   debugger::views::Trails trails;
+  debugger::views::SlatHistory slat_history;
+  PageOwners owners{};
   symbols::Library library;
   PdbTypes types;
   StackUnwinder unwinder;

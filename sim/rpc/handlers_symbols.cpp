@@ -1,11 +1,10 @@
-// modules, symbols, source, types, stack: what things are called.
+// modules, symbols, source, types: what things are called.
 #include <fmt/format.h>
 
 #include "sim/rpc/desk.h"
 #include "sim/rpc/records.h"
 #include "sim/symbols/library.h"
 #include "sim/symbols/places.h"
-#include "sim/symbols/unwind.h"
 
 namespace rpc {
 namespace {
@@ -95,25 +94,6 @@ Answer find_types(Desk& desk, const Parameters& parameters) {
   return Json{{"names", std::move(names)}, {"more", more}};
 }
 
-Answer stack(Desk& desk, const Parameters& parameters) {
-  const View view = TRY(desk.look(parameters));
-  constexpr uint64_t most = 4096;
-  const auto stack = symbols::stack_of(view.machine, view.focus.vp, view.focus.vtl, view.names.images(), desk.library,
-                                       std::clamp<uint64_t>(parameters.integer("maximum", 64), 1, most));
-  Json frames = Json::array();
-  for (size_t i = 0; i < stack.frames.size(); ++i) {
-    const symbols::Frame& frame = stack.frames[i];
-    frames.push_back({{"index", i},
-                      {"vtl", static_cast<unsigned>(frame.vtl)},
-                      {"ring", frame.ring},
-                      {"pc", to_json(view.names.place(frame.pc(), frame.cr3))},
-                      {"sp", hex(frame.sp())},
-                      {"entered", symbols::word_of(frame.entered)},
-                      {"trusted", frame.trusted}});
-  }
-  return Json{{"frames", std::move(frames)}, {"why", stack.why}};
-}
-
 }  // namespace
 
 void serve_symbols(Desk& desk) {
@@ -123,7 +103,6 @@ void serve_symbols(Desk& desk) {
   serve(desk, "source", source);
   serve(desk, "source.places", source_places);
   serve(desk, "types.find", find_types);
-  serve(desk, "stack", stack);
 }
 
 }  // namespace rpc

@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 
 #include "mmu/explain.h"
-#include "mmu/slat.h"
 #include "sim/debugger/views/walk.h"
 #include "sim/rpc/desk.h"
 #include "sim/rpc/records.h"
@@ -16,23 +15,6 @@ using abi::Gva;
 using abi::hv::Vtl;
 using debugger::View;
 using debugger::views::Eye;
-
-/// What stage 2 of `vtl` says; on a bare machine there is none, and everything is permitted.
-mmu::SlatMapping mapping_of(const View& view, Vtl vtl, Gpa gpa) {
-  const Eye eye = debugger::views::eye(view.machine, view.focus.vp, vtl);
-  if (eye.space.slat != nullptr) return eye.space.slat->lookup(gpa);
-  return {true, abi::Spa{gpa.value()}, mmu::all_rights};
-}
-
-/// Of each VTL from 0 up to the highest that is enabled.
-Json rights_by_vtl(const View& view, Gpa gpa) {
-  Json list = Json::array();
-  for (const Vtl vtl : abi::hv::all_vtls) {
-    if (vtl != Vtl::Vtl0 && !view.machine.hypervisor().partition().enabled(vtl)) break;
-    list.push_back(rights_json(mapping_of(view, vtl, gpa)));
-  }
-  return list;
-}
 
 Json reference_json(const View& view, const mmu::WalkReference& reference, const debugger::views::WalkWords& words) {
   const bool stage1 = reference.kind == mmu::WalkReference::Kind::Stage1;
@@ -124,6 +106,19 @@ Answer slat_page(Desk& desk, const Parameters& parameters) {
   return Json{{"rights", rights_by_vtl(view, gpa)}};
 }
 
+Answer slat_history(Desk& desk, const Parameters& parameters) {
+  const Gpa gpa = TRY(gpa_of(parameters));
+  const debugger::Focus focus = TRY(desk.look(parameters)).focus;
+  const auto changes = desk.slat_history.of(gpa, focus.vp, focus.at, parameters.integer("maximum", 32));
+  const View view = TRY(or_refuse(desk.session.look(focus)));  // the machine was elsewhere
+  Json list = Json::array();
+  for (const debugger::views::PageChange& change : changes.list)
+    list.push_back({{"at", change.at.ticks}, {"vp", change.vp}, {"by_vtl", static_cast<unsigned>(change.by_vtl)},
+                    {"vtl", static_cast<unsigned>(change.vtl)}, {"before", debugger::views::rights_words(change.before)},
+                    {"after", debugger::views::rights_words(change.after)}, {"place", to_json(view.names.place(change.rip))}});
+  return Json{{"changes", std::move(list)}, {"more", changes.more}};
+}
+
 uint8_t permissions(const mmu::SlatMapping& mapping) {
   const mmu::Rights& rights = mapping.rights;
   if (!mapping.mapped) return 0;
@@ -158,6 +153,7 @@ void serve_translation(Desk& desk) {
   serve(desk, "walk", walk);
   serve(desk, "slat.page", slat_page);
   serve(desk, "slat.map", slat_map);
+  serve(desk, "slat.history", slat_history);
   serve(desk, "tlb", tlb);
 }
 

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "mmu/slat.h"
+#include "sim/debugger/views/eye.h"
 #include "sim/trace/event_names.h"
 
 namespace rpc {
@@ -118,6 +120,21 @@ Json rights_json(const mmu::SlatMapping& mapping) {
             {"user_execute", mapping.rights.user_execute}};
   if (mapping.mapped) json["spa"] = hex(mapping.spa.page_base().value());
   return json;
+}
+
+mmu::SlatMapping mapping_of(const debugger::View& view, abi::hv::Vtl vtl, abi::Gpa gpa) {
+  const debugger::views::Eye eye = debugger::views::eye(view.machine, view.focus.vp, vtl);
+  if (eye.space.slat != nullptr) return eye.space.slat->lookup(gpa);
+  return {true, abi::Spa{gpa.value()}, mmu::all_rights};
+}
+
+Json rights_by_vtl(const debugger::View& view, abi::Gpa gpa) {
+  Json list = Json::array();
+  for (const abi::hv::Vtl vtl : abi::hv::all_vtls) {
+    if (vtl != abi::hv::Vtl::Vtl0 && !view.machine.hypervisor().partition().enabled(vtl)) break;
+    list.push_back(rights_json(mapping_of(view, vtl, gpa)));
+  }
+  return list;
 }
 
 Json modules_json(const debugger::Names& names) {

@@ -25,6 +25,10 @@ namespace rpc {
 [[nodiscard]] Json to_json(const debugger::Breakpoint& breakpoint);
 [[nodiscard]] Json breakpoints_json(const std::vector<debugger::Breakpoint>& breakpoints);
 [[nodiscard]] Json rights_json(const mmu::SlatMapping& mapping);
+/// What stage 2 of `vtl` says; on a bare machine there is none, and everything is permitted.
+[[nodiscard]] mmu::SlatMapping mapping_of(const debugger::View& view, abi::hv::Vtl vtl, abi::Gpa gpa);
+/// Of each VTL from 0 up to the highest that is enabled.
+[[nodiscard]] Json rights_by_vtl(const debugger::View& view, abi::Gpa gpa);
 /// Images in the order in which they were announced.
 [[nodiscard]] Json modules_json(const debugger::Names& names);
 

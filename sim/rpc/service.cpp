@@ -10,6 +10,8 @@ Service::Service(std::unique_ptr<debugger::Session> session, RunFacts facts)
   serve_motion(*desk_);
   serve_breakpoints(*desk_);
   serve_state(*desk_);
+  serve_about(*desk_);
+  serve_stack(*desk_);
   serve_trail(*desk_);
   serve_translation(*desk_);
   serve_events(*desk_);

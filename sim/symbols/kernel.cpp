@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <set>
+#include <tuple>
 
 #include "sim/machine/machine.h"
 
@@ -347,6 +348,107 @@ KernelTable Kernels::pools(const Kernel& sk) const {
     out.rows.push_back(
         {{decimal(size), decimal(one.pages), decimal(one.pages * abi::page_size / size), decimal(one.free)}, {}});
   return out;
+}
+
+/// Collects objects of one world; what is absurd is none.
+class Kernels::Owners {
+ public:
+  Owners(std::vector<KernelObject>& list, Vtl vtl) : list_{list}, vtl_{vtl} {}
+
+  void add(uint64_t address, uint64_t size, std::string text, uint64_t cr3 = 0) {
+    if (address == 0 || size == 0 || size > largest_object || address + size < address) return;
+    list_.push_back({address, size, vtl_, cr3, std::move(text)});
+  }
+  void add(const Object& object, std::string text) { add(object.address(), object.size(), std::move(text)); }
+  /// From what one member says to what another one does.
+  void add_between(const Object& object, std::string_view from, std::string_view to, std::string text, uint64_t cr3 = 0) {
+    const uint64_t first = object.number(from).value_or(0), end = object.number(to).value_or(0);
+    if (end > first) add(first, end - first, std::move(text), cr3);
+  }
+
+ private:
+  std::vector<KernelObject>& list_;
+  Vtl vtl_;
+};
+
+void Kernels::nt_objects(const Kernel& nt, Owners& owners) const {
+  (void)each_nt_process(nt, [&](const Object& process) {
+    const std::string name = process.text("name").value_or("?");
+    owners.add(process, fmt::format("EPROCESS of {}", name));
+    (void)walk(process.follow("threads"), "next_in_process", [&](const Object& thread) {
+      const std::string who = fmt::format("thread {} of {}", decimal(thread.number("tid")), name);
+      owners.add(thread, fmt::format("KTHREAD: {}", who));
+      owners.add_between(thread, "stack_limit", "stack_top", fmt::format("kernel stack of {}", who));
+    });
+  });
+}
+
+void Kernels::secure_objects(const Kernel& sk, Owners& owners) const {
+  each_secure_process(sk, [&](const Object& process) {
+    const std::string name = secure_name(process);
+    const uint64_t cr3 = process.number("root").value_or(0);
+    owners.add(process, fmt::format("SKPROCESS of {}", name));
+    (void)walk(process.follow("ranges"), "next", [&](const Object& range) {
+      const uint64_t pages = std::min(range.number("pages").value_or(0), largest_object / abi::page_size);
+      owners.add(range.number("base").value_or(0), pages * abi::page_size, fmt::format("memory that {} allocated", name), cr3);
+    });
+    const auto slots = process.part("mailboxes");
+    if (!slots) return;
+    each_pointer(slots, sk.count(*slots), [&](uint64_t slot, const Object& mailbox) {
+      owners.add(mailbox.address(), mailbox.size() + std::min(mailbox.number("size").value_or(0), largest_object),
+                 fmt::format("mailbox {} of {}", slot, name));
+    });
+  });
+  if (const auto table = sk.global("table", "SkThread")) {
+    each_pointer(table, sk.count(*table), [&](uint64_t, const Object& thread) {
+      const auto process = thread.follow("process");
+      const std::string who = fmt::format("secure thread {} of {}", hex(thread.number("cookie")), process ? secure_name(*process) : "the pool");
+      owners.add(thread, fmt::format("SKTHREAD: {}", who));
+      owners.add_between(thread, "stack_base", "stack_top", fmt::format("kernel stack of {}", who));
+      if (process)
+        owners.add_between(thread, "user_stack_base", "user_stack_top", fmt::format("user stack of {}", who), process->number("root").value_or(0));
+    });
+  }
+  const auto list = sk.global("blob_list", "BlobEntry");
+  (void)walk(list ? list->follow() : std::nullopt, "next", [&](const Object& entry) {
+    if (const auto page = entry.follow("page")) owners.add(page->address(), abi::page_size, fmt::format("storage blob {} of {}", decimal(page->number("id")), guid(entry.bytes("instance"))));
+  });
+}
+
+std::vector<KernelObject> Kernels::objects() const {
+  std::vector<KernelObject> out;
+  if (const auto nt = Kernel::find(*this, nt_image, Vtl::Vtl0); nt && nt->has_types()) {
+    Owners owners{out, Vtl::Vtl0};
+    nt_objects(*nt, owners);
+  }
+  if (const auto sk = Kernel::find(*this, secure_image, Vtl::Vtl1); sk && sk->has_types()) {
+    Owners owners{out, Vtl::Vtl1};
+    secure_objects(*sk, owners);
+  }
+  return out;
+}
+
+std::string Kernels::page_state(uint64_t page_number) const {
+  const auto sk = Kernel::find(*this, secure_image, Vtl::Vtl1);
+  if (!sk || !sk->has_types()) return "";
+  const auto database = sk->global("database", "Pfn");
+  const auto length = sk->global("database_pages", "uint64_t");
+  const auto first = database ? database->follow() : std::nullopt;
+  if (!first || !length || page_number >= std::min(length->number().value_or(0), most_pages)) return "";
+  const Object page = sk->at(first->type(), first->address() + page_number * first->size());
+  return page.number("state") ? page.name("state") : "";
+}
+
+std::vector<const KernelObject*> objects_at(const std::vector<KernelObject>& objects, Vtl vtl, uint64_t cr3, uint64_t address) {
+  std::vector<const KernelObject*> found;
+  for (const KernelObject& one : objects) {
+    const bool visible = one.cr3 == 0 || one.cr3 >> 12 == cr3 >> 12;
+    if (one.vtl == vtl && visible && address - one.address < one.size) found.push_back(&one);
+  }
+  std::sort(found.begin(), found.end(), [](const KernelObject* a, const KernelObject* b) {
+    return std::tie(a->size, a->address, a->text) < std::tie(b->size, b->address, b->text);
+  });
+  return found;
 }
 
 KernelTable Kernels::ranges(const Kernel& sk) const {

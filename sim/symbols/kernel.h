@@ -12,6 +12,7 @@
 #include "sim/loader/image_catalog.h"
 #include "sim/support/result.h"
 #include "sim/symbols/library.h"
+#include "sim/symbols/owners.h"
 #include "sim/symbols/structures.h"
 #include "vtl/virtual_processor.h"
 
@@ -56,9 +57,16 @@ class Kernels {
   [[nodiscard]] support::Result<std::vector<KernelTrustlet>> trustlets() const;
   /// "threads", "secure_threads", "handles", "mailboxes", "blobs", "images", "pools", "ranges".
   [[nodiscard]] support::Result<KernelTable> table(std::string_view what) const;
+  /// Processes, threads, stacks, mailboxes, blobs, memory of trustlets: as many as their lists name. Empty where no kernel is.
+  [[nodiscard]] std::vector<KernelObject> objects() const;
+  /// What the secure kernel's page frame database says of a page: "Shared", "Secured" ...; empty where it says nothing.
+  [[nodiscard]] std::string page_state(uint64_t page_number) const;
 
  private:
   class Kernel;
+  class Owners;
+  void nt_objects(const Kernel& nt, Owners& owners) const;
+  void secure_objects(const Kernel& sk, Owners& owners) const;
   [[nodiscard]] bool each_nt_process(const Kernel& nt, const std::function<void(const Object&)>& each) const;
   void each_secure_process(const Kernel& sk, const std::function<void(const Object&)>& each) const;
   [[nodiscard]] bool each_handle(const Kernel& sk,

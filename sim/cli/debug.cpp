@@ -70,7 +70,9 @@ class OtherRun {
     thread_ = std::thread{[this] { served_.queue.serve(); }};
     return support::Unit{};
   }
-  ~OtherRun() {
+  ~OtherRun() { end(); }
+  /// Answers are still delivered: faces are to be there.
+  void end() {
     if (!thread_.joinable()) return;
     served_.queue.stop();
     served_.queue.interrupt();
@@ -108,6 +110,11 @@ struct Choice {
 
 bool has_face(const Choice& choice) {
   return choice.run.rpc_stdio || choice.run.http || choice.run.gdb_port || choice.console.asked || !choice.console.script.empty() || choice.dap_port;
+}
+
+/// The page, or the server for it, and nobody at the standard input: then only a signal ends the program.
+bool is_server_alone(const Choice& choice) {
+  return !choice.run.rpc_stdio && !choice.console.asked && choice.console.script.empty() && choice.dap_port != 0 && (choice.run.http || !has_face(choice));
 }
 
 /// Two of them would read the same words.
@@ -176,7 +183,7 @@ int run_debug(const Choice& choice) {
   // A client that goes away is no reason to die; who writes to it hears of it.
   signal(SIGPIPE, SIG_IGN);
   const bool page = !has_face(choice);
-  std::unique_ptr<EndBySignal> end = page ? std::make_unique<EndBySignal>() : nullptr;
+  std::unique_ptr<EndBySignal> end = is_server_alone(choice) ? std::make_unique<EndBySignal>() : nullptr;
   Served served;
   // An editor that started this program says itself what to debug.
   const bool editor_says = choice.dap_port == 0 && !choice.run.http && !choice.run.gdb_port && choice.run.machine.machine_file.empty() && choice.run.machine.kernel.empty();
@@ -192,6 +199,7 @@ int run_debug(const Choice& choice) {
   if (!faces) return complain(exit_environment, faces.error().message);
   if (end) end->begin(served.queue);
   served.queue.serve();
+  if (other) other->end();
   end.reset();
   return exit_code;
 }

@@ -103,7 +103,7 @@ bool encode_for(const HttpRequest& request, HttpAsset& asset, HttpResponse& resp
   return inflated.has_value();
 }
 
-HttpResponse asset_response(const HttpAssets& assets, const HttpRequest& request) {
+HttpResponse asset_for(const HttpAssets& assets, const HttpRequest& request) {
   const std::string_view target = view(request.target());
   auto asset = assets ? assets(target.substr(0, target.find('?'))) : std::nullopt;
   if (!asset) return refusal(404, "there is no such page", request.keep_alive());
@@ -118,7 +118,13 @@ HttpResponse asset_response(const HttpAssets& assets, const HttpRequest& request
   }
   if (!encode_for(request, *asset, response)) return refusal(500, "this file is damaged", request.keep_alive());
   response.content_length(asset->body.size());
-  if (request.method() != http::verb::head) response.body() = std::move(asset->body);
+  response.body() = std::move(asset->body);
+  return response;
+}
+
+HttpResponse asset_response(const HttpAssets& assets, const HttpRequest& request) {
+  HttpResponse response = asset_for(assets, request);
+  if (request.method() == http::verb::head) response.body().clear();  // its length stays
   return response;
 }
 

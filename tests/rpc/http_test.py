@@ -182,6 +182,15 @@ class Page(unittest.TestCase):
             process.send_signal(ending)
             self.assertEqual(process.wait(60), 0)
 
+    def test_a_server_ends_by_a_signal_too_also_while_something_runs(self):
+        with Server() as server:
+            connection = http.client.HTTPConnection("127.0.0.1", int(server.port))
+            connection.request("POST", "/rpc", json.dumps({"jsonrpc": "2.0", "id": 1, "method": "focus", "params": {"at": 2**53 - 1}}),
+                               {"Authorization": f"Bearer {server.token}", "Content-Type": "application/json"})
+            server.process.send_signal(signal.SIGINT)
+            self.assertEqual(server.process.wait(120), 0)
+            connection.close()
+
     def test_a_browser_is_started_where_there_is_a_display_and_told_the_secret_by_nobody_else(self):
         programs, runtime = os.path.join(FOLDER.name, "programs"), os.path.join(FOLDER.name, "runtime")
         os.makedirs(programs, exist_ok=True)

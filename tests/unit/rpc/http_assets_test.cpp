@@ -85,11 +85,12 @@ TEST_CASE("a name with a hash may be kept for ever, what has no ETag never", "[r
 }
 
 TEST_CASE("HEAD says what GET would", "[rpc][http]") {
-  for (const char* headers : {"", "Accept-Encoding: gzip\r\n"}) {
-    const std::string get = answer("GET /", headers), head = answer("HEAD /", headers);
-    EXPECT(head == get.substr(0, get.find("\r\n\r\n") + 4));
-    EXPECT(has(head, "Content-Length: "));
-  }
+  for (const char* path : {"/", "/plain", "/none", "/damaged"})
+    for (const char* headers : {"", "Accept-Encoding: gzip\r\n"}) {
+      const std::string get = answer(std::string{"GET "} + path, headers), head = answer(std::string{"HEAD "} + path, headers);
+      EXPECT(head == get.substr(0, get.find("\r\n\r\n") + 4));
+      EXPECT(has(head, "Content-Length: "));
+    }
 }
 
 TEST_CASE("a damaged file is an error and nothing else", "[rpc][http]") {

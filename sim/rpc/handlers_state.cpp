@@ -120,6 +120,20 @@ Json line_json(Desk& desk, const View& view, uint64_t cr3, const debugger::views
   return json;
 }
 
+/// Where symbols before an address begin: as many as `count` instructions may reach, ascending.
+std::vector<uint64_t> beginnings_before(const View& view, uint64_t cr3, uint64_t address, uint64_t count) {
+  const uint64_t farthest = count * trace::longest_instruction;
+  std::vector<uint64_t> out;
+  for (uint64_t to = address; to != 0 && address - to < farthest && out.size() < count;) {
+    const debugger::Place place = view.names.place(to - 1, cr3);
+    if (place.symbol.empty() || place.displacement >= to) break;
+    to = to - 1 - place.displacement;
+    out.push_back(to);
+  }
+  std::reverse(out.begin(), out.end());
+  return out;
+}
+
 Answer disassemble(Desk& desk, const Parameters& parameters) {
   const View view = TRY(desk.look(parameters));
   const Eye eye = TRY(desk.eye(view, parameters));
@@ -128,8 +142,7 @@ Answer disassemble(Desk& desk, const Parameters& parameters) {
   request.address = parameters.has("address") ? TRY(address_of(parameters)) : view.focus.address.value_or(view.context.rip);
   request.count = *parameters.integer("count");
   request.before = parameters.integer("before", 0);
-  const debugger::Place place = view.names.place(request.address, cr3);
-  if (!place.symbol.empty()) request.beginning = request.address - place.displacement;
+  if (request.before != 0) request.beginnings = beginnings_before(view, cr3, request.address, request.before);
   Json lines = Json::array();
   for (const auto& line : debugger::views::disassemble(eye, desk.disassembler, request)) lines.push_back(line_json(desk, view, cr3, line));
   return Json{{"lines", std::move(lines)}};

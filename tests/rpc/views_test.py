@@ -103,6 +103,26 @@ class Views(unittest.TestCase):
             word = self.session.telescope(address=place, count=1, focus=as_vtl1).words[0]
             self.assertTrue(word.chain[-1].startswith('"securekernel: '), word)
 
+    def test_instructions_before_an_address_are_those_that_were_executed(self):
+        """What a trail went through straight on is found when one looks back from its end, also from a function's first."""
+        lengths = 0
+        for at in [*range(self.call.at - 5000, self.call.at, 97), self.inside.at]:
+            vtl = 0 if at < self.call.at else 1
+            focus = Focus(at=at, vp=0, vtl=vtl)
+            past = self.session.trail(24, 0, focus=focus).past
+            lines = self.session.disassemble(1, before=40, focus=focus).lines
+            shown = [line.place.address for line in lines]
+            for first, second in zip(lines, lines[1:]):
+                self.assertEqual(first.place.address + max(len(first.bytes), 1), second.place.address)
+            self.assertTrue(lines[-1].current)
+            for step in past:
+                if step.vtl == vtl and shown[0] <= step.address < shown[-1]:
+                    self.assertIn(step.address, shown, hex(step.address))
+                    lengths += 1
+        self.assertGreater(lengths, 50)
+        entry = self.session.symbols_find("securekernel!sk::SkmmAllocatePages", focus=self.inside).symbols[0].place.address
+        self.assertEqual(len(self.session.disassemble(1, address=entry, before=10, focus=self.inside).lines), 11)
+
     def test_locals_are_those_of_the_frame(self):
         frames = self.session.stack(focus=self.inside).frames
         named, known = 0, 0

@@ -8,6 +8,7 @@ namespace debugger::views {
 namespace {
 
 constexpr size_t longest = trace::longest_instruction;
+constexpr uint64_t longest_function = 16384;  // bytes that are gone through from its beginning
 
 /// Readable bytes that end just before `address`: as many as there are, at most `count`.
 std::vector<uint8_t> bytes_before(const Eye& eye, uint64_t address, uint64_t count) {
@@ -20,13 +21,23 @@ std::vector<uint8_t> bytes_before(const Eye& eye, uint64_t address, uint64_t cou
   return bytes;
 }
 
-/// For each byte the length of the instruction that begins there; 0 if none does.
-std::vector<uint8_t> lengths(trace::Disassembler& disassembler, uint8_t bits, const std::vector<uint8_t>& bytes) {
-  std::vector<uint8_t> out(bytes.size());
-  for (size_t i = 0; i < bytes.size(); ++i)
-    out[i] = disassembler.length(bits, {bytes.data() + i, std::min(longest, bytes.size() - i)});
-  return out;
-}
+/// For each byte the length of the instruction that begins there, 0 if none does: decoded when it is asked for.
+class Lengths {
+ public:
+  Lengths(trace::Disassembler& disassembler, uint8_t bits, const std::vector<uint8_t>& bytes)
+      : disassembler_{disassembler}, bits_{bits}, bytes_{bytes} {}
+  uint8_t operator[](size_t i) const { return disassembler_.length(bits_, {bytes_.data() + i, std::min(longest, bytes_.size() - i)}); }
+  [[nodiscard]] std::vector<uint8_t> between(size_t from, size_t to) const {
+    std::vector<uint8_t> out;
+    for (size_t i = from; i < to; ++i) out.push_back((*this)[i]);
+    return out;
+  }
+
+ private:
+  trace::Disassembler& disassembler_;
+  uint8_t bits_;
+  const std::vector<uint8_t>& bytes_;
+};
 
 /// Which bytes begin a sequence of instructions that ends exactly at the end.
 std::vector<bool> arriving(const std::vector<uint8_t>& lengths) {
@@ -36,20 +47,53 @@ std::vector<bool> arriving(const std::vector<uint8_t>& lengths) {
   return out;
 }
 
-/// The addresses of at most `request.before` instructions before the address, ascending.
+/// The instructions that follow each other from `from` on, up to `to`; empty if none of them ends there.
+std::vector<uint64_t> straight(const Lengths& lengths, uint64_t first, uint64_t from, uint64_t to) {
+  std::vector<uint64_t> starts;
+  uint64_t at = from;
+  while (at < to) {
+    starts.push_back(at);
+    at += std::max<uint8_t>(lengths[static_cast<size_t>(at - first)], uint8_t{1});
+  }
+  if (at != to) starts.clear();
+  return starts;
+}
+
+/// Those that end at `to` by the longest way.
+std::vector<uint64_t> guessed(const Lengths& lengths, uint64_t first, uint64_t from, uint64_t to) {
+  const std::vector<uint8_t> length = lengths.between(static_cast<size_t>(from - first), static_cast<size_t>(to - first));
+  const std::vector<bool> arrives = arriving(length);
+  std::vector<uint64_t> starts;
+  size_t at = 0;
+  while (at < length.size() && !arrives[at]) ++at;
+  for (; at < length.size(); at += length[at]) starts.push_back(from + at);
+  return starts;
+}
+
+/// The addresses of at most `request.before` instructions before the address, ascending. From function to function back: data
+/// between two of them loses only what is before it.
 std::vector<uint64_t> starts_before(const Eye& eye, trace::Disassembler& disassembler, const CodeRequest& request) {
   const size_t before = std::min(request.before, maximum_before);
   uint64_t window = before * longest;
-  if (request.beginning && *request.beginning < request.address && request.address - *request.beginning < window)
-    window = request.address - *request.beginning;
+  for (const uint64_t beginning : request.beginnings)  // all of the farthest function, unless it is a very long one
+    if (beginning < request.address && request.address - beginning <= longest_function) window = std::max(window, request.address - beginning);
   const std::vector<uint8_t> bytes = bytes_before(eye, request.address, window);
-  const std::vector<uint8_t> length = lengths(disassembler, code_bits(eye), bytes);
-  const std::vector<bool> arrives = arriving(length);
+  const Lengths length{disassembler, code_bits(eye), bytes};
   const uint64_t first = request.address - bytes.size();
   std::vector<uint64_t> starts;
-  size_t at = 0;
-  while (at < bytes.size() && !arrives[at]) ++at;
-  for (; at < bytes.size(); at += length[at]) starts.push_back(first + at);
+  uint64_t to = request.address;
+  for (auto from = request.beginnings.rbegin(); from != request.beginnings.rend() && *from >= first && starts.size() < before; ++from) {
+    if (*from >= to) continue;
+    std::vector<uint64_t> part = straight(length, first, *from, to);
+    if (part.empty()) part = guessed(length, first, *from, to);
+    starts.insert(starts.begin(), part.begin(), part.end());
+    to = *from;
+  }
+  if (starts.size() < before && to > first) {
+    const uint64_t from = to - std::min<uint64_t>(to - first, before * longest);
+    const std::vector<uint64_t> part = guessed(length, first, from, to);
+    starts.insert(starts.begin(), part.begin(), part.end());
+  }
   if (starts.size() > before) starts.erase(starts.begin(), starts.end() - static_cast<ptrdiff_t>(before));
   return starts;
 }

@@ -21,14 +21,14 @@ struct CodeRequest {
   uint64_t address{};
   size_t count{};                     ///< from the address on
   size_t before{};                    ///< at most maximum_before
-  std::optional<uint64_t> beginning;  ///< of the function, where it is known: instructions before begin there
+  std::vector<uint64_t> beginnings{};  ///< of functions before the address, ascending, where they are known
 };
 inline constexpr size_t maximum_before = 1024;
 
 /// 64, 32 or 16, as the eye's VTL executes.
 [[nodiscard]] uint8_t code_bits(const Eye& eye);
-/// Ascending. Instructions have no fixed length: what stands before the address is the sequence that ends there and begins
-/// at the function, else the longest one that does.
+/// Ascending. Instructions have no fixed length: what stands before the address is what follows from the beginnings of
+/// functions, else the longest sequence that ends there.
 [[nodiscard]] std::vector<CodeLine> disassemble(const Eye& eye, trace::Disassembler& disassembler, const CodeRequest& request);
 
 }  // namespace debugger::views

@@ -25,6 +25,12 @@ constexpr std::string_view nt_image = "ntoskrnl.exe", secure_image = "securekern
 std::string hex(std::optional<uint64_t> value) { return value ? fmt::format("{:#x}", *value) : "?"; }
 std::string decimal(std::optional<uint64_t> value) { return value ? fmt::format("{}", *value) : "?"; }
 
+/// An address by its symbol, where it has one.
+std::string named(const loader::ImageCatalog& images, std::optional<uint64_t> address) {
+  const std::string name = address ? images.describe(*address) : "";
+  return name.empty() ? hex(address) : name;
+}
+
 /// "{00112233-4455-6677-8899-aabbccddeeff}": four little-endian parts, as GUIDs are written.
 std::string guid(const std::vector<uint8_t>& bytes) {
   if (bytes.size() != 16) return "?";
@@ -203,7 +209,7 @@ KernelTable Kernels::threads(const Kernel& nt) const {
       const auto cookie = thread.number("secure_thread_cookie");
       out.rows.push_back({{decimal(thread.number("tid")), name, thread.name("state"), thread.name("previous_mode"),
                            cookie.value_or(0) == 0 ? "" : hex(cookie), hex(thread.number("kernel_stack")),
-                           hex(thread.number("start"))},
+                           named(images_, thread.number("start"))},
                           thread.address()});
     });
     if (!all) out.complaint = fmt::format("the threads of {} form no list that ends", name);
@@ -250,7 +256,12 @@ KernelTable Kernels::handles(const Kernel& sk) const {
     std::string object;
     if (type == "Process") object = secure_name(body);
     if (type == "Allocation") object = fmt::format("{} bytes", decimal(body.number("size")));
-    if (type == "Image") object = fmt::format("{} at {}", body.name("kind"), hex(body.number("base")));
+    if (type == "Image") {
+      const auto base = body.number("base");
+      const loader::LoadedImage* image = base.value_or(0) != 0 ? images_.find(*base) : nullptr;
+      object = fmt::format("{}, {} bytes", image != nullptr ? image->name : body.name("kind"), decimal(body.number("file_size")));
+      if (base.value_or(0) != 0) object += fmt::format(" at {}", hex(base));
+    }
     out.rows.push_back(
         {{hex(header.number("handle")), type, decimal(header.number("references")), object}, body.address()});
   });
@@ -452,12 +463,27 @@ std::vector<const KernelObject*> objects_at(const std::vector<KernelObject>& obj
 }
 
 KernelTable Kernels::ranges(const Kernel& sk) const {
-  KernelTable out{{"process", "from", "to", "pages"}, {}, {}};
+  KernelTable out{{"process", "from", "to", "pages", "what"}, {}, {}};
+  std::multimap<uint64_t, std::pair<uint64_t, std::string_view>> of_threads;  // by process
+  if (const auto threads = sk.global("table", "SkThread"))
+    each_pointer(threads, sk.count(*threads), [&](uint64_t, const Object& thread) {
+      const uint64_t process = thread.number("process").value_or(0);
+      of_threads.emplace(process, std::pair{thread.number("user_stack_base").value_or(0), "stack"});
+      of_threads.emplace(process, std::pair{thread.number("teb").value_or(0), "TEB"});
+    });
   each_secure_process(sk, [&](const Object& process) {
+    std::vector<std::pair<uint64_t, std::string_view>> known{{process.number("image_base").value_or(0), "image"},
+                                                             {process.number("peb").value_or(0), "PEB"}};
+    const auto [first, end] = of_threads.equal_range(process.address());
+    for (auto one = first; one != end; ++one) known.push_back(one->second);
     const bool whole = walk(process.follow("ranges"), "next", [&](const Object& range) {
       const auto base = range.number("base"), pages = range.number("pages");
-      out.rows.push_back({{secure_name(process), hex(base), hex(base.value_or(0) + pages.value_or(0) * abi::page_size),
-                           decimal(pages)},
+      const uint64_t bytes = pages.value_or(0) * abi::page_size;
+      const auto what = std::find_if(known.begin(), known.end(), [&](const auto& one) {
+        return one.first != 0 && one.first - base.value_or(0) < bytes;
+      });
+      out.rows.push_back({{secure_name(process), hex(base), hex(base.value_or(0) + bytes), decimal(pages),
+                           what != known.end() ? std::string{what->second} : ""},
                           range.address()});
     });
     if (!whole) out.complaint = fmt::format("the ranges of {} form no list that ends", secure_name(process));

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "abi/boot/virtual_layout.h"
 #include "mmu/translator.h"
@@ -109,6 +110,9 @@ TEST_CASE("Threads, handles, mailboxes, images, pools and ranges agree with each
   EXPECT(mailboxes.rows[0].cells == std::vector<std::string>{"vmsp.exe", "0", "16"});
   EXPECT(table("blobs").rows.empty());
   EXPECT(table("ranges").rows.size() == 13);
+  std::multiset<std::string> what;  // of both trustlets
+  for (const KernelTable::Row& row : table("ranges").rows) what.insert(row.cells.back());
+  for (const char* one : {"image", "PEB", "TEB", "stack"}) EXPECT(what.count(one) == 2);
   const KernelTable pools = table("pools");
   REQUIRE(pools.rows.size() == 7);
   for (const auto& row : pools.rows) EXPECT(std::stoul(row.cells[3]) <= std::stoul(row.cells[2]));
@@ -136,6 +140,39 @@ TEST_CASE("What VTL 1 keeps cannot be read as VTL 0, and says so") {
   }
 }
 
+TEST_CASE("An address belongs to the objects that the kernels keep there, the smallest first, in its own world and process only") {
+  Moment now;
+  const std::vector<KernelObject> objects = now.kernels.objects();
+  const auto trustlets = now.kernels.trustlets();
+  REQUIRE((trustlets.ok() && trustlets.value().size() == 2));
+  const auto first_at = [&](Vtl vtl, uint64_t cr3, uint64_t address) {
+    const auto found = objects_at(objects, vtl, cr3, address);
+    return found.empty() ? std::string{} : found.front()->text;
+  };
+  for (const KernelTrustlet& one : trustlets.value()) {
+    EXPECT(first_at(Vtl::Vtl1, 0, one.object + 8) == "SKPROCESS of " + one.name);
+    EXPECT(first_at(Vtl::Vtl0, 0, one.object + 8).empty());
+  }
+  const KernelTable threads = now.kernels.table("secure_threads").value();
+  size_t stacks = 0;
+  for (const auto& row : threads.rows) {
+    const uint64_t rsp = std::stoull(row.cells[6], nullptr, 16);
+    if (first_at(Vtl::Vtl1, 0, rsp).find("kernel stack of secure thread " + row.cells[0]) != std::string::npos) ++stacks;
+  }
+  EXPECT(stacks == threads.rows.size());
+  const KernelTable mailboxes = now.kernels.table("mailboxes").value();
+  EXPECT(first_at(Vtl::Vtl1, 0, *mailboxes.rows[0].address + 8) == "mailbox 0 of vmsp.exe");
+  const KernelTable ranges = now.kernels.table("ranges").value();
+  const uint64_t base = std::stoull(ranges.rows[0].cells[1], nullptr, 16);
+  const auto owner = std::find_if(trustlets.value().begin(), trustlets.value().end(), [&](const auto& one) { return one.name == ranges.rows[0].cells[0]; });
+  REQUIRE(owner != trustlets.value().end());
+  EXPECT(first_at(Vtl::Vtl1, owner->cr3, base).find(owner->name) != std::string::npos);
+  EXPECT(first_at(Vtl::Vtl1, owner->cr3 + 0x100000, base).empty());
+  EXPECT(now.kernels.page_state(owner->cr3 >> 12) == "Secured");
+  EXPECT(now.kernels.page_state(0x100) == "Shared");
+  EXPECT(now.kernels.page_state(~uint64_t{0} >> 12).empty());
+}
+
 TEST_CASE("A list of processes that a guest has made a circle ends with a message") {
   Moment now;
   const auto before = now.kernels.processes();
@@ -148,6 +185,7 @@ TEST_CASE("A list of processes that a guest has made a circle ends with a messag
   mmu::Translator& translator = const_cast<mmu::Translator&>(now.run.machine().translator());
   const std::span bytes{reinterpret_cast<const uint8_t*>(&object), sizeof object};
   REQUIRE(mmu::write_gva(translator, space, mmu::Gva{object + next.value().offset}, bytes) == bytes.size());
+  EXPECT(now.kernels.objects().size() < 10'000);  // and nobody waits for its end
   const auto after = now.kernels.processes();
   REQUIRE_FALSE(after.ok());
   CHECK_THAT(after.error().message, Catch::Matchers::ContainsSubstring("form no list that ends"));

@@ -144,7 +144,7 @@ Answer tlb(Desk& desk, const Parameters& parameters) {
     if (list.size() >= maximum) break;
     list.push_back(entry_json(listed.entry, listed.page, listed.partition, listed.vp, listed.vtl));
   }
-  return Json{{"entries", std::move(list)}, {"used", cache.used()}, {"capacity", cache.capacity()}};
+  return Json{{"entries", std::move(list)}, {"used", cache.used()}, {"capacity", cache.capacity()}, {"misses", view.machine.translator().misses()}};
 }
 
 }  // namespace

@@ -106,10 +106,11 @@ test('an instant that was seen lately is not asked for again, and the former one
 
 const entry: TlbEntry = { gva: '0x1000', gpa: '0x2000', spa: '0x2000', partition: 1, vp: 0, vtl: 0, pcid: 0, rights: 'W / r w kx ux' };
 test('the TLB is filtered, and what the second stage took away since is marked', async () => {
-  const session = small({ tlb: () => ({ entries: [entry, { ...entry, gva: '0x9000', gpa: '0x3000' }], used: 2, capacity: 8 }), 'events.count': () => ({ count: 0 }) });
+  const session = small({ tlb: () => ({ entries: [entry, { ...entry, gva: '0x9000', gpa: '0x3000' }], used: 2, capacity: 8, misses: 4711 }), 'events.count': () => ({ count: 0 }) });
   session.focus = { at: 101, vp: 0, vtl: 0 };
   shown(session, Tlb);
   await waitFor(() => expect(screen.getAllByRole('option')).toHaveLength(2));
+  expect(document.body.textContent).toContain('4,711 misses');
   await fireEvent.click(screen.getByRole('checkbox', { name: /compare with the SLAT/ }));
   await screen.findByText('! stale: still permits r w kx ux');
   await fireEvent.click(screen.getByRole('checkbox', { name: 'only stale' }));

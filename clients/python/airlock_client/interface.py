@@ -583,6 +583,7 @@ class TlbResult:
     entries: list[TlbEntry]
     used: int
     capacity: int
+    misses: int  # walks since the machine began; hits are not counted: engines keep translations of their own
 
 
 @dataclass(frozen=True, slots=True)
@@ -1252,6 +1253,7 @@ LAYOUTS: dict[type[Any], dict[str, tuple[str, str]]] = {
         "entries": ("entries", "TlbEntry[]"),
         "used": ("used", "integer"),
         "capacity": ("capacity", "integer"),
+        "misses": ("misses", "integer"),
     },
     EvaluateResult: {
         "type": ("type", "text"),

@@ -170,6 +170,9 @@ TEST_CASE("pages of the second stage are described one by one and many at once",
   (void)world.api.result("focus", {{"at", 10}});
   const Json tlb = world.api.result("tlb", {{"maximum", 1}});
   EXPECT(tlb["entries"].size() <= 1);
+  EXPECT(tlb["misses"] > 0);
+  EXPECT(tlb["misses"] >= tlb["used"]);  // each entry was filled by one
+  EXPECT(world.api.result("tlb", {{"focus", {{"at", 0}, {"vp", 0}, {"vtl", 0}}}})["misses"] == 0);
 }
 
 TEST_CASE("who wrote memory or a register is found", "[rpc][session]") {

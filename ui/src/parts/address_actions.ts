@@ -5,7 +5,7 @@ import { hex } from '../core/text';
 import type { Session } from '../core/session.svelte';
 import type { Workspace } from '../core/workspace.svelte';
 import { asRpcError, code, type RpcError } from '../rpc/errors';
-import type { Stop } from '../rpc/interface';
+import type { Methods, Stop } from '../rpc/interface';
 import { cells_of } from './memory_cells';
 import { copy_as, copy_forms, to_clipboard, type CopyForm } from './copy_as';
 import type { MenuItem } from './menu';
@@ -40,6 +40,11 @@ export function watch_text(target: Target): string {
 
 function at_process(target: Target): { process?: string } {
   return target.space === 'gva' && target.process !== undefined ? { process: target.process } : {};
+}
+
+/** A virtual address of the other VTL is met there only. */
+function in_vtl(session: Session, target: Target): { vtl?: number } {
+  return target.space === 'gva' && target.vtl !== session.focus.vtl ? { vtl: target.vtl } : {};
 }
 
 function open(session: Session, desk: Desk, panel: string, parameters?: Record<string, unknown>): void {
@@ -116,20 +121,24 @@ async function gpa_of(session: Session, target: Target): Promise<string | undefi
 /** To the instant before it was written last. */
 export async function who_wrote(session: Session, target: Target): Promise<void> {
   session.datum = datum_of(target);
+  const { space, address } = target;
+  await to_writer(session, target.vtl, { what: 'memory', space, address, length: target.length ?? 8, ...at_process(target) });
+}
+
+/** The same for anything that can be written: entries, rights, registers. A long search is a motion that can be interrupted. */
+export async function to_writer(session: Session, vtl: number, question: Omit<Methods['who_wrote']['parameters'], 'focus'>): Promise<void> {
+  if (session.moving !== undefined) return;
+  session.moving = 'looking for who wrote it';
+  let answer: Methods['who_wrote']['result'] | undefined;
   try {
-    const answer = await session.call('who_wrote', {
-      focus: session.looking({ vtl: target.vtl }),
-      what: 'memory',
-      space: target.space,
-      address: target.address,
-      length: target.length ?? 8,
-      ...at_process(target),
-    });
-    session.say(answer.text);
-    if (answer.found && answer.at !== undefined) await session.go({ at: answer.at.at, vp: answer.at.vp, vtl: answer.at.vtl });
+    answer = await session.call('who_wrote', { focus: session.looking({ vtl }), ...question });
+    session.say(answer.text === '' ? 'Nobody wrote it before this instant.' : answer.text);
   } catch (error) {
     tell(session, error);
+  } finally {
+    session.moving = undefined;
   }
+  if (answer?.found && answer.at !== undefined) await session.go({ at: answer.at.at, vp: answer.at.vp, vtl: answer.at.vtl });
 }
 
 export async function next_write(session: Session, target: Target): Promise<void> {
@@ -144,7 +153,7 @@ export async function next_access(session: Session, target: Target, back: boolea
 async function run_to(session: Session, target: Target, kind: 'write' | 'access', back: boolean): Promise<void> {
   session.datum = datum_of(target);
   try {
-    const { breakpoint } = await session.call('breakpoint.set', { kind, what: watch_text(target), temporary: true, ...at_process(target) });
+    const { breakpoint } = await session.call('breakpoint.set', { kind, what: watch_text(target), temporary: true, ...at_process(target), ...in_vtl(session, target) });
     const moved = await session.run(back ? { back } : {});
     const stop: Stop | undefined = moved ? session.stop : undefined;
     if (stop?.breakpoints.includes(breakpoint.id)) return;
@@ -158,7 +167,7 @@ async function run_to(session: Session, target: Target, kind: 'write' | 'access'
 
 export async function break_on_write(session: Session, target: Target): Promise<void> {
   try {
-    const { breakpoint } = await session.call('breakpoint.set', { kind: 'write', what: watch_text(target), ...at_process(target) });
+    const { breakpoint } = await session.call('breakpoint.set', { kind: 'write', what: watch_text(target), ...at_process(target), ...in_vtl(session, target) });
     session.say(`Breakpoint ${breakpoint.id}: writes to ${breakpoint.text}.`);
   } catch (error) {
     tell(session, error);

@@ -838,6 +838,8 @@ export interface Methods {
       entries: TlbEntry[];
       used: Integer;
       capacity: Integer;
+      /** walks since the machine began; hits are not counted: engines keep translations of their own */
+      misses: Integer;
     };
   };
   /** An expression: numbers, registers, symbols, memory, members of structures. */

@@ -5,11 +5,11 @@ export type Column = 'vp' | 'vtl' | 'pcid' | 'gva' | 'gpa' | 'spa' | 'rights';
 export const columns: readonly { id: Column; text: string; width: number }[] = [
   { id: 'vp', text: 'VP', width: 4 },
   { id: 'vtl', text: 'VTL', width: 7 },
-  { id: 'pcid', text: 'PCID', width: 6 },
-  { id: 'gva', text: 'GVA', width: 19 },
-  { id: 'gpa', text: 'GPA', width: 13 },
-  { id: 'spa', text: 'SPA', width: 13 },
+  { id: 'gva', text: 'GVA', width: 18 },
+  { id: 'gpa', text: 'GPA', width: 11 },
   { id: 'rights', text: 'rights', width: 24 },
+  { id: 'pcid', text: 'PCID', width: 6 },
+  { id: 'spa', text: 'SPA', width: 11 },
 ];
 
 export interface Order {

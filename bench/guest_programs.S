@@ -339,4 +339,124 @@ bench_events_timer:
     vtl1_of events
 end events
 
+// As crowded as it gets: a round of some 400 instructions has a secure call of one of 16 services (every eighth with a normal
+// call inside), a hypercall and an invalid instruction; the timer interrupts now and then. The frames are SKCALL's.
+program crowd
+    enable_vtl1
+    lidt [idt_pointer]
+    mov ecx, 0x1b                    // IA32_APIC_BASE: x2APIC mode
+    rdmsr
+    or eax, 0xc00
+    wrmsr
+    xor edx, edx
+    mov ecx, 0x80f
+    mov eax, 0x1ff
+    wrmsr
+    mov ecx, 0x83e
+    mov eax, 0xb
+    wrmsr
+    mov ecx, 0x832
+    mov eax, 0x20040
+    wrmsr
+    mov ecx, 0x838
+    mov eax, 5000
+    wrmsr
+    sti
+    mov edi, memory_buffer
+    mov r12d, 1
+1:  mov rax, 0x5851f42d4c957f2d      // a random number a round, in R12: lengths, services and parameters
+    imul r12, rax
+    inc r12
+    mov r13, r12
+    shr r13, 59
+    add r13d, 15
+2:  mov rax, [rdi]
+    add [rdi + 8], rax
+    mov [rdi + 16], r13
+    add r9, [rdi + 24]
+    add rdi, 64
+    and rdi, memory_buffer + 0x3ffff
+    sub r13d, 1
+    jnz 2b
+    mov rbx, r12                     // SKCALL: SecureService, code 1 to 16
+    shr rbx, 40
+    and ebx, 15
+    inc ebx
+    shl ebx, 16
+    or ebx, 1
+    movq xmm10, r12
+3:  xor ecx, ecx
+    lea rax, [r14 + vtl_call_stub]
+    call rax
+    cmp bh, 1                        // Finished?
+    je 4f
+    mov r13d, 10                     // a normal service: some work, then ResumeThread with the same cookie
+5:  add r9, r13
+    sub r13d, 1
+    jnz 5b
+    shr rbx, 32
+    shl rbx, 32
+    jmp 3b
+4:  mov ecx, 0x10008                 // HvCallNotifyLongSpinWait, fast
+    mov edx, 1
+    call r14
+    ud2                              // passed over by its handler
+    sub rsi, 1
+    jnz 1b
+    hlt
+9:  ud2
+    .globl bench_crowd_invalid
+bench_crowd_invalid:
+    add qword ptr [rsp], 2
+    iretq
+    .globl bench_crowd_timer
+bench_crowd_timer:
+    push rax
+    push rcx
+    push rdx
+    mov ecx, 0x80b                   // EOI
+    xor eax, eax
+    xor edx, edx
+    wrmsr
+    pop rdx
+    pop rcx
+    pop rax
+    iretq
+    .globl bench_crowd_vtl1
+bench_crowd_vtl1:
+    mov ecx, 0x40000000
+    mov eax, 1
+    mov edx, 0x00010400
+    wrmsr
+    mov ecx, 0x40000001
+    mov eax, hypercall_page1 + 1
+    xor edx, edx
+    wrmsr
+    mov r15d, hypercall_page1 + vtl_return_stub
+6:  mov rax, r12                     // Finished, now and then with STATUS_INVALID_PARAMETER
+    shr rax, 34
+    and eax, 63
+    mov ecx, 0
+    mov ebx, 0xc000000d
+    cmovz ecx, ebx
+    movd xmm10, ecx
+    mov ebx, 0x100
+    mov ecx, 1
+    call r15
+    mov r10, r12
+    shr r10, 50
+    and r10d, 31
+    add r10d, 10
+7:  add r11, r10
+    rol r11, 3
+    sub r10d, 1
+    jnz 7b
+    test esi, 7
+    jnz 6b
+    mov rbx, 0x0000000500060000      // NormalService, GetProcessorInfo, cookie 5
+    mov ecx, 1
+    call r15
+    jmp 6b
+end crowd
+
     .section .note.GNU-stack, "", @progbits

@@ -23,8 +23,10 @@ BENCH_PROGRAM(hypercall)
 BENCH_PROGRAM(flush_hypercall)
 BENCH_PROGRAM(four_processors)
 BENCH_PROGRAM(events)
+BENCH_PROGRAM(crowd)
 #undef BENCH_PROGRAM
 extern "C" const uint8_t bench_vtl_round_trip_vtl1[], bench_events_vtl1[], bench_events_timer[], bench_worker_entry[];
+extern "C" const uint8_t bench_crowd_vtl1[], bench_crowd_timer[], bench_crowd_invalid[];
 
 namespace bench {
 namespace {
@@ -96,15 +98,19 @@ void put_hypercall_inputs(ImageBytes& image, uint64_t vtl1_entry) {
   image.put(start_vp, vp);
 }
 
-/// An interrupt descriptor table whose one entry is the timer's.
-void put_interrupt_table(ImageBytes& image, uint64_t handler) {
-  constexpr uint64_t vector = 0x40, entry_size = 16;
-  image.put(idt_pointer, static_cast<uint16_t>((vector + 1) * entry_size - 1));
+constexpr uint64_t invalid_vector = 6, timer_vector = 0x40, gate_size = 16;
+
+/// An interrupt descriptor table without entries.
+void put_interrupt_table(ImageBytes& image) {
+  image.put(idt_pointer, static_cast<uint16_t>((timer_vector + 1) * gate_size - 1));
   image.put(idt_pointer + 2, idt);
+}
+
+void put_gate(ImageBytes& image, uint64_t vector, uint64_t handler) {
   const uint64_t low = (handler & 0xffff) | uint64_t{machine::reset_layout::code_selector} << 16 |
                        uint64_t{0x8e00} << 32 | (handler >> 16 & 0xffff) << 48;
-  image.put(idt + vector * entry_size, low);
-  image.put(idt + vector * entry_size + 8, handler >> 32);
+  image.put(idt + vector * gate_size, low);
+  image.put(idt + vector * gate_size + 8, handler >> 32);
 }
 
 /// DOS header, PE headers and one section that covers the rest.
@@ -156,6 +162,7 @@ const GuestProgram& program(const char* name) {
       {"flush_hypercall", BENCH_CODE(flush_hypercall), 500'000, 9},
       {"four_processors", BENCH_CODE(four_processors), 5'000'000, 4 * 7},
       {"events", BENCH_CODE(events), 5'000, 4'030},
+      {"crowd", BENCH_CODE(crowd), 50'000, 400},
   };
 #undef BENCH_CODE
   for (const GuestProgram& candidate : programs) {
@@ -171,11 +178,15 @@ std::vector<uint8_t> firmware_with(const GuestProgram& program, uint64_t rounds)
   image.put(code, program.code.data(), program.code.size());
   image.put(code + rounds_operand, rounds);
   image.put(data, abi::boot::LaunchBlock{.size = sizeof(abi::boot::LaunchBlock), .version = 1, .flags = 0, .reserved = {}});
-  const bool events = std::string_view{program.name} == "events";
-  const uint8_t* const vtl1 = events ? bench_events_vtl1 : bench_vtl_round_trip_vtl1;
-  const uint8_t* const begin = events ? bench_events_begin : bench_vtl_round_trip_begin;
-  put_hypercall_inputs(image, code + static_cast<uint64_t>(vtl1 - begin));
-  if (events) put_interrupt_table(image, code + static_cast<uint64_t>(bench_events_timer - bench_events_begin));
+  const auto place = [&](const uint8_t* label) { return code + static_cast<uint64_t>(label - program.code.data()); };
+  const std::string_view name{program.name};
+  put_hypercall_inputs(image, name == "events"  ? place(bench_events_vtl1)
+                              : name == "crowd" ? place(bench_crowd_vtl1)
+                                                : code + static_cast<uint64_t>(bench_vtl_round_trip_vtl1 - bench_vtl_round_trip_begin));
+  put_interrupt_table(image);
+  if (name == "events") put_gate(image, timer_vector, place(bench_events_timer));
+  if (name == "crowd") put_gate(image, timer_vector, place(bench_crowd_timer));
+  if (name == "crowd") put_gate(image, invalid_vector, place(bench_crowd_invalid));
   put_far_tables(image);
   return image.take();
 }

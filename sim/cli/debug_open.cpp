@@ -61,6 +61,15 @@ std::vector<std::string> source_folders(const DebugArguments& arguments) {
   return folders;
 }
 
+/// Through its index where it has one: what is between is checked when it is read. Reading all of a long one takes seconds.
+Result<replay::Recording> open_recording(const std::string& file) {
+  std::error_code error;
+  const auto size = std::filesystem::file_size(file, error);
+  if (!error)
+    if (auto indexed = replay::Recording::open_indexed(file, size)) return indexed;
+  return replay::Recording::open(file);  // it says what is wrong
+}
+
 bool is_machine_file(const std::string& file) { return file.empty() || file.ends_with(".toml"); }
 
 }  // namespace
@@ -71,7 +80,7 @@ Result<DebugRun, DebugFailure> open_for_debugging(const DebugArguments& argument
   DebugRun run;
   rpc::RunFacts facts{AIRLOCK_VERSION, "", {}, {}, arguments.other, arguments.findings};
   if (!is_machine_file(file)) {
-    auto recording = replay::Recording::open(file);
+    auto recording = open_recording(file);
     if (!recording) return failed(recording.error());
     run.recording = std::make_unique<replay::Recording>(std::move(recording.value()));
     facts.recording = file;

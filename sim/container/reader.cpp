@@ -115,20 +115,26 @@ Result<std::vector<uint8_t>> Reader::payload() {
       return Error{fmt::format("the chunk at offset {} does not decompress to {} bytes: {}", offset_, raw.size(),
                                ZSTD_isError(size) != 0 ? ZSTD_getErrorName(size) : "it is shorter")};
   }
-  std::vector<uint8_t> piece(sizeof header_ + bytes.size());
-  std::memcpy(piece.data(), &header_, sizeof header_);
-  std::copy(bytes.begin(), bytes.end(), piece.begin() + sizeof header_);
-  digest_ = loader::sha256({digest_, piece});
+  loader::Sha256 digest{};
+  if (digest_ != loader::Sha256{}) {  // void: some of what stands before was not read
+    std::vector<uint8_t> piece(sizeof header_ + bytes.size());
+    std::memcpy(piece.data(), &header_, sizeof header_);
+    std::copy(bytes.begin(), bytes.end(), piece.begin() + sizeof header_);
+    digest = loader::sha256({digest_, piece});
+  }
   skip();
+  digest_ = digest;
   return raw;
 }
 
 void Reader::skip() {
+  digest_ = {};
   offset_ += sizeof header_ + padded(header_.stored_size);
   ++sequence_;
 }
 
 void Reader::seek(uint64_t offset, uint32_t sequence) {
+  digest_ = {};
   offset_ = offset;
   sequence_ = sequence;
 }

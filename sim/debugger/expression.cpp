@@ -242,4 +242,12 @@ bool Expression::holds(const Environment& in) const {
   return value && value->type != ValueType::Text && value->number != 0;
 }
 
+bool Expression::same_as(const Expression& other) const {
+  const auto same = [](const Operation& a, const Operation& b) {
+    return a.code == b.code && a.first == b.first && a.second == b.second && a.operand == b.operand;
+  };
+  return type_ == other.type_ && *texts_ == *other.texts_ &&
+         std::equal(program_->begin(), program_->end(), other.program_->begin(), other.program_->end(), same);
+}
+
 }  // namespace debugger

@@ -99,6 +99,8 @@ class Expression {
 
   [[nodiscard]] ValueType type() const { return type_; }
   [[nodiscard]] const std::string& text() const { return text_; }
+  /// The same program: it has the same value everywhere.
+  [[nodiscard]] bool same_as(const Expression& other) const;
   /// Whether it looks at registers or memory, at an event, at names (image, process) when evaluated.
   [[nodiscard]] bool uses_state() const { return uses_state_; }
   [[nodiscard]] bool uses_event() const { return uses_event_; }

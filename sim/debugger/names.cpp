@@ -44,11 +44,9 @@ bool Names::changes_names(const Event& event) {
 /// Reads what the history has in [known_, at).
 void Names::learn_up_to(Instant at) {
   if (at <= known_) return;
-  (void)history_->first(known_, [&](const Event& event) {
-    if (event.at >= at) return true;
-    if (changes_names(event)) log_.push_back(keep(event));
-    return false;
-  });
+  constexpr KindSet kinds = set_of(EventKind::ImageLoaded) | set_of(EventKind::ImageUnloaded) | set_of(EventKind::ProcessCreated) |
+                            set_of(EventKind::ProcessExited);
+  history_->each(known_, at, kinds, [&](const Event& event) { log_.push_back(keep(event)); });
   known_ = at;
 }
 

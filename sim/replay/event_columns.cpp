@@ -108,15 +108,13 @@ Result<EventDecoder> EventDecoder::open(loader::Bytes payload, uint32_t count) {
   return decoder;
 }
 
-void EventDecoder::read_frame(trace::EventRecord& record, Last& last) {
+void EventDecoder::read_frame(Last& last) {
   const uint64_t changed = column(Column::Frames).varint();
   for (size_t i = 0; i < last.frame.size(); ++i)
     if ((changed >> i & 1) != 0) last.frame[i] += column(Column::Frames).signed_varint();
-  record.has_frame = true;
-  record.frame = last.frame;
 }
 
-bool EventDecoder::read_text(trace::EventRecord& record) {
+bool EventDecoder::read_text(std::string_view& text) {
   container::ByteReader& in = column(Column::Texts);
   const uint64_t back = in.varint();
   if (back > texts_.size()) return false;
@@ -125,43 +123,78 @@ bool EventDecoder::read_text(trace::EventRecord& record) {
     if (size > maximum_text) return false;
     const loader::Bytes bytes = in.take(size);
     texts_.emplace_back(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-    record.text = texts_.back();
+    text = texts_.back();
   } else {
-    record.text = texts_[texts_.size() - static_cast<size_t>(back)];
+    text = texts_[texts_.size() - static_cast<size_t>(back)];
   }
-  return true;
+  return !in.failed();
 }
 
-Result<trace::EventRecord> EventDecoder::next() {
-  trace::EventRecord record;
-  support::Event& event = record.event;
+/// The columns that every event has. False if they are malformed.
+bool EventDecoder::read_place(uint8_t flags, support::Event& event) {
+  container::ByteReader& ticks = column(Column::Ticks);
+  tick_ += ticks.signed_varint();
+  event.at = {tick_};
+  bool sound = (flags & 0x80) == 0 && !ticks.failed();
+  if ((flags & event_flag::place) != 0) {
+    container::ByteReader& places = column(Column::Places);
+    vp_ = places.varint();
+    vtl_ = places.byte();
+    sound &= vp_ <= ~uint32_t{0} && vtl_ < abi::hv::implemented_vtls && !places.failed();
+  }
+  event.vp = static_cast<uint32_t>(vp_);
+  event.vtl = static_cast<abi::hv::Vtl>(vtl_);
+  return sound;
+}
+
+Error EventDecoder::malformed() const { return Error{fmt::format("event {} of the chunk is malformed", count_ - left_)}; }
+
+Result<support::Event> EventDecoder::skim() {
+  if (left_ == 0) return malformed();
+  support::Event event;
+  event.kind = static_cast<support::EventKind>(column(Column::Kinds).byte());
+  if (!read_place(column(Column::Flags).byte(), event)) return malformed();
+  --left_;
+  return event;
+}
+
+Result<support::Event> EventDecoder::next_in_place() {
+  support::Event event;
   const uint8_t kind = column(Column::Kinds).byte();
   const uint8_t flags = column(Column::Flags).byte();
   event.kind = static_cast<support::EventKind>(kind);
   Last& last = last_[kind];
-  tick_ += column(Column::Ticks).signed_varint();
-  event.at = {tick_};
-  bool sound = (flags & 0x80) == 0;
-  if ((flags & event_flag::place) != 0) {
-    vp_ = column(Column::Places).varint();
-    vtl_ = column(Column::Places).byte();
-    sound &= vp_ <= ~uint32_t{0} && vtl_ < abi::hv::implemented_vtls;
-  }
-  event.vp = static_cast<uint32_t>(vp_);
-  event.vtl = static_cast<abi::hv::Vtl>(vtl_);
-  if ((flags & event_flag::rip) != 0) last.rip += column(Column::Rips).signed_varint();
-  if ((flags & event_flag::a) != 0) last.a += column(Column::A).signed_varint();
-  if ((flags & event_flag::b) != 0) last.b += column(Column::B).signed_varint();
-  if ((flags & event_flag::c) != 0) last.c += column(Column::C).signed_varint();
+  bool sound = left_ != 0 && read_place(flags, event);
+  const auto read = [&](uint8_t flag, Column which, uint64_t& value) {
+    if ((flags & flag) == 0) return;
+    value += column(which).signed_varint();
+    sound &= !column(which).failed();
+  };
+  read(event_flag::rip, Column::Rips, last.rip);
+  read(event_flag::a, Column::A, last.a);
+  read(event_flag::b, Column::B, last.b);
+  read(event_flag::c, Column::C, last.c);
   event.rip = last.rip;
   event.a = last.a;
   event.b = last.b;
   event.c = last.c;
-  if ((flags & event_flag::frame) != 0) read_frame(record, last);
-  if ((flags & event_flag::text) != 0) sound &= read_text(record);
-  for (const container::ByteReader& each : columns_) sound &= !each.failed();
-  if (!sound) return Error{fmt::format("event {} of the chunk is malformed", count_ - left_)};
+  if ((flags & event_flag::frame) != 0) {
+    read_frame(last);
+    event.frame = last.frame.data();
+    sound &= !column(Column::Frames).failed();
+  }
+  if ((flags & event_flag::text) != 0) sound &= read_text(event.text);
+  if (!sound) return malformed();
   --left_;
+  return event;
+}
+
+Result<trace::EventRecord> EventDecoder::next() {
+  const support::Event event = TRY(next_in_place());
+  trace::EventRecord record{.event = event, .has_frame = event.frame != nullptr, .frame = {}, .text = std::string{event.text}};
+  if (record.has_frame) std::copy_n(event.frame, record.frame.size(), record.frame.begin());
+  record.event.frame = nullptr;
+  record.event.text = {};
   return record;
 }
 

@@ -65,6 +65,10 @@ class EventDecoder {
   [[nodiscard]] bool at_end() const { return left_ == 0; }
   /// The next event, with the kind's number as the file has it. Errors name the event's place in the chunk.
   support::Result<trace::EventRecord> next();
+  /// The same without copying: its frame lives until the next call, its text as long as the payload.
+  support::Result<support::Event> next_in_place();
+  /// The next event's instant, kind and place, and nothing else: many times faster. Not to be mixed with next().
+  support::Result<support::Event> skim();
   /// All columns are used up, as they are after the last event of an honest chunk.
   [[nodiscard]] bool exhausted() const;
 
@@ -75,8 +79,10 @@ class EventDecoder {
   };
   explicit EventDecoder(uint32_t count) : count_{count}, left_{count} {}
   container::ByteReader& column(Column which) { return columns_[static_cast<size_t>(which)]; }
-  void read_frame(trace::EventRecord& record, Last& last);
-  bool read_text(trace::EventRecord& record);
+  bool read_place(uint8_t flags, support::Event& event);
+  void read_frame(Last& last);
+  bool read_text(std::string_view& text);
+  support::Error malformed() const;
 
   std::vector<container::ByteReader> columns_;
   std::vector<Last> last_ = std::vector<Last>(256);

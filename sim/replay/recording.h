@@ -60,6 +60,8 @@ class Recording {
   [[nodiscard]] support::Result<Span> span_of(const Keyframe& keyframe) const;
   /// Events from the first chunk that may hold one at or after `from`.
   [[nodiscard]] EventCursor events_from(support::Instant from) const;
+  /// The columns of chunk `number` of index(), one of events, for an EventDecoder.
+  [[nodiscard]] support::Result<std::vector<uint8_t>> event_columns(size_t number) const { return payload(number); }
   /// Events without the first `count`.
   [[nodiscard]] support::Result<EventCursor> events_after(uint64_t count) const;
 

@@ -105,11 +105,8 @@ Result<std::optional<uint32_t>, Refusal> Desk::vp(const Parameters& parameters) 
 void Desk::tell_output(support::Instant now) {
   if (now <= heard_ || session.branch()) return;
   std::vector<std::string> lines;  // who hears of one may ask for more of the history
-  (void)session.timeline().history().first(heard_, [&](const support::Event& event) {
-    if (event.at >= now) return true;
-    if (event.kind == support::EventKind::DebugPrint) lines.emplace_back(event.text);
-    return false;
-  });
+  session.timeline().history().each(heard_, now, debugger::set_of(support::EventKind::DebugPrint),
+                                    [&](const support::Event& event) { lines.emplace_back(event.text); });
   heard_ = now;
   for (std::string& line : lines) {
     if (!line.ends_with('\n')) line += '\n';

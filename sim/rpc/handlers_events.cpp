@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "sim/debugger/answer_text.h"
+#include "sim/debugger/views/event_rows.h"
 #include "sim/debugger/views/events.h"
 #include "sim/rpc/desk.h"
 #include "sim/rpc/records.h"
@@ -14,6 +15,7 @@ namespace {
 using debugger::Expression;
 using debugger::View;
 using debugger::views::EventRange;
+using debugger::views::EventRows;
 using support::Instant;
 using support::Result;
 
@@ -55,15 +57,45 @@ Answer list(Desk& desk, const Parameters& parameters) {
   return unless_interrupted(desk, Json{{"events", std::move(events)}, {"more", more}});
 }
 
+/// Rows [first, first + count) of the list that `rows` is.
+Json rows_json(Desk& desk, EventRows& rows, uint64_t first, uint64_t count) {
+  Json events = Json::array();
+  const uint64_t end = std::min(rows.size(), first + std::min(count, rows.size()));
+  for (uint64_t row = first; row < end; ++row) {
+    const uint64_t number = rows.number(row);
+    const auto record = desk.session.timeline().history().event(number);
+    if (!record) break;
+    desk.session.names().move_to(record->event.at);
+    Json event = to_json(record->view(), desk.session.names());
+    event["number"] = number;
+    events.push_back(std::move(event));
+  }
+  return events;
+}
+
+Answer slice(Desk& desk, const Parameters& parameters) {
+  const std::optional<Expression> query = TRY(query_of(desk, parameters));
+  EventRows rows{desk.session, query ? &*query : nullptr};
+  const bool complete = rows.look(debugger::views::one_call);
+  Json events = rows_json(desk, rows, *parameters.integer("first"), *parameters.integer("count"));
+  return unless_interrupted(desk, Json{{"events", std::move(events)}, {"total", rows.size()}, {"complete", complete}, {"looked_at", rows.looked_at()}});
+}
+
+Answer locate(Desk& desk, const Parameters& parameters) {
+  const std::optional<Expression> query = TRY(query_of(desk, parameters));
+  EventRows rows{desk.session, query ? &*query : nullptr};
+  const bool complete = rows.look(debugger::views::one_call);
+  return unless_interrupted(desk, Json{{"row", rows.locate(*instant(parameters, "at"))}, {"complete", complete}});
+}
+
+/// All of it at once, however long that takes.
 Answer count(Desk& desk, const Parameters& parameters) {
   const std::optional<Expression> query = TRY(query_of(desk, parameters));
-  uint64_t number = 0;
-  debugger::views::for_each_event(desk.session, {instant(parameters, "from").value_or(Instant{}), instant(parameters, "to"), false},
-                                  [&](const trace::EventRecord& record) {
-                                    number += !query || debugger::views::holds(desk.session, *query, record) ? 1 : 0;
-                                    return true;
-                                  });
-  return unless_interrupted(desk, Json{{"count", number}});
+  EventRows rows{desk.session, query ? &*query : nullptr};
+  while (!rows.look(debugger::views::one_call) && !desk.session.interrupted()) {}
+  const auto to = instant(parameters, "to");
+  const uint64_t before = rows.locate(instant(parameters, "from").value_or(Instant{})), end = to ? rows.locate(*to) : rows.size();
+  return unless_interrupted(desk, Json{{"count", end - std::min(before, end)}});
 }
 
 Json kind_names() {
@@ -73,28 +105,60 @@ Json kind_names() {
   return names;
 }
 
+/// VTL 2 counts as VTL 1 in the sums.
+Json bucket_json(const debugger::views::Bucket& bucket) {
+  uint64_t vtl0 = 0, others = 0;
+  Json lanes = Json::array();
+  for (const debugger::VtlTrack::Ticks& ticks : bucket.lanes) {
+    vtl0 += ticks[0];
+    others += ticks[1] + ticks[2];
+    for (const uint64_t each : ticks) lanes.push_back(each);
+  }
+  return {{"from", bucket.from.ticks}, {"to", bucket.to.ticks}, {"vtl0", vtl0}, {"vtl1", others}, {"lanes", std::move(lanes)}, {"counts", bucket.counts}};
+}
+
 Answer summary(Desk& desk, const Parameters& parameters) {
   const std::optional<Expression> query = TRY(query_of(desk, parameters));
   const Instant from = *instant(parameters, "from"), to = *instant(parameters, "to");
   if (to <= from) return refuse(Code::InvalidParameters, "to is not after from");
+  const auto found = debugger::views::summarize(desk.session, from, to, *parameters.integer("buckets"), query ? &*query : nullptr,
+                                                debugger::views::one_call);
   Json buckets = Json::array();
-  for (const auto& bucket : debugger::views::summarize(desk.session, from, to, *parameters.integer("buckets"), query ? &*query : nullptr))
-    buckets.push_back({{"from", bucket.from.ticks}, {"to", bucket.to.ticks}, {"vtl0", bucket.vtl0}, {"vtl1", bucket.vtl1}, {"counts", bucket.counts}});
-  return unless_interrupted(desk, Json{{"kinds", kind_names()}, {"buckets", std::move(buckets)}});
+  for (const debugger::views::Bucket& bucket : found.buckets) buckets.push_back(bucket_json(bucket));
+  return unless_interrupted(desk, Json{{"kinds", kind_names()}, {"buckets", std::move(buckets)}, {"complete", found.complete}});
+}
+
+std::string_view word(debugger::CallKind kind) {
+  switch (kind) {
+    case debugger::CallKind::VtlCall: return "vtl_call";
+    case debugger::CallKind::VtlReturn: return "vtl_return";
+    case debugger::CallKind::Hypercall: return "hypercall";
+    case debugger::CallKind::Interrupt: break;
+  }
+  return "interrupt";
+}
+
+Json call_json(const debugger::views::CallNode& node) {
+  const debugger::OpenCall& call = node.call;
+  Json json{{"at", call.at.ticks}};
+  if (node.end) {
+    const uint64_t inclusive = *node.end - call.at;
+    json["end"] = node.end->ticks;
+    json["inclusive"] = inclusive;
+    json["exclusive"] = inclusive - std::min(inclusive, call.inside);  // another processor's calls may overlap it
+  }
+  json.update({{"vp", call.vp}, {"depth", call.depth}, {"from_vtl", static_cast<unsigned>(call.from)}, {"to_vtl", static_cast<unsigned>(call.to)},
+               {"kind", word(call.kind)}, {"name", node.name}, {"text", node.text}});
+  return json;
 }
 
 Answer calls(Desk& desk, const Parameters& parameters) {
-  const EventRange range{instant(parameters, "from").value_or(Instant{}), instant(parameters, "to"), false};
-  const auto tree = debugger::views::call_tree(desk.session, range, parameters.integer("maximum", 1000), parameters.flag("hypercalls"));
+  const debugger::views::CallsWanted wanted{parameters.integer("maximum", 1000), parameters.flag("hypercalls"), parameters.flag("enclosing")};
+  const auto tree = debugger::views::call_tree(desk.session, instant(parameters, "from").value_or(Instant{}), instant(parameters, "to"), wanted,
+                                               debugger::views::one_call);
   Json nodes = Json::array();
-  for (const debugger::views::CallNode& node : tree.nodes) {
-    Json json{{"at", node.at.ticks}};
-    if (node.end) json["end"] = node.end->ticks;
-    json.update({{"vp", node.vp}, {"depth", node.depth}, {"from_vtl", static_cast<unsigned>(node.from)},
-                 {"to_vtl", static_cast<unsigned>(node.to)}, {"text", node.text}});
-    nodes.push_back(std::move(json));
-  }
-  return unless_interrupted(desk, Json{{"calls", std::move(nodes)}, {"more", tree.more}});
+  for (const debugger::views::CallNode& node : tree.nodes) nodes.push_back(call_json(node));
+  return unless_interrupted(desk, Json{{"calls", std::move(nodes)}, {"more", tree.more}, {"complete", tree.complete}});
 }
 
 // --- who wrote
@@ -181,6 +245,8 @@ Answer who_wrote(Desk& desk, const Parameters& parameters) {
 
 void serve_events(Desk& desk) {
   serve(desk, "events.list", list);
+  serve(desk, "events.slice", slice);
+  serve(desk, "events.locate", locate);
   serve(desk, "events.count", count);
   serve(desk, "events.summary", summary);
   serve(desk, "calls", calls);

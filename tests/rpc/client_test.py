@@ -153,6 +153,67 @@ class Recorded(unittest.TestCase):
         self.assertEqual(sum(sum(bucket.counts) for bucket in summary.buckets), whole)
         self.assertEqual(sum(bucket.vtl0 + bucket.vtl1 for bucket in summary.buckets), end)
 
+    def everything(self):
+        """All rows of the list, asked for piece by piece."""
+        events = []
+        while True:
+            piece = self.session.events_slice(len(events), 500)
+            self.assertTrue(piece.complete)
+            if not piece.events:
+                self.assertEqual(piece.total, len(events))
+                return events
+            events += piece.events
+
+    def test_the_list_of_events_has_rows(self):
+        events = self.everything()
+        self.assertEqual([event.number for event in events], list(range(len(events))))
+        at = events[len(events) // 2].at
+        self.assertEqual(self.session.events_locate(at).row, next(i for i, event in enumerate(events) if event.at >= at))
+        self.assertEqual(self.session.events_locate(self.session.status().end + 1).row, len(events))
+        wanted = [event.number for event in events if event.kind == "Hypercall" and event.vtl == 0]
+        query = "kind == Hypercall and vtl == 0"
+        found = self.session.events_slice(0, 1000, query=query)
+        self.assertTrue(found.complete)
+        self.assertEqual([event.number for event in found.events], wanted)
+        self.assertEqual(self.session.events_count(query=query).count, len(wanted))
+        self.assertEqual([event.number for event in self.session.events_slice(3, 4, query=query).events], wanted[3:7])
+        self.assertEqual(self.session.events_locate(at, query=query).row, sum(1 for number in wanted if events[number].at < at))
+        images = [event.number for event in events if event.kind == "ImageLoaded"]
+        found = self.session.events_slice(0, 1000, query='image ~ "*" and kind == ImageLoaded')
+        self.assertEqual([event.number for event in found.events], images)
+
+    def test_a_summary_counts_what_is_listed(self):
+        events, end = self.everything(), self.session.status().end
+        for first, last, query in ((0, end + 1, None), (end // 3, end // 3 + 12345, None), (0, end + 1, "kind == VtlCall"), (end // 7, end, "vtl == 1")):
+            kinds = {"kind == VtlCall": lambda event: event.kind == "VtlCall", "vtl == 1": lambda event: event.vtl == 1}.get(query, lambda event: True)
+            summary = self.session.events_summary(first, last, 37, query=query)
+            self.assertTrue(summary.complete)
+            self.assertEqual((summary.buckets[0].from_, summary.buckets[-1].to), (first, last))
+            for bucket in summary.buckets:
+                counts = dict.fromkeys(summary.kinds, 0)
+                for event in events:
+                    if bucket.from_ <= event.at < bucket.to and kinds(event):
+                        counts[event.kind] += 1
+                self.assertEqual(bucket.counts, list(counts.values()))
+                self.assertEqual(sum(bucket.lanes), min(bucket.to, end) - bucket.from_)
+                self.assertEqual((bucket.lanes[0], bucket.lanes[1] + bucket.lanes[2]), (bucket.vtl0, bucket.vtl1))
+
+    def test_calls_of_a_window_are_those_of_the_whole(self):
+        whole = self.session.calls(maximum=100000, hypercalls=True).calls
+        self.assertTrue(all(call.inclusive >= call.exclusive for call in whole if call.end is not None))
+        self.assertEqual({call.kind for call in whole} & {"vtl_call", "vtl_return", "hypercall"}, {"vtl_call", "vtl_return", "hypercall"})
+        for middle in (self.call.at + 50, whole[len(whole) // 2].at, whole[-5].at + 1):
+            window = self.session.calls(from_=middle, to=middle + 5000, enclosing=True, hypercalls=True, maximum=100000)
+            self.assertTrue(window.complete)
+            overlap = [call for call in whole if call.at < middle + 5000 and (call.at >= middle or call.end is None or call.end >= middle)
+                       and (call.at >= middle or call.kind != "hypercall")]
+            self.assertEqual([(call.at, call.depth, call.name) for call in window.calls], [(call.at, call.depth, call.name) for call in overlap])
+            for short, long in zip(window.calls, overlap):
+                if long.end is not None and long.end < middle + 5000:
+                    self.assertEqual((short.end, short.inclusive, short.exclusive, short.text), (long.end, long.inclusive, long.exclusive, long.text))
+                else:
+                    self.assertIsNone(short.end)
+
     def test_kernels_are_read_by_their_types(self):
         focus = airlock_client.Focus(at=self.session.status().end, vp=0, vtl=1)
         names = {process.name.lower() for process in self.session.processes(focus=focus).processes}

@@ -292,7 +292,7 @@ class Bucket:
 
     from_: int
     to: int
-    vtl0: int  # instants that VTL 0 ran
+    vtl0: int  # instants in VTL 0, summed over the processors
     vtl1: int
     lanes: list[int]  # instants that each processor stood in each VTL: VTL 0, 1 and 2 of VP 0, of VP 1 ...
     counts: list[int]  # of events, by the kinds of events.summary's answer
@@ -648,6 +648,7 @@ class EventsSummaryResult:
 
     kinds: list[str]  # the columns of counts
     buckets: list[Bucket]
+    complete: bool  # all events known by now were counted; else those up to some instant: call again
 
 
 @dataclass(frozen=True, slots=True)
@@ -656,6 +657,7 @@ class CallsResult:
 
     calls: list[CallNode]
     more: bool
+    complete: bool  # those that had not returned before `from` are known; else call again
 
 
 @dataclass(frozen=True, slots=True)
@@ -1290,10 +1292,12 @@ LAYOUTS: dict[type[Any], dict[str, tuple[str, str]]] = {
     EventsSummaryResult: {
         "kinds": ("kinds", "text[]"),
         "buckets": ("buckets", "Bucket[]"),
+        "complete": ("complete", "boolean"),
     },
     CallsResult: {
         "calls": ("calls", "CallNode[]"),
         "more": ("more", "boolean"),
+        "complete": ("complete", "boolean"),
     },
     CyclesResult: {
         "cycles": ("cycles", "integer"),
@@ -1916,7 +1920,7 @@ class Interface(ABC):
         ])))
 
     def events_summary(self, from_: int, to: int, buckets: int, *, query: str | None = None) -> EventsSummaryResult:
-        """What a timeline draws.
+        """What a timeline draws. Events are counted piece by piece: until `complete`, call again.
 
         buckets: 1 to 4096
         """

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "sim/debugger/views/call_builder.h"
+#include "sim/debugger/views/event_rows.h"
 
 namespace debugger::views {
 namespace {
@@ -14,15 +15,8 @@ using trace::EventRecord;
 
 /// So many events are copied at once; all of one instant together.
 constexpr size_t batch = 512;
-constexpr size_t event_kinds = static_cast<size_t>(EventKind::Walk) + 1;
-
-EventRecord copy_of(const Event& event) {
-  EventRecord record{.event = event, .has_frame = event.frame != nullptr, .frame = {}, .text = std::string{event.text}};
-  if (event.frame != nullptr) std::copy_n(event.frame, record.frame.size(), record.frame.begin());
-  record.event.frame = nullptr;
-  record.event.text = {};
-  return record;
-}
+/// Learning only reads instants and kinds.
+constexpr uint64_t learnt_for_a_unit = 2;
 
 /// True when the batch is full and the next instant begins.
 bool full(const std::vector<EventRecord>& events, const Event& next) {
@@ -33,7 +27,7 @@ std::vector<EventRecord> batch_from(History& history, Instant from, std::optiona
   std::vector<EventRecord> events;
   (void)history.first(from, [&](const Event& event) {
     if ((to && event.at >= *to) || full(events, event)) return true;
-    events.push_back(copy_of(event));
+    events.push_back(record_of(event));
     return false;
   });
   return events;
@@ -43,37 +37,10 @@ std::vector<EventRecord> batch_before(History& history, Instant before, std::opt
   std::vector<EventRecord> events;
   (void)history.last(before, [&](const Event& event) {
     if ((to && event.at < *to) || full(events, event)) return true;
-    events.push_back(copy_of(event));
+    events.push_back(record_of(event));
     return false;
   }, {});
   return events;
-}
-
-/// Which VTL runs after the event.
-Vtl vtl_after(const Event& event) {
-  const unsigned vtl = static_cast<unsigned>(event.vtl);
-  if (event.kind == EventKind::VtlCall || event.kind == EventKind::VtlInterruptEntry) return static_cast<Vtl>(vtl + 1);
-  if (event.kind == EventKind::VtlReturn && vtl > 0) return static_cast<Vtl>(vtl - 1);
-  return event.vtl;
-}
-
-Vtl vtl_at(Session& session, Instant at) {
-  Vtl vtl{};
-  for_each_event(session, {at, {}, true}, [&](const EventRecord& record) {
-    vtl = vtl_after(record.event);
-    return false;
-  });
-  return vtl;
-}
-
-/// Adds [from, to) to the buckets that it touches.
-void add_time(std::vector<Bucket>& buckets, size_t& first, Instant from, Instant to, Vtl vtl) {
-  while (first < buckets.size() && buckets[first].to <= from) ++first;
-  for (size_t i = first; i < buckets.size() && buckets[i].from < to; ++i) {
-    const uint64_t begin = std::max(from, buckets[i].from).ticks, end = std::min(to, buckets[i].to).ticks;
-    if (end <= begin) continue;
-    (vtl == Vtl::Vtl0 ? buckets[i].vtl0 : buckets[i].vtl1) += end - begin;
-  }
 }
 
 std::vector<Bucket> empty_buckets(Instant from, Instant to, size_t count) {
@@ -81,7 +48,7 @@ std::vector<Bucket> empty_buckets(Instant from, Instant to, size_t count) {
   const uint64_t length = to > from ? to.ticks - from.ticks : 0;
   // Without overflow, and without buckets of different lengths by more than one.
   const auto edge = [&](size_t i) { return Instant{from.ticks + length / count * i + length % count * i / count}; };
-  for (size_t i = 0; i < count; ++i) buckets.push_back({edge(i), edge(i + 1), 0, 0, std::vector<uint64_t>(event_kinds)});
+  for (size_t i = 0; i < count; ++i) buckets.push_back({edge(i), edge(i + 1), {}, {}});
   return buckets;
 }
 
@@ -99,6 +66,14 @@ void for_each_event(Session& session, const EventRange& range, const std::functi
   }
 }
 
+std::optional<bool> holds_without_state(Session& session, const Expression& query, const Event& event) {
+  if (query.uses_names()) session.names().move_to(event.at);
+  const Environment environment{.machine = nullptr, .event = &event, .names = &session.names(), .vp = event.vp, .vtl = event.vtl};
+  if (!query.uses_state()) return query.holds(environment);
+  const std::optional<Value> value = query.evaluate(environment);
+  return value ? std::optional{value->type != ValueType::Text && value->number != 0} : std::nullopt;
+}
+
 bool holds(Session& session, const Expression& query, const EventRecord& record) {
   const Event event = record.view();
   Environment environment{.machine = nullptr, .event = &event, .names = nullptr, .vp = event.vp, .vtl = event.vtl};
@@ -112,32 +87,88 @@ bool holds(Session& session, const Expression& query, const EventRecord& record)
   return query.holds(environment);
 }
 
-std::vector<Bucket> summarize(Session& session, Instant from, Instant to, size_t count, const Expression* query) {
-  std::vector<Bucket> buckets = empty_buckets(from, to, count);
-  Vtl vtl = vtl_at(session, from);
-  Instant since = from;
-  size_t at = 0, time_at = 0;
-  for_each_event(session, {from, to, false}, [&](const EventRecord& record) {
-    const Event& event = record.event;
-    add_time(buckets, time_at, since, event.at, vtl);
-    since = event.at;
-    vtl = vtl_after(event);
-    while (at + 1 < buckets.size() && buckets[at].to <= event.at) ++at;
-    const auto kind = static_cast<size_t>(event.kind);
-    if (kind < event_kinds && (query == nullptr || holds(session, *query, record))) ++buckets[at].counts[kind];
-    return true;
-  });
-  add_time(buckets, time_at, since, std::min(to, session.timeline().end()), vtl);
-  return buckets;
+Summary summarize(Session& session, Instant from, Instant to, size_t count, const Expression* query, uint64_t effort) {
+  History& history = session.timeline().history();
+  EventRows rows{session, query};
+  Summary summary{empty_buckets(from, to, count), history.learn(effort * learnt_for_a_unit)};
+  summary.complete = rows.look(effort) && summary.complete;
+  const auto processors = static_cast<uint32_t>(std::min<size_t>(session.timeline().machine().processor_count(), EventIndex::most_processors));
+  const Instant end = std::min(session.timeline().end(), history.learnt_until());
+  const auto lanes_at = [&](Instant at) {
+    std::vector<VtlTrack::Ticks> lanes;
+    for (uint32_t vp = 0; vp < processors; ++vp) lanes.push_back(history.lanes_before(std::min(at, end), vp));
+    return lanes;
+  };
+  KindCounts counts = rows.counts_before(from);
+  std::vector<VtlTrack::Ticks> lanes = lanes_at(from);
+  for (Bucket& bucket : summary.buckets) {
+    const KindCounts counts_then = rows.counts_before(bucket.to);
+    for (size_t kind = 0; kind < counts.size(); ++kind) bucket.counts[kind] = counts_then[kind] - counts[kind];
+    counts = counts_then;
+    bucket.lanes = lanes_at(bucket.to);
+    std::vector<VtlTrack::Ticks> lanes_then = bucket.lanes;
+    for (size_t vp = 0; vp < lanes.size(); ++vp)
+      for (size_t vtl = 0; vtl < lanes[vp].size(); ++vtl) bucket.lanes[vp][vtl] -= lanes[vp][vtl];
+    lanes = std::move(lanes_then);
+  }
+  return summary;
 }
 
-CallTree call_tree(Session& session, const EventRange& range, size_t maximum, bool hypercalls) {
-  CallBuilder builder{maximum, hypercalls};
-  for_each_event(session, range, [&](const EventRecord& record) {
-    session.names().move_to(record.event.at);
-    return builder.take(record.view(), session.names());
+namespace {
+
+constexpr KindSet switches = set_of(EventKind::VtlCall) | set_of(EventKind::VtlReturn) | set_of(EventKind::VtlInterruptEntry);
+
+/// The calls that are open before `row`; nothing as long as that is not known.
+std::optional<CallTracker> open_before(Session& session, uint64_t row, uint64_t effort) {
+  History& history = session.timeline().history();
+  CallPoints& points = history.calls();
+  if (points.size() < row) {
+    const uint64_t last = points.size() + std::min(effort, row - points.size());
+    history.read(points.size(), last, [&](uint64_t, const Event& event) {
+      points.add(event);
+      return true;
+    });
+  }
+  if (points.size() < row) return std::nullopt;
+  const CallPoints::Point& point = points.before(row);
+  CallTracker calls = point.calls;
+  history.read(point.row, row, [&](uint64_t number, const Event& event) {
+    (void)calls.take(number, event);
+    return true;
   });
-  return std::move(builder).tree();
+  return calls;
+}
+
+/// Those that are open before the range.
+bool add_enclosing(Session& session, const CallTracker& calls, CallBuilder& builder) {
+  for (const OpenCall& call : calls.open()) {
+    const auto record = session.timeline().history().event(call.number);
+    if (!record) continue;
+    session.names().move_to(call.at);
+    if (!builder.add_open(call, record->view(), session.names())) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+CallTree call_tree(Session& session, Instant from, std::optional<Instant> to, const CallsWanted& wanted, uint64_t effort) {
+  History& history = session.timeline().history();
+  const uint64_t first = history.row_at(from), last = to ? std::max(first, history.row_at(*to)) : history.size();
+  const std::optional<CallTracker> before = wanted.enclosing ? open_before(session, first, effort) : CallTracker{};
+  CallBuilder builder{wanted.maximum, wanted.hypercalls, before.value_or(CallTracker{})};
+  const KindSet shown = switches | (wanted.hypercalls ? set_of(EventKind::Hypercall) : KindSet{0});
+  if (!before || add_enclosing(session, *before, builder)) {
+    history.read(first, last, [&](uint64_t number, const Event& event) {
+      if (number % batch == 0 && session.interrupted()) return false;
+      if (static_cast<size_t>(event.kind) >= kind_count || (set_of(event.kind) & shown) == 0) return true;
+      session.names().move_to(event.at);
+      return builder.take(number, event, session.names());
+    });
+  }
+  CallTree tree = std::move(builder).tree();
+  tree.complete = before.has_value();
+  return tree;
 }
 
 }  // namespace debugger::views

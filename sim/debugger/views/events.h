@@ -23,29 +23,42 @@ void for_each_event(Session& session, const EventRange& range, const std::functi
 /// Whether `query` is true for an event. One that looks at registers or memory takes the machine to the event.
 [[nodiscard]] bool holds(Session& session, const Expression& query, const trace::EventRecord& record);
 
+/// The same as far as the event alone tells; nothing if it depends on registers or memory.
+[[nodiscard]] std::optional<bool> holds_without_state(Session& session, const Expression& query, const support::Event& event);
+
 /// A stretch of time, [from, to).
 struct Bucket {
   support::Instant from, to;
-  uint64_t vtl0{}, vtl1{};         ///< instants; VTL 2 counts as VTL 1. With several processors the one heard of last counts
-  std::vector<uint64_t> counts;    ///< by support::EventKind
+  std::vector<VtlTrack::Ticks> lanes;  ///< instants that each processor stood in each VTL; none after what is known
+  KindCounts counts{};                 ///< of events
 };
-/// `count` from 1 on; `query` may be null.
-[[nodiscard]] std::vector<Bucket> summarize(Session& session, support::Instant from, support::Instant to, size_t count,
-                                            const Expression* query);
+struct Summary {
+  std::vector<Bucket> buckets;
+  bool complete{};  ///< all events known now were counted; else call again
+};
+/// `count` from 1 on; `query` may be null. Looks at so many events more as `effort` allows: what lies behind them is not counted.
+[[nodiscard]] Summary summarize(Session& session, support::Instant from, support::Instant to, size_t count, const Expression* query,
+                                uint64_t effort);
 
 /// A call from one world into another, or a hypercall.
 struct CallNode {
-  support::Instant at;
+  OpenCall call;                        ///< what is inside it is only known once it has ended
   std::optional<support::Instant> end;  ///< of its return; nothing if it did not return before the end of the range
-  uint32_t vp{};
-  unsigned depth{};
-  Vtl from{}, to{};
+  std::string name;                     ///< of the service or hypercall; empty where nobody says
   std::string text;
 };
 struct CallTree {
   std::vector<CallNode> nodes;  ///< by their beginnings
   bool more{};                  ///< there are others beyond the maximum
+  bool complete{};              ///< what was open before the range is known; else call again
 };
-[[nodiscard]] CallTree call_tree(Session& session, const EventRange& range, size_t maximum, bool hypercalls);
+struct CallsWanted {
+  size_t maximum{1000};
+  bool hypercalls{};
+  bool enclosing{};  ///< also those that were open when the range begins
+};
+/// Calls that begin in [from, to). Looks at so many events before it as `effort` allows, when `enclosing` needs them.
+[[nodiscard]] CallTree call_tree(Session& session, support::Instant from, std::optional<support::Instant> to, const CallsWanted& wanted,
+                                 uint64_t effort);
 
 }  // namespace debugger::views

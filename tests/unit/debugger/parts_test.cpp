@@ -107,16 +107,16 @@ TEST_CASE("an interrupt that enters VTL 1 ends with its return, whatever lies in
   views::CallBuilder builder{100, false};
   const uint64_t leftover[13] = {0x0082'0000};  // what some earlier call left in the registers
   for (const uint64_t at : {10u, 20u, 30u}) {
-    EXPECT(builder.take(event(at, EventKind::VtlInterruptEntry, 0xf0), names));
+    EXPECT(builder.take(at, event(at, EventKind::VtlInterruptEntry, 0xf0), names));
     support::Event back = event(at + 5, EventKind::VtlReturn);
     back.vtl = Vtl::Vtl1;
     back.frame = leftover;
-    EXPECT(builder.take(back, names));
+    EXPECT(builder.take(at + 1, back, names));
   }
   const views::CallTree tree = std::move(builder).tree();
   REQUIRE(tree.nodes.size() == 3);
   for (const views::CallNode& node : tree.nodes) {
-    EXPECT(node.depth == 0);
-    EXPECT(node.end == node.at + 5);
+    EXPECT(node.call.depth == 0);
+    EXPECT(node.end == node.call.at + 5);
   }
 }

@@ -331,7 +331,7 @@ export interface CallNode {
 export interface Bucket {
   from: Integer;
   to: Integer;
-  /** instants that VTL 0 ran */
+  /** instants in VTL 0, summed over the processors */
   vtl0: Integer;
   vtl1: Integer;
   /** instants that each processor stood in each VTL: VTL 0, 1 and 2 of VP 0, of VP 1 ... */
@@ -949,7 +949,7 @@ export interface Methods {
       count: Integer;
     };
   };
-  /** What a timeline draws. */
+  /** What a timeline draws. Events are counted piece by piece: until `complete`, call again. */
   'events.summary': {
     effect: 'Looks';
     parameters: {
@@ -963,6 +963,8 @@ export interface Methods {
       /** the columns of counts */
       kinds: string[];
       buckets: Bucket[];
+      /** all events known by now were counted; else those up to some instant: call again */
+      complete: boolean;
     };
   };
   /** The calls between the worlds as a tree, flattened. */
@@ -980,6 +982,8 @@ export interface Methods {
     result: {
       calls: CallNode[];
       more: boolean;
+      /** those that had not returned before `from` are known; else call again */
+      complete: boolean;
     };
   };
   /** What a stretch of the run costs by the timing model: it is executed once more for it. */

@@ -9,8 +9,10 @@
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
 #include <boost/beast/websocket.hpp>
+#include <atomic>
 #include <chrono>
 #include <deque>
+#include <mutex>
 #include <set>
 #include <thread>
 
@@ -175,13 +177,31 @@ class HttpServer::Running : public std::enable_shared_from_this<Running> {
 
   class Connection;
   class Socket;
+  /// What waits for a client, and would do so for ever.
+  class Waiting {
+   public:
+    virtual ~Waiting() = default;
+    virtual void close() = 0;
+  };
+
+  /// From any thread: `work` on the server's, unless it has ended.
+  template <class Work>
+  void post(Work work) {
+    const std::lock_guard lock{mutex_};
+    if (!ended_) asio::post(io, std::move(work));
+  }
+  /// It is closed when the server ends.
+  void keep_track(std::weak_ptr<Waiting> waiting) {
+    std::erase_if(waiting_, [](const auto& one) { return one.expired(); });
+    waiting_.push_back(std::move(waiting));
+  }
 
   std::vector<HttpRun> runs;
   HttpOptions options;
   Bucket bucket;
   std::optional<HttpGate> gate;                     ///< once the port is known
   asio::io_context io{1};
-  size_t connections{};
+  std::atomic<size_t> connections{};
   std::set<std::shared_ptr<Socket>> sockets;        ///< WebSockets; only on the server's thread
 
  private:
@@ -193,18 +213,23 @@ class HttpServer::Running : public std::enable_shared_from_this<Running> {
 
   std::string token_;
   std::deque<tcp::acceptor> acceptors_;
+  std::vector<std::weak_ptr<Waiting>> waiting_;
   std::thread thread_;
+  std::mutex mutex_;
+  std::atomic<bool> ended_{};
 };
 
 // --- a WebSocket
 
-class HttpServer::Running::Socket : public std::enable_shared_from_this<Socket> {
+class HttpServer::Running::Socket final : public Waiting, public std::enable_shared_from_this<Socket> {
  public:
   Socket(std::shared_ptr<Running> server, tcp::socket socket, size_t run)
       : server_{std::move(server)}, stream_{std::move(socket)}, run_{run} {}
-  ~Socket() { --server_->connections; }
+  ~Socket() override { --server_->connections; }
+  void close() override { drop(); }
 
   void begin(HttpRequest request) {
+    server_->keep_track(weak_from_this());
     websocket::stream_base::timeout timeout{};
     timeout.handshake_timeout = std::chrono::seconds{server_->options.limits.request_seconds};
     timeout.idle_timeout = std::chrono::seconds{server_->options.limits.idle_seconds};
@@ -240,7 +265,7 @@ class HttpServer::Running::Socket : public std::enable_shared_from_this<Socket> 
   }
 
  private:
-  void close(websocket::close_code code, const char* reason) {
+  void say_farewell(websocket::close_code code, const char* reason) {
     dropped_ = true;
     server_->sockets.erase(shared_from_this());
     stream_.async_close({code, reason}, [self = shared_from_this()](Error) {});
@@ -256,14 +281,14 @@ class HttpServer::Running::Socket : public std::enable_shared_from_this<Socket> 
   }
 
   void take() {
-    if (!stream_.got_text()) return close(websocket::close_code::unknown_data, "texts only");
-    if (!server_->bucket.take()) return close(websocket::close_code::policy_error, "too many requests");
+    if (!stream_.got_text()) return say_farewell(websocket::close_code::unknown_data, "texts only");
+    if (!server_->bucket.take()) return say_farewell(websocket::close_code::policy_error, "too many requests");
     const std::string text = beast::buffers_to_string(incoming_.data());
     incoming_.consume(incoming_.size());
     ++unanswered_;
     const HttpRun& run = server_->runs[run_];
     respond(run.queue, run.api, text, [self = shared_from_this()](std::optional<std::string> answer) {
-      asio::post(self->server_->io, [self, answer = std::move(answer)]() mutable { self->answered(std::move(answer)); });
+      self->server_->post([self, answer = std::move(answer)]() mutable { self->answered(std::move(answer)); });
     });
     if (unanswered_ < server_->options.limits.unanswered) read();
   }
@@ -296,13 +321,14 @@ class HttpServer::Running::Socket : public std::enable_shared_from_this<Socket> 
 
 // --- a connection that speaks HTTP
 
-class HttpServer::Running::Connection : public std::enable_shared_from_this<Connection> {
+class HttpServer::Running::Connection final : public Waiting, public std::enable_shared_from_this<Connection> {
  public:
   Connection(std::shared_ptr<Running> server, tcp::socket socket)
       : server_{std::move(server)}, stream_{std::move(socket)}, buffer_{server_->options.limits.header + server_->options.limits.message} {}
-  ~Connection() {
+  ~Connection() override {
     if (!handed_over_) --server_->connections;
   }
+  void close() override { stream_.close(); }
 
   /// The first byte may take as long as a client is idle; then the rest has to come.
   void read() {
@@ -342,7 +368,7 @@ class HttpServer::Running::Connection : public std::enable_shared_from_this<Conn
     const HttpRun& run = server_->runs[verdict.run];
     respond(run.queue, run.api, request.body(),
             [self = shared_from_this(), keep_alive = request.keep_alive()](std::optional<std::string> answer) {
-              asio::post(self->server_->io, [self, keep_alive, answer = std::move(answer)] { self->write(rpc_response(answer, keep_alive)); });
+              self->server_->post([self, keep_alive, answer = std::move(answer)] { self->write(rpc_response(answer, keep_alive)); });
             });
   }
 
@@ -434,16 +460,25 @@ void HttpServer::Running::listen(size_t run) {
     session.listen([self, run](std::string_view name, const Json& parameters) {
       const auto server = self.lock();
       if (server == nullptr) return;
-      asio::post(server->io, [server, run, text = std::make_shared<const std::string>(notification(name, parameters))] { server->broadcast(run, text); });
+      server->post([server, run, text = std::make_shared<const std::string>(notification(name, parameters))] { server->broadcast(run, text); });
     });
   });
 }
 
+/// What waits holds on to this, and this to what waits: it is closed, so that it ends, and is taken from the queue.
 void HttpServer::Running::end() {
+  {
+    const std::lock_guard lock{mutex_};
+    ended_ = true;
+  }
   io.stop();
   thread_.join();
-  sockets.clear();
   acceptors_.clear();
+  for (const auto& waiting : waiting_)
+    if (const auto one = waiting.lock()) one->close();
+  sockets.clear();
+  io.restart();
+  io.poll();
 }
 
 void HttpServer::Running::broadcast(size_t run, const std::shared_ptr<const std::string>& text) {
@@ -454,7 +489,7 @@ void HttpServer::Running::broadcast(size_t run, const std::shared_ptr<const std:
 
 void HttpServer::Running::accept(tcp::acceptor& acceptor) {
   acceptor.async_accept([this, &acceptor](Error error, tcp::socket socket) {
-    if (error == asio::error::operation_aborted) return;
+    if (error == asio::error::operation_aborted || ended_) return;
     if (!error) welcome(std::move(socket));
     accept(acceptor);
   });
@@ -463,6 +498,7 @@ void HttpServer::Running::accept(tcp::acceptor& acceptor) {
 void HttpServer::Running::welcome(tcp::socket socket) {
   ++connections;
   const auto connection = std::make_shared<Connection>(shared_from_this(), std::move(socket));
+  keep_track(connection);
   if (connections > options.limits.clients) connection->refuse(refusal(503, "too many clients"));
   else connection->read();
 }

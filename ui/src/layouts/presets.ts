@@ -23,7 +23,7 @@ export const presets: readonly Preset[] = [
     placements: [
       { panel: 'code' },
       right('code', 'calls', 0.62),
-      right('calls', 'registers', 0.42),
+      right('calls', 'registers', 0.3),
       below('code', 'log', 0.36),
       below('registers', 'stack', 0.36),
       ...behind('code', 'source'),

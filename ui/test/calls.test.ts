@@ -77,9 +77,10 @@ describe('the pane', () => {
   afterEach(cleanup);
 
   async function open(calls: CallNode[] = list) {
-    const session = new FakeSession({
+    const session: FakeSession = new FakeSession({
       ...(event_answers(Array.from({ length: 60 }, (_, i) => event_of(i))) as object),
-      calls: () => ({ calls, more: false }),
+      // the second answer is whole
+      calls: () => ({ calls, more: false, complete: session.parameters_of('calls').length > 1 }),
       stack: (parameters) => ({ frames: [frame(parameters.focus!.vtl, `f${parameters.focus!.at}`)], why: '' }),
     });
     session.focus = { at: 140, vp: 0, vtl: 0 };
@@ -152,6 +153,15 @@ describe('the pane', () => {
     for (let at = 130; at < 150; ++at) session.focus = { at, vp: 0, vtl: 0 };
     await settle();
     expect(session.parameters_of('calls').length).toBe(before);
+  });
+
+  test('asks again until the calls around the window are known, and when a run goes on beyond it', async () => {
+    const { session } = await open();
+    expect(session.parameters_of('calls').length).toBe(2);
+    session.end = 5000;
+    session.focus = { at: 3000, vp: 0, vtl: 0 };
+    await settle();
+    expect(session.parameters_of('calls').length).toBe(3);
   });
 
   test('names of guests are text', async () => {

@@ -64,20 +64,25 @@ export class CallWindow {
     try {
       const rows = await rows_of();
       const [from, to] = await Promise.all([rows.first === 0 ? 0 : this.#instant_of(rows.first), this.#instant_of(rows.end)]);
-      const answer = await this.#session.call('calls', {
-        ...(from ? { from, enclosing: true } : {}),
-        ...(to === undefined ? {} : { to }),
-        maximum: most_calls,
-        hypercalls: this.#hypercalls,
-      });
-      if (generation !== this.#generation) return;
-      this.#rows = rows;
-      this.#instants = { from: from ?? 0, to: to ?? Number.MAX_SAFE_INTEGER };
-      this.calls = answer.calls;
-      this.earlier = rows.first > 0;
-      this.later = to !== undefined || answer.more;
-      this.error = undefined;
-      this.ready = true;
+      const until = to ?? this.#session.end; // a machine that runs on has more than that
+      let complete = false;
+      while (!complete && generation === this.#generation) {
+        const answer = await this.#session.call('calls', {
+          ...(from ? { from, enclosing: true } : {}),
+          ...(to === undefined ? {} : { to }),
+          maximum: most_calls,
+          hypercalls: this.#hypercalls,
+        });
+        if (generation !== this.#generation) return;
+        complete = answer.complete; // the calls around the window are found piece by piece
+        this.#rows = rows;
+        this.#instants = { from: from ?? 0, to: until };
+        this.calls = answer.calls;
+        this.earlier = rows.first > 0;
+        this.later = to !== undefined || answer.more;
+        this.error = undefined;
+        this.ready = true;
+      }
     } catch (failure) {
       if (generation !== this.#generation) return;
       const problem = asRpcError(failure);

@@ -102,15 +102,21 @@ test('a row can be run to, back to, and asked who executed it', async () => {
   const { fake, desk, grid } = await code_pane();
   const run = (id: string) => desk.commands.list.find((each) => each.id === id)!.run!();
   await fireEvent.keyDown(grid, { key: 'ArrowDown' });
-  await run('code.run_to');
-  await run('code.back_to');
-  await run('code.executed_last');
-  await run('code.executed_next');
-  await run('code.executed_first');
-  await waitFor(() => expect(fake.ran.length).toBe(5));
+  for (const id of ['run_to', 'back_to', 'executed_last', 'executed_next', 'executed_first']) {
+    const before = fake.ran.length;
+    run(`code.${id}`);
+    await waitFor(() => expect(fake.ran.length).toBe(before + 1));
+  }
   const to = '0x1006';
   expect(fake.ran).toEqual([{ to }, { to, back: true }, { to, breakpoints: false, back: true }, { to, breakpoints: false }, { to, breakpoints: false }]);
   expect(fake.went).toEqual([{ at: 0 }]);
+});
+test('where nothing executed the row, the focus comes back and a word is said', async () => {
+  const { fake, desk } = await code_pane();
+  fake.stop = { ...fake.stop!, reason: 'beginning' };
+  desk.commands.list.find((each) => each.id === 'code.executed_last')!.run!();
+  await waitFor(() => expect(fake.went).toEqual([{ at: 100, vp: 0, vtl: 1 }]));
+  await waitFor(() => expect(fake.said).toEqual(['Nothing executed 00000000`00001004 before this.']));
 });
 const breakpoint = (change: Partial<Breakpoint> = {}): Breakpoint => ({
   id: 7,
@@ -219,7 +225,7 @@ test('registers of both VTLs stand side by side; who runs, flags and changes are
   expect(screen.getByRole('button', { name: 'cr0 of VTL 1: 00000000`80000001, PG PE' })).toBeTruthy();
   stand(fake, '0x1006', 101);
   const changed = await screen.findByRole('button', { name: 'rax of both VTLs: 00000000`00000002, was 00000000`00000001 at the former stop' });
-  expect(changed.textContent).toContain('Δ');
+  expect(changed.parentElement!.textContent).toContain('Δ');
 });
 test('a click selects a register as the datum', async () => {
   const fake = new FakeSession({ registers });

@@ -5,7 +5,7 @@ import { boxes_of, kind_of, narrowing_of, request_of } from '../src/panels/break
 import { completed, pattern_of } from '../src/panels/breakpoints/kinds';
 import { line_marks, same_file, unknown_addresses } from '../src/panels/source/lines';
 import { frame_beside, rows_of } from '../src/panels/stack/frames';
-import { absence_of, structure_of } from '../src/panels/variables/contents';
+import { absence_of, keys_of, structure_of } from '../src/panels/variables/contents';
 import type { Breakpoint, Frame, Place, Variable } from '../src/rpc/interface';
 
 const frame = (index: number, vtl: number, ring: number, entered: Frame['entered']): Frame => ({
@@ -56,6 +56,10 @@ test.each<[Partial<Variable>, { name: string; address: string } | undefined]>([
   [{ type: 'ServiceCall', value: '' }, undefined],
 ])('%o leads to %o', (change, structure) => {
   expect(structure_of(variable(change), 'nt')).toEqual(structure);
+});
+test('variables of one name that were inlined have keys of their own', () => {
+  const keys = keys_of([variable({}), variable({}), variable({ parameter: true })], 'f');
+  expect(new Set(keys).size).toBe(3);
 });
 test('code without an image has no structures', () => {
   expect(structure_of(variable({ type: 'A*' }), undefined)).toBeUndefined();

@@ -8,6 +8,8 @@ export interface Here {
   readonly place: Place | undefined;
   /** Of the frame: an outer one may be of the other VTL. */
   readonly vtl: number;
+  /** Not the innermost frame. */
+  readonly outer: boolean;
 }
 
 /** From where everything of the focus' VTL is seen: without frame and address. */
@@ -31,6 +33,9 @@ export function here(session: () => Session): Here {
     },
     get vtl() {
       return frame?.vtl ?? session().focus.vtl;
+    },
+    get outer() {
+      return index > 0;
     },
   };
 }

@@ -24,6 +24,17 @@ function pointed_address(variable: Variable): string | undefined {
   return number === undefined || /^0x0*$/.test(number) ? undefined : number;
 }
 
+/** A key for each: functions that were inlined bring variables of the same name and type. */
+export function keys_of(variables: readonly Variable[], owner: string): string[] {
+  const seen = new Map<string, number>();
+  return variables.map(({ name, type, parameter }) => {
+    const key = `${owner} ${parameter} ${name} ${type}`;
+    const number = seen.get(key) ?? 0;
+    seen.set(key, number + 1);
+    return `${key} ${number}`;
+  });
+}
+
 /** Why there is no value, in words; undefined: there is one. */
 export function absence_of(variable: Variable): string | undefined {
   if (variable.value === '') return variable.where === '' ? 'nowhere at this instruction' : 'no value';

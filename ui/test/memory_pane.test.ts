@@ -163,6 +163,16 @@ test('a refused walk says the rule and the entry, and shows both VTLs’ rights'
   await row(/S2 PTE\[1\]/);
 });
 
+test('with nothing looked at, the intercept of the focus is walked, with its own access', async () => {
+  const event = { at: 100, vp: 0, vtl: 0, kind: 'Intercept', name: 'write', arguments: [], outcome: '', a: '0x7777000', b: '0x273000', c: '0x1', place: { address: '0x1', text: '' }, text: '' };
+  const session = new FakeSession({ walk: () => refusal, processes, 'events.list': () => ({ events: [event], more: false }) });
+  session.focus = { at: 100, vp: 0, vtl: 1 };
+  shown(session, Walk);
+  await waitFor(() => expect(session.parameters_of('walk').at(-1)).toMatchObject({ address: '0x7777000', access: 'write', focus: { vtl: 0 } }));
+  await fireEvent.click(screen.getByRole('radio', { name: 'VTL 1' }));
+  await waitFor(() => expect(session.parameters_of('walk').at(-1)).toMatchObject({ address: '0x7777000', focus: { vtl: 1 } }));
+});
+
 test('“who set this” asks for the rights of the page, and goes there', async () => {
   const session = new FakeSession({ walk: () => refusal, processes, who_wrote: () => ({ found: true, at: { at: 5, vp: 0, vtl: 1 }, text: 'x' }) });
   session.datum = { kind: 'memory', space: 'gva', address: '0x9000', length: 8, vtl: 0 };

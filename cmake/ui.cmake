@@ -97,7 +97,7 @@ add_custom_command(OUTPUT ${AIRLOCK_UI_DIR}/page.txt
   DEPENDS ${ui_script} ${AIRLOCK_UI_DIR}/packages.txt ${ui_files} ${ui_sources} ${CMAKE_SOURCE_DIR}/sim/faces/web/without_page.txt
   COMMENT "Building the debugger's page" VERBATIM)
 add_custom_command(OUTPUT ${CMAKE_BINARY_DIR}/generated/embedded_assets.cpp
-  COMMAND ${CMAKE_COMMAND} -DFROM=${AIRLOCK_UI_DIR}/dist -DTO=${CMAKE_BINARY_DIR}/generated/embedded_assets.cpp
+  COMMAND ${CMAKE_COMMAND} -DFROM=${AIRLOCK_UI_DIR}/dist -DTO=${CMAKE_BINARY_DIR}/generated/embedded_assets.cpp -DNODE=${AIRLOCK_NODE}
     -P ${CMAKE_SOURCE_DIR}/cmake/embed_assets.cmake
   DEPENDS ${CMAKE_SOURCE_DIR}/cmake/embed_assets.cmake ${AIRLOCK_UI_DIR}/page.txt
   COMMENT "Embedding the debugger's page" VERBATIM)

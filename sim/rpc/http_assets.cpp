@@ -28,9 +28,8 @@ bool is_refusal(std::string_view weight) {
   return (weight.starts_with("q=0") || weight.starts_with("Q=0")) && weight.find_first_not_of("0.", 2) == std::string_view::npos;
 }
 
-bool is_gzip(std::string_view name) {
-  constexpr std::string_view gzip = "gzip";
-  return std::equal(name.begin(), name.end(), gzip.begin(), gzip.end(), [](char a, char b) { return (a | 0x20) == b; });
+bool is_word(std::string_view name, std::string_view word) {
+  return std::equal(name.begin(), name.end(), word.begin(), word.end(), [](char a, char b) { return (a | 0x20) == b; });
 }
 
 uint32_t little_endian(std::string_view bytes) {
@@ -41,13 +40,13 @@ uint32_t little_endian(std::string_view bytes) {
 
 }  // namespace
 
-bool accepts_gzip(std::string_view accept_encoding) {
+bool accepts(std::string_view accept_encoding, std::string_view coding) {
   bool anything = false;
   while (!accept_encoding.empty()) {
     std::string_view item = next_part(accept_encoding, ',');
     const std::string_view name = next_part(item, ';');
     const bool accepted = !is_refusal(trimmed(item));
-    if (is_gzip(name)) return accepted;  // what is named goes before *
+    if (is_word(name, coding)) return accepted;  // what is named goes before *
     if (name == "*") anything = accepted;
   }
   return anything;

@@ -95,7 +95,13 @@ std::string_view cache_control(const HttpAsset& asset) {
 bool encode_for(const HttpRequest& request, HttpAsset& asset, HttpResponse& response) {
   if (!asset.gzip) return true;
   response.set(http::field::vary, "Accept-Encoding");
-  if (accepts_gzip(header(request, http::field::accept_encoding))) {
+  const std::string_view accepted = header(request, http::field::accept_encoding);
+  if (!asset.brotli.empty() && accepts(accepted, "br")) {
+    response.set(http::field::content_encoding, "br");
+    asset.body = std::move(asset.brotli);
+    return true;
+  }
+  if (accepts(accepted, "gzip")) {
     response.set(http::field::content_encoding, "gzip");
     return true;
   }

@@ -13,6 +13,8 @@ constexpr std::pair<std::string_view, std::string_view> types[] = {
     {".webmanifest", "application/manifest+json"}, {".wasm", "application/wasm"},
 };
 
+std::string text_of(std::span<const uint8_t> bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
+
 const EmbeddedAsset* find_embedded(std::string_view path) {
   const auto table = embedded_assets();
   const auto found = std::find_if(table.begin(), table.end(), [&](const EmbeddedAsset& asset) { return asset.path == path; });
@@ -43,8 +45,9 @@ rpc::HttpAssets serve_embedded() {
     if (asset == nullptr && path == "/") asset = find_embedded("/index.txt");
     if (asset == nullptr) return std::nullopt;
     return rpc::HttpAsset{.content_type = std::string{content_type(asset->path)},
-                          .body = std::string{reinterpret_cast<const char*>(asset->gzip.data()), asset->gzip.size()},
+                          .body = text_of(asset->gzip),
                           .etag = std::string{asset->sha256},
+                          .brotli = text_of(asset->brotli),
                           .gzip = true,
                           .immutable = has_hashed_name(asset->path)};
   };

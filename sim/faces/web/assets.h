@@ -15,6 +15,7 @@ struct EmbeddedAsset {
   std::string_view path;            ///< "/index.html"
   std::string_view sha256;          ///< of the file, 64 hexadecimal digits
   std::span<const uint8_t> gzip;    ///< the file, compressed
+  std::span<const uint8_t> brotli;  ///< the same, smaller; empty: the build had no means to
   size_t size;                      ///< of the file, in bytes
 };
 

@@ -40,6 +40,13 @@ TEST_CASE("each embedded file is what its row says", "[faces][web]") {
   }
 }
 
+TEST_CASE("all script of the page together is at most 150 kB as a browser is sent it", "[faces][web]") {
+  size_t bytes = 0;
+  for (const web::EmbeddedAsset& row : web::embedded_assets())
+    if (row.path.ends_with(".js")) bytes += row.brotli.empty() ? row.gzip.size() : row.brotli.size();
+  EXPECT(bytes <= 150'000);
+}
+
 TEST_CASE("names with a hash of Vite are known by it", "[faces][web]") {
   for (const char* path : {"/assets/index-DlqmKS_s.js", "/assets/a-b-0123456-.css", "/assets/x/y-abcdefgh.woff2"}) EXPECT(web::has_hashed_name(path));
   for (const char* path : {"/index.html", "/index-DlqmKS_s.js", "/assets/index.js", "/assets/index-DlqmKS_.js", "/assets/index-DlqmKS+s.js", "/assets/-DlqmKS_s", "/assets/"})

@@ -41,6 +41,7 @@ std::optional<rpc::HttpAsset> assets(std::string_view path) {
   if (path == "/") return rpc::HttpAsset{.content_type = "text/html", .body = gzip(page), .etag = "abc", .gzip = true};
   if (path == "/assets/x-01234567.js") return rpc::HttpAsset{.content_type = "text/javascript", .body = "1", .etag = "def", .immutable = true};
   if (path == "/plain") return rpc::HttpAsset{.content_type = "text/plain", .body = "as it is"};
+  if (path == "/twice") return rpc::HttpAsset{.content_type = "text/html", .body = gzip(page), .etag = "ghi", .brotli = "as brotli", .gzip = true};
   if (path == "/damaged") return rpc::HttpAsset{.content_type = "text/plain", .body = "no gzip", .etag = "0", .gzip = true};
   return std::nullopt;
 }
@@ -51,6 +52,7 @@ std::string answer(std::string_view line, std::string_view headers = "") {
   const std::string bytes = std::string{line} + " HTTP/1.1\r\nHost: localhost:8080\r\n" + std::string{headers} + "\r\n";
   return rpc::answer_bytes(dispatcher, rpc::HttpGate{8080, token}, {}, bytes, assets);
 }
+bool accepts_gzip(std::string_view header) { return rpc::accepts(header, "gzip"); }
 bool has(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
 std::string body_of(const std::string& response) { return response.substr(response.find("\r\n\r\n") + 4); }
 
@@ -117,7 +119,7 @@ TEST_CASE("Accept-Encoding is read as RFC 9110 has it", "[rpc][http]") {
   const Row row = GENERATE(values<Row>({{"", false}, {"gzip", true}, {"GZIP", true}, {"gzip, deflate, br", true}, {"br;q=1.0, gzip;q=0.5", true}, {"gzip;q=0", false},
                                         {"gzip; q=0.000, *", false}, {"*", true}, {"*;q=0", false}, {"identity", false}, {"xgzip", false}, {"gzip;q=0.001", true}, {"?", false}}));
   INFO(row.header);
-  EXPECT(rpc::accepts_gzip(row.header) == row.accepts);
+  EXPECT(accepts_gzip(row.header) == row.accepts);
 }
 
 TEST_CASE("If-None-Match names ETags, or any", "[rpc][http]") {
@@ -127,4 +129,13 @@ TEST_CASE("If-None-Match names ETags, or any", "[rpc][http]") {
   EXPECT(rpc::names_etag("*", "a"));
   for (const char* other : {"", "a", "\"ab\"", "\"\"", "\"", "?", "W/", "\"b\",\"c\""}) EXPECT(!rpc::names_etag(other, "a"));
   EXPECT(!rpc::names_etag("\"\"", ""));
+}
+
+TEST_CASE("who takes brotli gets it where it is there, others get what they take", "[rpc][http]") {
+  const std::string brotli = answer("GET /twice", "Accept-Encoding: gzip, deflate, br, zstd\r\n");
+  EXPECT(has(brotli, "Content-Encoding: br\r\n"));
+  EXPECT(body_of(brotli) == "as brotli");
+  EXPECT(has(answer("GET /", "Accept-Encoding: br, gzip\r\n"), "Content-Encoding: gzip\r\n"));
+  EXPECT(has(answer("GET /twice", "Accept-Encoding: br;q=0, gzip\r\n"), "Content-Encoding: gzip\r\n"));
+  EXPECT(body_of(answer("GET /twice")) == page);
 }

@@ -101,6 +101,9 @@ class EventIndex {
 
   [[nodiscard]] uint64_t before(support::Instant at) const { return instants_.before(at.ticks); }
   [[nodiscard]] KindCounts counts_before(support::Instant at) const { return kinds_.first(before(at)); }
+  /// Of the first `rows` events, of which there are so many.
+  [[nodiscard]] KindCounts counts_of_first(uint64_t rows) const { return kinds_.first(rows); }
+  [[nodiscard]] support::Instant instant_of(uint64_t row) const { return {instants_[row]}; }
   [[nodiscard]] bool may_have(uint64_t begin, uint64_t end, KindSet kinds) const { return kinds_.may_have(begin, end, kinds); }
   /// Instants that a processor stood in each VTL, from where this index begins up to `at`.
   [[nodiscard]] VtlTrack::Ticks lanes_before(support::Instant at, uint32_t vp) const;

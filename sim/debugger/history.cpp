@@ -174,6 +174,20 @@ KindCounts History::counts_before(Instant at) const {
   return counts;
 }
 
+KindCounts History::counts_of_first(uint64_t rows) const {
+  const uint64_t known = std::min(rows, learnt());
+  KindCounts counts = past_ != nullptr ? past_->counts_of_first(std::min(known, past_rows_)) : KindCounts{};
+  if (!index_ || known <= past_rows_) return counts;
+  const KindCounts own = index_->counts_of_first(known - past_rows_);
+  for (size_t kind = 0; kind < counts.size(); ++kind) counts[kind] += own[kind];
+  return counts;
+}
+
+std::optional<Instant> History::instant_of(uint64_t row) const {
+  if (row >= learnt()) return std::nullopt;
+  return row < past_rows_ ? past_->instant_of(row) : std::optional{index_->instant_of(row - past_rows_)};
+}
+
 VtlTrack::Ticks History::lanes_before(Instant at, uint32_t vp) const {
   VtlTrack::Ticks ticks = past_ != nullptr ? past_->lanes_before(std::min(at, since_), vp) : VtlTrack::Ticks{};
   if (!index_) return ticks;

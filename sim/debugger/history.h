@@ -55,6 +55,10 @@ class History {
   [[nodiscard]] uint64_t rows_before(support::Instant at) const;
   /// Learnt events before `at`, by kind.
   [[nodiscard]] KindCounts counts_before(support::Instant at) const;
+  /// Of the first `rows` of them; of all if there are fewer.
+  [[nodiscard]] KindCounts counts_of_first(uint64_t rows) const;
+  /// Nothing for rows that were not learnt.
+  [[nodiscard]] std::optional<support::Instant> instant_of(uint64_t row) const;
   /// Instants before `at` that a processor stood in each VTL.
   [[nodiscard]] VtlTrack::Ticks lanes_before(support::Instant at, uint32_t vp) const;
 

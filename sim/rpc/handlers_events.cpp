@@ -114,14 +114,16 @@ Json bucket_json(const debugger::views::Bucket& bucket) {
     others += ticks[1] + ticks[2];
     for (const uint64_t each : ticks) lanes.push_back(each);
   }
-  return {{"from", bucket.from.ticks}, {"to", bucket.to.ticks}, {"vtl0", vtl0}, {"vtl1", others}, {"lanes", std::move(lanes)}, {"counts", bucket.counts}};
+  return {{"from", bucket.from.ticks}, {"to", bucket.to.ticks}, {"row", bucket.row}, {"vtl0", vtl0}, {"vtl1", others}, {"lanes", std::move(lanes)}, {"counts", bucket.counts}};
 }
 
 Answer summary(Desk& desk, const Parameters& parameters) {
   const std::optional<Expression> query = TRY(query_of(desk, parameters));
-  const Instant from = *instant(parameters, "from"), to = *instant(parameters, "to");
-  if (to <= from) return refuse(Code::InvalidParameters, "to is not after from");
-  const auto found = debugger::views::summarize(desk.session, from, to, *parameters.integer("buckets"), query ? &*query : nullptr,
+  using debugger::views::Stretch;
+  const bool by_events = parameters.text("by") == "events";
+  const Stretch stretch{*parameters.integer("from"), *parameters.integer("to"), by_events ? Stretch::By::Events : Stretch::By::Time};
+  if (stretch.to <= stretch.from) return refuse(Code::InvalidParameters, "to is not after from");
+  const auto found = debugger::views::summarize(desk.session, stretch, *parameters.integer("buckets"), query ? &*query : nullptr,
                                                 debugger::views::one_call);
   Json buckets = Json::array();
   for (const debugger::views::Bucket& bucket : found.buckets) buckets.push_back(bucket_json(bucket));

@@ -214,6 +214,23 @@ class Recorded(unittest.TestCase):
                 else:
                     self.assertIsNone(short.end)
 
+    def test_a_summary_by_events_has_equally_many_of_them_to_a_bucket(self):
+        whole = self.session.events_count().count
+        events = self.session.events_list(from_=0, maximum=whole).events
+        answer = self.session.events_summary(10, 10 + 3 * 40, 40, by="events")
+        self.assertTrue(answer.complete)
+        self.assertEqual([bucket.row for bucket in answer.buckets], list(range(10, 130, 3)))
+        for bucket in answer.buckets:
+            inside = events[bucket.row : bucket.row + 3]
+            self.assertEqual((bucket.from_, bucket.to), (inside[0].at, events[bucket.row + 3].at))
+            kinds = [answer.kinds[i] for i, number in enumerate(bucket.counts) for _ in range(number)]
+            self.assertEqual(kinds, sorted((event.kind for event in inside), key=answer.kinds.index))
+            self.assertEqual(sum(bucket.lanes), (bucket.to - bucket.from_) * self.session.hello().processors)
+        asked = self.session.events_summary(0, whole, 1, query="kind == Hypercall", by="events").buckets[0]
+        self.assertEqual(sum(asked.counts), sum(event.kind == "Hypercall" for event in events))
+        beyond = self.session.events_summary(whole, whole + 10, 2, by="events").buckets
+        self.assertTrue(all(bucket.row == whole and sum(bucket.counts) == 0 for bucket in beyond))
+
     def test_kernels_are_read_by_their_types(self):
         focus = airlock_client.Focus(at=self.session.status().end, vp=0, vtl=1)
         names = {process.name.lower() for process in self.session.processes(focus=focus).processes}

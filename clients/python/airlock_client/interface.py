@@ -292,6 +292,7 @@ class Bucket:
 
     from_: int
     to: int
+    row: int  # events of the run before it
     vtl0: int  # instants in VTL 0, summed over the processors
     vtl1: int
     lanes: list[int]  # instants that each processor stood in each VTL: VTL 0, 1 and 2 of VP 0, of VP 1 ...
@@ -1088,6 +1089,7 @@ LAYOUTS: dict[type[Any], dict[str, tuple[str, str]]] = {
     Bucket: {
         "from": ("from_", "integer"),
         "to": ("to", "integer"),
+        "row": ("row", "integer"),
         "vtl0": ("vtl0", "integer"),
         "vtl1": ("vtl1", "integer"),
         "lanes": ("lanes", "integer[]"),
@@ -1919,16 +1921,29 @@ class Interface(ABC):
             ("query", "text?", query),
         ])))
 
-    def events_summary(self, from_: int, to: int, buckets: int, *, query: str | None = None) -> EventsSummaryResult:
+    def events_summary(
+        self,
+        from_: int,
+        to: int,
+        buckets: int,
+        *,
+        query: str | None = None,
+        by: Literal["time", "events"] | None = None,
+    ) -> EventsSummaryResult:
         """What a timeline draws. Events are counted piece by piece: until `complete`, call again.
 
+        from_: instant, or row of the list of all events
+        to: not any more
         buckets: 1 to 4096
+        query: only these events are counted
+        by: events: from and to are rows, and buckets have equally many; time if absent
         """
         return cast(EventsSummaryResult, decode_record(EventsSummaryResult, self._call("events.summary", [
             ("from", "integer", from_),
             ("to", "integer", to),
             ("buckets", "integer", buckets),
             ("query", "text?", query),
+            ("by", "time|events?", by),
         ])))
 
     def calls(

@@ -34,6 +34,12 @@ KindCounts EventRows::counts_before(Instant at) {
   return rows.kinds.first(rows.rows.before(history().rows_before(at)));
 }
 
+KindCounts EventRows::counts_of_first(uint64_t events) {
+  if (query_ == nullptr) return history().counts_of_first(events);
+  QueryRows& rows = found();
+  return rows.kinds.first(rows.rows.before(events));
+}
+
 /// Up to the first event that only the machine's state can tell of, and that one.
 bool EventRows::look_at_rows(Effort& effort) {
   QueryRows& rows = found();

@@ -30,6 +30,8 @@ class EventRows {
   [[nodiscard]] uint64_t locate(support::Instant at);
   /// Of the events known by row before `at`, by kind: of all events only of those that were learnt.
   [[nodiscard]] KindCounts counts_before(support::Instant at);
+  /// The same of those among the first `events` of all events.
+  [[nodiscard]] KindCounts counts_of_first(uint64_t events);
 
  private:
   [[nodiscard]] History& history() { return session_.timeline().history(); }

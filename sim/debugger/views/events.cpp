@@ -43,15 +43,6 @@ std::vector<EventRecord> batch_before(History& history, Instant before, std::opt
   return events;
 }
 
-std::vector<Bucket> empty_buckets(Instant from, Instant to, size_t count) {
-  std::vector<Bucket> buckets;
-  const uint64_t length = to > from ? to.ticks - from.ticks : 0;
-  // Without overflow, and without buckets of different lengths by more than one.
-  const auto edge = [&](size_t i) { return Instant{from.ticks + length / count * i + length % count * i / count}; };
-  for (size_t i = 0; i < count; ++i) buckets.push_back({edge(i), edge(i + 1), {}, {}});
-  return buckets;
-}
-
 }  // namespace
 
 void for_each_event(Session& session, const EventRange& range, const std::function<bool(const EventRecord&)>& visit) {
@@ -87,29 +78,64 @@ bool holds(Session& session, const Expression& query, const EventRecord& record)
   return query.holds(environment);
 }
 
-Summary summarize(Session& session, Instant from, Instant to, size_t count, const Expression* query, uint64_t effort) {
+namespace {
+
+/// Between two buckets.
+struct Edge {
+  Instant at;
+  uint64_t row{};
+};
+
+/// Ascending, and without overflow: pieces differ by one at most.
+uint64_t cut(uint64_t from, uint64_t to, size_t count, size_t i) {
+  const uint64_t length = to > from ? to - from : 0;
+  return from + length / count * i + length % count * i / count;
+}
+
+std::vector<Edge> edges(Session& session, History& history, const Stretch& stretch, size_t count) {
+  const Instant known = std::min(history.learnt_until(), session.timeline().end());
+  std::vector<Edge> edges;
+  for (size_t i = 0; i <= count; ++i) {
+    const uint64_t place = cut(stretch.from, stretch.to, count, i);
+    if (stretch.by == Stretch::By::Time) {
+      edges.push_back({Instant{place}, history.rows_before(Instant{place})});
+    } else {
+      const uint64_t row = std::min(place, history.learnt());
+      edges.push_back({history.instant_of(row).value_or(known), row});
+    }
+  }
+  return edges;
+}
+
+std::vector<VtlTrack::Ticks> lanes_before(Session& session, Instant at) {
+  const auto processors = static_cast<uint32_t>(std::min<size_t>(session.timeline().machine().processor_count(), EventIndex::most_processors));
+  const Instant until = std::min({at, session.timeline().end(), session.timeline().history().learnt_until()});
+  std::vector<VtlTrack::Ticks> lanes;
+  for (uint32_t vp = 0; vp < processors; ++vp) lanes.push_back(session.timeline().history().lanes_before(until, vp));
+  return lanes;
+}
+
+}  // namespace
+
+Summary summarize(Session& session, const Stretch& stretch, size_t count, const Expression* query, uint64_t effort) {
   History& history = session.timeline().history();
   EventRows rows{session, query};
-  Summary summary{empty_buckets(from, to, count), history.learn(effort * learnt_for_a_unit)};
+  Summary summary{{}, history.learn(effort * learnt_for_a_unit)};
   summary.complete = rows.look(effort) && summary.complete;
-  const auto processors = static_cast<uint32_t>(std::min<size_t>(session.timeline().machine().processor_count(), EventIndex::most_processors));
-  const Instant end = std::min(session.timeline().end(), history.learnt_until());
-  const auto lanes_at = [&](Instant at) {
-    std::vector<VtlTrack::Ticks> lanes;
-    for (uint32_t vp = 0; vp < processors; ++vp) lanes.push_back(history.lanes_before(std::min(at, end), vp));
-    return lanes;
-  };
-  KindCounts counts = rows.counts_before(from);
-  std::vector<VtlTrack::Ticks> lanes = lanes_at(from);
-  for (Bucket& bucket : summary.buckets) {
-    const KindCounts counts_then = rows.counts_before(bucket.to);
-    for (size_t kind = 0; kind < counts.size(); ++kind) bucket.counts[kind] = counts_then[kind] - counts[kind];
-    counts = counts_then;
-    bucket.lanes = lanes_at(bucket.to);
-    std::vector<VtlTrack::Ticks> lanes_then = bucket.lanes;
+  const std::vector<Edge> between = edges(session, history, stretch, count);
+  KindCounts counts = rows.counts_of_first(between.front().row);
+  std::vector<VtlTrack::Ticks> lanes = lanes_before(session, between.front().at);
+  for (size_t i = 0; i < count; ++i) {
+    const Edge &from = between[i], &to = between[i + 1];
+    const KindCounts counts_then = rows.counts_of_first(to.row);
+    const std::vector<VtlTrack::Ticks> lanes_then = lanes_before(session, to.at);
+    Bucket bucket{from.at, to.at, from.row, lanes_then, counts_then};
+    for (size_t kind = 0; kind < counts.size(); ++kind) bucket.counts[kind] -= counts[kind];
     for (size_t vp = 0; vp < lanes.size(); ++vp)
       for (size_t vtl = 0; vtl < lanes[vp].size(); ++vtl) bucket.lanes[vp][vtl] -= lanes[vp][vtl];
-    lanes = std::move(lanes_then);
+    summary.buckets.push_back(std::move(bucket));
+    counts = counts_then;
+    lanes = lanes_then;
   }
   return summary;
 }

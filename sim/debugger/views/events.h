@@ -26,9 +26,16 @@ void for_each_event(Session& session, const EventRange& range, const std::functi
 /// The same as far as the event alone tells; nothing if it depends on registers or memory.
 [[nodiscard]] std::optional<bool> holds_without_state(Session& session, const Expression& query, const support::Event& event);
 
+/// A part of a run, [from, to): in instants, or in rows of the list of all events.
+struct Stretch {
+  enum class By : uint8_t { Time, Events };
+  uint64_t from{}, to{};
+  By by{};
+};
 /// A stretch of time, [from, to).
 struct Bucket {
   support::Instant from, to;
+  uint64_t row{};                      ///< events before it; by rows: its first one
   std::vector<VtlTrack::Ticks> lanes;  ///< instants that each processor stood in each VTL; none after what is known
   KindCounts counts{};                 ///< of events
 };
@@ -36,9 +43,9 @@ struct Summary {
   std::vector<Bucket> buckets;
   bool complete{};  ///< all events known now were counted; else call again
 };
-/// `count` from 1 on; `query` may be null. Looks at so many events more as `effort` allows: what lies behind them is not counted.
-[[nodiscard]] Summary summarize(Session& session, support::Instant from, support::Instant to, size_t count, const Expression* query,
-                                uint64_t effort);
+/// `count` buckets, from 1 on, of equally many instants or events; by rows, a bucket ends where the next one's first event happens.
+/// `query` may be null: only its events are counted. Looks at so many events more as `effort` allows: what lies behind them is not counted.
+[[nodiscard]] Summary summarize(Session& session, const Stretch& stretch, size_t count, const Expression* query, uint64_t effort);
 
 /// A call from one world into another, or a hypercall.
 struct CallNode {

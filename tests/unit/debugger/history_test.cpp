@@ -38,6 +38,11 @@ struct Model {
   uint64_t before(Instant at) const {
     return static_cast<uint64_t>(std::count_if(events.begin(), events.end(), [&](const Event& event) { return event.at < at; }));
   }
+  KindCounts counts_of_first(uint64_t rows) const {
+    KindCounts counts{};
+    for (uint64_t row = 0; row < std::min<uint64_t>(rows, events.size()); ++row) ++counts[static_cast<size_t>(events[row].kind)];
+    return counts;
+  }
   KindCounts counts(Instant at) const {
     KindCounts counts{};
     for (const Event& event : events)
@@ -104,6 +109,13 @@ void compare_rows(History& history, const Model& model, Prng& prng) {
     EXPECT((record->event.rip == model.events[row].rip && record->event.at == model.events[row].at && record->event.a == model.events[row].a));
   }
   EXPECT(!history.event(model.events.size()));
+  learn_all(history);
+  EXPECT(!history.instant_of(model.events.size()));
+  for (int i = 0; i < 50 && !model.events.empty(); ++i) {
+    const uint64_t row = prng.below(model.events.size() + 1);
+    EXPECT(history.counts_of_first(row) == model.counts_of_first(row));
+    if (row < model.events.size()) EXPECT(history.instant_of(row) == model.events[row].at);
+  }
 }
 
 void each_is_complete(History& history, const Model& model, Prng& prng) {

@@ -204,6 +204,8 @@ TEST_CASE("events and calls of a machine without any are empty lists", "[rpc][se
   for (const Json& bucket : summary["buckets"]) vtl0 += bucket["vtl0"].get<uint64_t>();
   EXPECT(vtl0 == 1000);
   EXPECT(world.api.refusal("events.summary", {{"from", 5}, {"to", 5}, {"buckets", 3}}).code == Code::InvalidParameters);
+  const Json rows = world.api.result("events.summary", {{"from", 0}, {"to", 10}, {"buckets", 2}, {"by", "events"}});
+  for (const Json& bucket : rows["buckets"]) EXPECT((bucket["row"] == 0 && bucket["from"] == bucket["to"]));
 }
 
 TEST_CASE("what names a processor, VTL or instant that is not there is refused", "[rpc][session]") {

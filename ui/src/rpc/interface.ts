@@ -331,6 +331,8 @@ export interface CallNode {
 export interface Bucket {
   from: Integer;
   to: Integer;
+  /** events of the run before it */
+  row: Integer;
   /** instants in VTL 0, summed over the processors */
   vtl0: Integer;
   vtl1: Integer;
@@ -953,11 +955,16 @@ export interface Methods {
   'events.summary': {
     effect: 'Looks';
     parameters: {
+      /** instant, or row of the list of all events */
       from: Integer;
+      /** not any more */
       to: Integer;
       /** 1 to 4096 */
       buckets: Integer;
+      /** only these events are counted */
       query?: string;
+      /** events: from and to are rows, and buckets have equally many; time if absent */
+      by?: 'time' | 'events';
     };
     result: {
       /** the columns of counts */

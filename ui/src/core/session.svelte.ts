@@ -41,6 +41,8 @@ export class Session {
   query = $state('');
   /** Motions of other clients do not move this page. */
   pinned = $state(false);
+  /** The focus is being dragged: where it passes is neither announced nor kept for the way back. */
+  scrubbing = $state(false);
   /** Grows when the same focus shows other things: a branch was edited, symbols were read, another run was opened. */
   epoch = $state(0);
   message = $state.raw<Message>();

@@ -22,6 +22,12 @@ export interface Panel {
   several?: boolean;
 }
 
+/** What panes can ask of the timeline. */
+export interface TimelineControl {
+  /** A lane of the events for which an expression is true. */
+  add_query(text: string): void;
+}
+
 export class Workspace {
   readonly commands = new Commands();
   readonly panels: readonly Panel[];
@@ -29,6 +35,10 @@ export class Workspace {
   /** The run that this one is compared with, once somebody looks at it. */
   other = $state.raw<Session>();
   dock = $state.raw<Dock>();
+  /** Of the run, not of the one that it is compared with. */
+  timeline = $state.raw<TimelineControl>();
+  /** An expression over events: what the keys { and } go through, unless a lane of the timeline is chosen. */
+  interest = $state<string>();
   /** What a screen reader says next. */
   announcement = $state('');
 

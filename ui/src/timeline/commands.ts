@@ -21,8 +21,8 @@ export function timeline_commands(model: TimelineModel, doings: Doings): Command
     look('focus', 'Timeline: the focus in the middle', ['f'], () => model.show_focus()),
     look('axis', 'Timeline: axis of events or of time', ['Alt+a'], () => model.set_axis(model.axis === 'events' ? 'time' : 'events')),
     look('end', 'To the end of the run, and follow it', ['Shift+End'], () => model.show_end()),
-    { ...look('taller', 'Timeline: higher', ['Alt+ArrowDown'], () => doings.taller(24)), group: 'Layout' },
-    { ...look('lower', 'Timeline: lower', ['Alt+ArrowUp'], () => doings.taller(-24)), group: 'Layout' },
+    { ...look('taller', 'Timeline: higher', ['Ctrl+ArrowDown'], () => doings.taller(24)), group: 'Layout' },
+    { ...look('lower', 'Timeline: lower', ['Ctrl+ArrowUp'], () => doings.taller(-24)), group: 'Layout' },
     { ...look('bookmark', 'Mark the focus with a bookmark', ['m'], doings.add_bookmark), group: 'Bookmarks' },
   ];
 }

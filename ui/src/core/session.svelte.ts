@@ -26,6 +26,8 @@ export class Session {
   focus = $state.raw<Focus>({ at: 0, vp: 0, vtl: 0 });
   /** Where the last motion ended, and why. */
   stop = $state.raw<Stop>();
+  /** Whose the code at the focus is, where no image covers it: "the hypercall page". */
+  owner = $state<string>();
   /** The last instant known: it grows while a live machine runs. */
   end = $state(0);
   /** A motion that has not ended: what it is. */
@@ -162,8 +164,20 @@ export class Session {
   #arrive(stop: Stop): void {
     this.stop = stop;
     this.focus = stop.focus;
+    this.owner = undefined;
+    if (stop.place.module === undefined) void this.#find_owner(stop);
     if (stop.focus.at > this.end) this.end = stop.focus.at;
     this.#status_soon();
+  }
+
+  async #find_owner(stop: Stop): Promise<void> {
+    if (!this.serves('about')) return;
+    try {
+      const { owner } = await this.call('about', { number: stop.place.address, focus: stop.focus });
+      if (this.stop === stop) this.owner = owner;
+    } catch {
+      // a name less
+    }
   }
 
   /** The status costs a hash of the whole state: it is read when nothing has moved for a moment. */

@@ -39,6 +39,8 @@ export class Workspace {
   timeline = $state.raw<TimelineControl>();
   /** An expression over events: what the keys { and } go through, unless a lane of the timeline is chosen. */
   interest = $state<string>();
+  /** Looks where a link says that was made elsewhere: its secret does not matter. */
+  follow_link: (fragment: string) => unknown = () => undefined;
   /** What a screen reader says next. */
   announcement = $state('');
 

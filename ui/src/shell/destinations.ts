@@ -13,8 +13,9 @@ export interface Destination {
 }
 
 const most_symbols = 12;
+const most_registers = 4;
 
-/** @4711 an instant; #12 a row of the log; ?x an expression; else an address or a name. */
+/** @4711 an instant; #12 a row of the log; ?x an expression; a link; else an address, or the name of a register, symbol, call or service. */
 export async function destinations(text: string, workspace: Workspace): Promise<Destination[]> {
   const wanted = text.trim();
   const session = workspace.session;
@@ -23,9 +24,11 @@ export async function destinations(text: string, workspace: Workspace): Promise<
     if (wanted.startsWith('@')) return /^[0-9]{1,16}$/.test(rest) ? [instant(session, Number(rest))] : [];
     if (wanted.startsWith('#')) return /^[0-9]{1,10}$/.test(rest) ? await row(session, Number(rest)) : [];
     if (wanted.startsWith('?')) return await expression(session, wanted.slice(1).trim());
+    if (/^https?:.*#./.test(wanted)) return [link(workspace, wanted)];
     const address = parse_address(wanted);
     if (address !== undefined) return addresses(workspace, hex(address));
-    return /^[\w!*?:$@<>~]{2,}$/.test(wanted) ? await symbols(workspace, wanted) : [];
+    if (!/^[\w!*?:$@<>~]{2,}$/.test(wanted)) return [];
+    return [...(await registers(workspace, wanted)), ...(await symbols(workspace, wanted)), ...events(workspace, wanted)];
   } catch (error) {
     return [{ title: asRpcError(error).message, note: 'refused', run: () => undefined }];
   }
@@ -69,6 +72,41 @@ function addresses(workspace: Workspace, address: string): Destination[] {
         dock?.open('walk');
       },
     },
+  ];
+}
+
+function link(workspace: Workspace, text: string): Destination {
+  return { title: 'Look where this link looks', note: 'link', run: () => workspace.follow_link(text.slice(text.indexOf('#'))) };
+}
+
+/** Registers of the VTL that is looked at, MSRs among them. */
+async function registers(workspace: Workspace, text: string): Promise<Destination[]> {
+  const { session, dock } = workspace;
+  const { registers: all } = await session.call('registers', { focus: session.focus });
+  const named = all.filter((register) => register.name.includes(text.toLowerCase())).slice(0, most_registers);
+  return named.map(({ name, value, group }) => ({
+    title: `${name} = ${value}`,
+    note: `${group} register, VTL ${session.focus.vtl}`,
+    run: () => {
+      session.datum = { kind: 'register', name, vtl: session.focus.vtl };
+      dock?.open('registers');
+    },
+  }));
+}
+
+/** Hypercalls, services, exceptions, images: whatever the log calls so. */
+function events(workspace: Workspace, text: string): Destination[] {
+  const { session, dock } = workspace;
+  if (!/^\w+$/.test(text)) return [];
+  const query = `name ~ "*${text}*"`;
+  const show = () => {
+    session.query = query;
+    dock?.open('log');
+  };
+  return [
+    { title: `Events named *${text}*`, note: 'in the log', run: show },
+    { title: `Next event named *${text}*`, note: 'runs there', run: () => session.run({ until: query, breakpoints: false }) },
+    { title: `Previous event named *${text}*`, note: 'runs back', run: () => session.run({ back: true, until: query, breakpoints: false }) },
   ];
 }
 

@@ -160,6 +160,8 @@ support::Result<DebugFaces> open_faces(const Choice& choice, Served& served, Oth
     faces.push_back(std::move(http));
   }
   if (choice.run.rpc_stdio) faces.push_back(std::make_unique<StdioFace>(served.queue, served.debuggee));
+  if (choice.run.gdb_port) served.debuggee.pin("gdb");
+  if (choice.dap_port) served.debuggee.pin("an editor");
   if (choice.run.gdb_port) faces.push_back(TRY(GdbFace::open(served.queue, choice.run)));
   if (choice.dap_port)
     faces.push_back(TRY(open_dap(served.queue, served.debuggee, choice.run, *choice.dap_port == 0 ? std::nullopt : choice.dap_port)));

@@ -8,6 +8,7 @@
 #include "sim/cli/session.h"
 #include "sim/replay/recording.h"
 #include "sim/rpc/call_queue.h"
+#include "sim/rpc/findings.h"
 #include "sim/rpc/service.h"
 
 namespace cli {
@@ -34,7 +35,11 @@ struct DebugFailure {
 struct DebugRun {
   std::unique_ptr<replay::Recording> recording;  ///< null: a live machine
   std::unique_ptr<rpc::Service> service;
+  std::optional<rpc::Finding> finding{};  ///< that it is the recording of
+  std::string findings{};                 ///< the folder of them; empty: none
 };
+/// The file may be the folder of a finding: then its recording is debugged, and the folder that it lies in is that of the
+/// findings, unless another one is given.
 [[nodiscard]] support::Result<DebugRun, DebugFailure> open_for_debugging(const DebugArguments& arguments);
 
 /// Something that clients talk to. It lives on threads of its own and calls through the queue: with post(), or with a

@@ -17,7 +17,9 @@ using support::Error;
 using support::Result;
 using Timeline = std::unique_ptr<debugger::Timeline>;
 
-Result<machine::MachineParts> parts_of(const DebugArguments& arguments, const replay::Recording& recording) {
+/// A finding brings its own images where it has them: they are what was broken.
+Result<machine::MachineParts> parts_of(const DebugArguments& arguments, const replay::Recording& recording, bool finding) {
+  if (finding && recording.facts().embedded) return recorded_parts(recording);
   if (arguments.firmware.empty() && arguments.disk.empty()) return recorded_parts(recording);
   machine::MachineParts parts;
   if (recording.facts().embedded || arguments.firmware.empty() || arguments.disk.empty()) parts = TRY(recorded_parts(recording));
@@ -26,8 +28,8 @@ Result<machine::MachineParts> parts_of(const DebugArguments& arguments, const re
   return parts;
 }
 
-Result<Timeline> recorded_timeline(const DebugArguments& arguments, const replay::Recording& recording) {
-  machine::MachineParts parts = TRY(parts_of(arguments, recording));
+Result<Timeline> recorded_timeline(const DebugArguments& arguments, const replay::Recording& recording, bool finding) {
+  machine::MachineParts parts = TRY(parts_of(arguments, recording, finding));
   if (const std::string why = replay::mismatch(recording.facts(), parts); !why.empty()) return Error{why};
   return debugger::Timeline::over(recording, std::move(parts));
 }
@@ -72,26 +74,41 @@ Result<replay::Recording> open_recording(const std::string& file) {
 
 bool is_machine_file(const std::string& file) { return file.empty() || file.ends_with(".toml"); }
 
+/// Its recording, if the file is the folder of one; the file itself if not.
+Result<std::string> recording_of(const std::string& file, DebugRun& run) {
+  std::error_code error;
+  if (!std::filesystem::is_directory(file, error)) return file;
+  run.finding = rpc::read_finding(file);
+  if (!run.finding->unreadable.empty()) return Error{fmt::format("{}: no finding that can be read: {}", file, run.finding->unreadable)};
+  if (run.finding->recording.empty()) return Error{fmt::format("{}: the finding has no recording", file)};
+  if (run.findings.empty()) run.findings = std::filesystem::absolute(run.finding->recording, error).parent_path().parent_path().string();
+  return run.finding->recording;
+}
+
+support::Status open_recorded_run(const std::string& file, DebugRun& run, rpc::RunFacts& facts) {
+  facts.recording = TRY(recording_of(file, run));
+  run.recording = std::make_unique<replay::Recording>(TRY(open_recording(facts.recording)));
+  facts.run = run.recording.get();
+  if (run.recording->complete()) return support::Unit{};
+  facts.complaints.push_back(run.recording->ending_text());
+  fmt::print(stderr, "airlock debug: {}: {}; what is before that is used\n", facts.recording, run.recording->ending_text());
+  return support::Unit{};
+}
+
 }  // namespace
 
 Result<DebugRun, DebugFailure> open_for_debugging(const DebugArguments& arguments) {
   const auto failed = [](const Error& error, int code = exit_bad_input) { return DebugFailure{code, error.message}; };
   const std::string& file = arguments.machine.machine_file;
   DebugRun run;
-  rpc::RunFacts facts{AIRLOCK_VERSION, "", {}, {}, arguments.other, arguments.findings};
-  if (!is_machine_file(file)) {
-    auto recording = open_recording(file);
-    if (!recording) return failed(recording.error());
-    run.recording = std::make_unique<replay::Recording>(std::move(recording.value()));
-    facts.recording = file;
-    facts.bookmarks = run.recording->bookmarks();
-    if (!run.recording->complete()) {
-      facts.complaints.push_back(run.recording->ending_text());
-      fmt::print(stderr, "airlock debug: {}: {}; what is before that is used\n", file, run.recording->ending_text());
-    }
-  }
-  auto timeline = run.recording ? recorded_timeline(arguments, *run.recording) : live_timeline(arguments);
-  if (!timeline) return failed(run.recording ? Error{file + ": " + timeline.error().message} : timeline.error());
+  run.findings = arguments.findings;
+  rpc::RunFacts facts{AIRLOCK_VERSION, "", nullptr, {}, arguments.other};
+  if (!is_machine_file(file))
+    if (const support::Status opened = open_recorded_run(file, run, facts); !opened) return failed(opened.error());
+  facts.findings = run.findings;
+  if (run.finding) facts.finding = run.finding->id;
+  auto timeline = run.recording ? recorded_timeline(arguments, *run.recording, run.finding.has_value()) : live_timeline(arguments);
+  if (!timeline) return failed(run.recording ? Error{facts.recording + ": " + timeline.error().message} : timeline.error());
   auto session = debugger::Session::over(std::move(timeline.value()), {symbol_folders(arguments), source_folders(arguments)});
   if (!session) return failed(session.error(), exit_environment);
   run.service = std::make_unique<rpc::Service>(std::move(session.value()), std::move(facts));

@@ -109,6 +109,11 @@ class Timeline {
   /// Shows `observer` each instruction from `from` up to before `to`, in a second machine, as far as the run is known: `to` may be
   /// at most end(). The machine stands at or before `to` afterwards.
   void show(Instant from, Instant to, vtl::InstructionObserver& observer);
+  /// Executes [from, to) once more in a machine of its own that counts each instruction. `begin` is given it when it stands at
+  /// `from`, and says who observes it; `events` hears what happens there. The position stays. Errors: interrupted; that
+  /// part of the run is not known.
+  using Begin = std::function<vtl::InstructionObserver*(machine::Machine&)>;
+  [[nodiscard]] support::Status rerun(Instant from, Instant to, support::EventSink& events, const Begin& begin);
   /// Another one as soon as an edit makes this another run, and of no other timeline: what was learned of a run holds as long
   /// as this is the same.
   [[nodiscard]] const std::shared_ptr<const char>& epoch() const { return epoch_; }
@@ -151,6 +156,7 @@ class Timeline {
   [[nodiscard]] bool inside() const { return now() == inside_; }
   [[nodiscard]] uint64_t instructions_at(const Interval& interval) const;
   void forget_future();
+  [[nodiscard]] support::Result<std::unique_ptr<machine::Machine>> copy_at(Instant at, support::EventSink& events);
   void close_interval();
   void arrive_at_end(machine::StopReason reason);
   void know_keyframes(const replay::Recording& recording);

@@ -8,6 +8,7 @@
 
 #include "sim/loader/image_catalog.h"
 #include "sim/support/result.h"
+#include "sim/trace/image_names.h"
 #include "sim/trace/reader.h"
 
 namespace exporting {
@@ -39,6 +40,20 @@ class Exporter {
 /// Creates or truncates the file. `images` must outlive the exporter.
 [[nodiscard]] support::Result<std::unique_ptr<Exporter>> create(const Options& options, const trace::Meta& meta,
                                                                 loader::ImageCatalog& images);
+
+/// Hands an exporter what the options ask for, record by record, and keeps the catalogue up to date.
+class Feed {
+ public:
+  /// All must outlive this.
+  Feed(const Options& options, loader::ImageCatalog& images, Exporter& exporter) : options_{options}, names_{images}, exporter_{exporter} {}
+  /// Records come in the order of time. False: nothing more is wanted.
+  bool take(const trace::Record& record);
+
+ private:
+  const Options& options_;
+  trace::ImageNames names_;
+  Exporter& exporter_;
+};
 
 /// The next record, or null at the end, or why there are no more; what was read before is good.
 using Source = std::function<support::Result<trace::Record*>()>;

@@ -24,6 +24,8 @@ void compare_image(const char* what, const std::optional<ImageFacts>& a, const s
   if (a != b) out.push_back(fmt::format("{}: {} | {}", what, text(a), text(b)));
 }
 
+}  // namespace
+
 std::vector<std::string> compare_facts(const Facts& a, const Facts& b) {
   std::vector<std::string> out;
   if (a.semantics != b.semantics) out.push_back(fmt::format("machine semantics: {} | {}", a.semantics, b.semantics));
@@ -53,6 +55,8 @@ std::vector<std::string> compare_facts(const Facts& a, const Facts& b) {
   return out;
 }
 
+namespace {
+
 void compare_points(const Recording& left, const Recording& right, Comparison& result) {
   auto a = left.points().begin();
   auto b = right.points().begin();
@@ -73,12 +77,16 @@ void compare_points(const Recording& left, const Recording& right, Comparison& r
   }
 }
 
+}  // namespace
+
 std::string compare_inputs(const std::vector<Input>& left, const std::vector<Input>& right) {
   const auto [a, b] = std::mismatch(left.begin(), left.end(), right.begin(), right.end());
   if (a == left.end() && b == right.end()) return "";
   return fmt::format("input {}: left has {}, right has {}", a - left.begin() + 1, a == left.end() ? "no more" : to_text(*a),
                      b == right.end() ? "no more" : to_text(*b));
 }
+
+namespace {
 
 /// What an event says, without when it happened.
 bool says_the_same(const trace::EventRecord& a, const trace::EventRecord& b) {

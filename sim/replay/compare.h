@@ -28,6 +28,11 @@ struct Comparison {
   }
 };
 
+/// What differs in configuration and images, a line each; the gear does not count.
+[[nodiscard]] std::vector<std::string> compare_facts(const Facts& left, const Facts& right);
+/// The first input that differs, in words; empty if none does.
+[[nodiscard]] std::string compare_inputs(const std::vector<Input>& left, const std::vector<Input>& right);
+
 /// Compares all; `line` receives the events that differ from the first divergence on, aligned over what they say (kind,
 /// VTL, arguments), not when, because instants shift. It may answer false to be called no more.
 [[nodiscard]] support::Result<Comparison> compare(const Recording& left, const Recording& right,

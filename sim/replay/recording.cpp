@@ -240,6 +240,25 @@ Result<std::vector<uint8_t>> Recording::payload(size_t number) const {
   return file.payload();
 }
 
+std::vector<uint8_t> Recording::stored(size_t number) const {
+  container::Reader file = file_;
+  file.seek(index_[number].offset, static_cast<uint32_t>(number + 1));
+  const auto read = file.next();
+  if (!read || !read.value()) return {};
+  ChunkHeader header = *read.value();
+  header.sequence = 0;  // where it lies does not matter
+  header.header_checksum = 0;
+  std::vector<uint8_t> bytes(sizeof header + header.stored_size);
+  std::memcpy(bytes.data(), &header, sizeof header);
+  const std::span<uint8_t> rest = std::span{bytes}.subspan(sizeof header);
+  return file.read(index_[number].offset + sizeof header, rest) == rest.size() ? bytes : std::vector<uint8_t>{};
+}
+
+bool Recording::same_chunk(size_t number, const Recording& other, size_t other_number) const {
+  const std::vector<uint8_t> bytes = stored(number);
+  return !bytes.empty() && bytes == other.stored(other_number);
+}
+
 Result<std::vector<uint8_t>> Recording::image(ImageSlot slot, const ImageFacts& facts) const {
   std::vector<uint8_t> bytes(static_cast<size_t>(facts.size));
   for (size_t i = 0; i < index_.size(); ++i) {

@@ -65,6 +65,9 @@ class Recording {
   /// Events without the first `count`.
   [[nodiscard]] support::Result<EventCursor> events_after(uint64_t count) const;
 
+  /// Whether two chunks of the index are the same, byte by byte; false too where one cannot be read.
+  [[nodiscard]] bool same_chunk(size_t number, const Recording& other, size_t other_number) const;
+
   /// For appending: what lies before the end of the last whole chunk.
   [[nodiscard]] uint64_t size() const { return size_; }
   [[nodiscard]] uint32_t chunks() const { return static_cast<uint32_t>(index_.size()) + 1; }
@@ -86,6 +89,8 @@ class Recording {
   support::Result<std::vector<uint8_t>> image(ImageSlot slot, const ImageFacts& facts) const;
   /// The payload of chunk `number` + 1 (META is chunk 0).
   support::Result<std::vector<uint8_t>> payload(size_t number) const;
+  /// The same as it lies in the file, with the facts of its header; empty if it cannot be read.
+  std::vector<uint8_t> stored(size_t number) const;
 
   container::Reader file_;
   Facts facts_;

@@ -54,7 +54,8 @@ void CallQueue::stop() {
 }
 
 bool may_take_long(std::string_view method) {
-  constexpr std::string_view searches[] = {"who_wrote", "events.list", "events.count", "events.summary", "calls", "memory.search"};
+  constexpr std::string_view searches[] = {"who_wrote", "events.list", "events.count", "events.summary", "calls", "memory.search",
+                                           "compare", "findings", "export", "cycles", "dump"};
   const Method* row = find_method(method);
   return (row != nullptr && row->effect == Effect::Moves) || std::find(std::begin(searches), std::end(searches), method) != std::end(searches);
 }

@@ -30,6 +30,12 @@ const debugger::ProcessList::Process* find_process(const debugger::ProcessList& 
   return found;
 }
 
+/// A run that is known up to a keyframe is heard of from there on.
+uint64_t events_known_unseen(const debugger::Timeline& timeline, const replay::Recording& recording) {
+  const replay::Keyframe* keyframe = recording.keyframe_before(timeline.intervals().back().begin);
+  return keyframe != nullptr ? keyframe->events : 0;
+}
+
 }  // namespace
 
 Refusal refused(const support::Error& error) {
@@ -46,7 +52,12 @@ Desk::Desk(Dispatcher& the_dispatcher, debugger::Session& the_session, RunFacts 
       slat_history{the_session},
       library{the_session.options().symbol_folders},
       types{the_session, library},
-      unwinder{library} {
+      unwinder{library},
+      bookmarks{facts.run, facts.recording} {
+  if (facts.run != nullptr) {
+    event_check = std::make_unique<replay::EventCheck>(*facts.run, events_known_unseen(session.trunk(), *facts.run));
+    session.trunk().listen(*event_check);
+  }
   session.use(&types);
   session.use(&unwinder);
 }

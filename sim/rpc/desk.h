@@ -10,7 +10,9 @@
 #include "sim/debugger/views/slat_history.h"
 #include "sim/debugger/views/source.h"
 #include "sim/debugger/views/trail.h"
+#include "sim/rpc/bookmark_shelf.h"
 #include "sim/rpc/dispatcher.h"
+#include "sim/replay/event_check.h"
 #include "sim/replay/recording.h"
 #include "sim/rpc/symbol_sources.h"
 #include "sim/symbols/library.h"
@@ -23,10 +25,11 @@ namespace rpc {
 struct RunFacts {
   std::string version;                       ///< of the program
   std::string recording;                     ///< the file; empty: a live machine
-  std::vector<replay::Bookmark> bookmarks;   ///< that it has
+  const replay::Recording* run{};            ///< the same, which outlives the service; null: a live machine
   std::vector<std::string> complaints;       ///< what was wrong with it
   std::string other{};                       ///< the recording that it is compared with; empty: none
   std::string findings{};                    ///< the folder of what fuzzing found; empty: none was given
+  std::string finding{};                     ///< id of the one that this is the recording of; empty: it is none
 };
 
 /// Who has what at one focus: made when it is first asked for there.
@@ -56,6 +59,9 @@ struct Desk {
   symbols::Library library;
   PdbTypes types;
   StackUnwinder unwinder;
+  BookmarkShelf bookmarks;
+  std::unique_ptr<replay::Recording> other{};         ///< facts.other, once it was asked for
+  std::unique_ptr<replay::EventCheck> event_check{};  ///< of the repetition of the run; null: a live machine
 
   /// `parameters` "focus", or the session's own.
   [[nodiscard]] support::Result<debugger::Focus, Refusal> focus(const Parameters& parameters) const;
@@ -91,6 +97,9 @@ inline void serve(Desk& desk, std::string_view method, DeskHandler handler) {
 
 // One per file handlers_*.cpp.
 void serve_session(Desk& desk);
+void serve_runs(Desk& desk);
+void serve_export(Desk& desk);
+void serve_bookmarks(Desk& desk);
 void serve_motion(Desk& desk);
 void serve_breakpoints(Desk& desk);
 void serve_state(Desk& desk);

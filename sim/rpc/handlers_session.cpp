@@ -1,7 +1,6 @@
-// hello, status, reload, bookmarks.
+// hello, status, reload.
 #include <fmt/format.h>
 
-#include "sim/replay/recorder.h"
 #include "sim/rpc/desk.h"
 #include "sim/rpc/records.h"
 
@@ -13,7 +12,7 @@ constexpr int protocol = 1;
 std::vector<std::string> complaints(Desk& desk) {
   std::vector<std::string> list = desk.facts.complaints;
   const debugger::Timeline& timeline = desk.session.timeline();
-  for (const std::string& text : {timeline.complaint(), desk.session.timeline().history().complaint()})
+  for (const std::string& text : {timeline.complaint(), desk.session.timeline().history().complaint(), desk.bookmarks.complaint()})
     if (!text.empty()) list.push_back(text);
   const auto& of_images = desk.session.names().images().complaints();
   list.insert(list.end(), of_images.begin(), of_images.end());
@@ -26,6 +25,7 @@ Answer hello(Desk& desk, const Parameters&) {
   if (!desk.facts.recording.empty()) json["recording"] = desk.facts.recording;
   json["live"] = desk.facts.recording.empty();
   if (!desk.facts.other.empty()) json["other"] = desk.facts.other;
+  if (!desk.facts.finding.empty()) json["finding"] = desk.facts.finding;
   json["processors"] = machine.processor_count();
   json["memory"] = hex(machine.config().memory_bytes);
   json["configuration"] = machine.configuration().to_string();
@@ -43,6 +43,9 @@ Answer status(Desk& desk, const Parameters&) {
   if (const auto ending = timeline.ending()) json["ending"] = machine::word(*ending);
   json["instructions"] = timeline.instructions();
   if (const auto branch = desk.session.branch()) json["branch"] = *branch;
+  json["beginning"] = timeline.beginning().ticks;
+  json["events"] = desk.session.timeline().history().size();
+  if (const auto verified = desk.event_check ? desk.event_check->text() : std::nullopt) json["verified"] = *verified;
   json["complaints"] = complaints(desk);
   json["fingerprint"] = machine.fingerprint().to_string();
   return json;
@@ -55,30 +58,12 @@ Answer reload(Desk& desk, const Parameters& parameters) {
   return Json{{"modules", modules_json(desk.session.names())}, {"complaints", complaints(desk)}};
 }
 
-Answer add_bookmark(Desk& desk, const Parameters& parameters) {
-  const support::Instant at{parameters.integer("at", desk.session.focus().at.ticks)};
-  const std::string text = parameters.text("text");
-  const bool saved = !desk.facts.recording.empty() && !desk.session.branch();
-  if (saved) (void)TRY(or_refuse(replay::save_bookmark(desk.facts.recording, {replay::BookmarkEdit::Kind::Add, 0, at, text})));
-  desk.facts.bookmarks.push_back({at, text});
-  return Json{{"saved", saved}};
-}
-
-Answer list_bookmarks(Desk& desk, const Parameters&) {
-  Json list = Json::array();
-  for (const replay::Bookmark& bookmark : desk.facts.bookmarks)
-    list.push_back({{"at", bookmark.at.ticks}, {"text", bookmark.text}});
-  return Json{{"bookmarks", std::move(list)}};
-}
-
 }  // namespace
 
 void serve_session(Desk& desk) {
   serve(desk, "hello", hello);
   serve(desk, "status", status);
   serve(desk, "reload", reload);
-  serve(desk, "bookmark.add", add_bookmark);
-  serve(desk, "bookmark.list", list_bookmarks);
 }
 
 }  // namespace rpc

@@ -22,7 +22,13 @@ Malformed malformed(Code code, std::string message, Json id = nullptr) { return 
 
 bool is_id(const Json& value) { return value.is_number_integer() || value.is_string() || value.is_null(); }
 
-support::Result<Json, Malformed> parse(std::string_view text) {
+Json error_of(const Refusal& refusal) { return {{"code", static_cast<int>(refusal.code)}, {"message", refusal.message}}; }
+
+std::string written(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
+
+}  // namespace
+
+support::Result<Json, Malformed> parse_json(std::string_view text) {
   if (text.size() > maximum_message)
     return malformed(Code::InvalidRequest, fmt::format("a message has at most {} bytes", maximum_message));
   Parser parser;
@@ -34,14 +40,8 @@ support::Result<Json, Malformed> parse(std::string_view text) {
   return json;
 }
 
-Json error_of(const Refusal& refusal) { return {{"code", static_cast<int>(refusal.code)}, {"message", refusal.message}}; }
-
-std::string written(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
-
-}  // namespace
-
 support::Result<Request, Malformed> parse_request(std::string_view text) {
-  Json json = TRY(parse(text));
+  Json json = TRY(parse_json(text));
   if (json.is_array()) return malformed(Code::InvalidRequest, "batches are not supported: one request a message");
   if (!json.is_object()) return malformed(Code::InvalidRequest, "a request is an object");
   Request request;

@@ -27,6 +27,8 @@ struct Malformed {
   Refusal refusal;
 };
 
+/// Within those limits.
+[[nodiscard]] support::Result<Json, Malformed> parse_json(std::string_view text);
 [[nodiscard]] support::Result<Request, Malformed> parse_request(std::string_view text);
 
 /// An answer as text, without a line break; guests' texts that are not UTF-8 are made so.

@@ -7,6 +7,9 @@ Service::Service(std::unique_ptr<debugger::Session> session, RunFacts facts)
       dispatcher_{[this] { session_->interrupt(); }},
       desk_{std::make_unique<Desk>(dispatcher_, *session_, std::move(facts))} {
   serve_session(*desk_);
+  serve_bookmarks(*desk_);
+  serve_runs(*desk_);
+  serve_export(*desk_);
   serve_motion(*desk_);
   serve_breakpoints(*desk_);
   serve_state(*desk_);

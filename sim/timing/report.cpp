@@ -244,6 +244,16 @@ std::string events_json(const Totals& totals) {
 
 }  // namespace
 
+std::vector<CostShare> cost_shares(const Totals& totals) {
+  std::vector<CostShare> rows;
+  for (const Part& part : charge_parts) {
+    const Quarters cost = totals.charge.*part.member;
+    if (cost != 0) rows.push_back({part.text, cost, cost / quarters_per_cycle});
+  }
+  std::sort(rows.begin(), rows.end(), [](const CostShare& a, const CostShare& b) { return a.cost != b.cost ? a.cost > b.cost : a.text < b.text; });
+  return rows;
+}
+
 std::string share_text(uint64_t part, uint64_t all) {
   const uint64_t permille = all == 0 ? 0 : part / all * 1000 + part % all * 1000 / all;
   return fmt::format("{}.{} %", permille / 10, permille % 10);

@@ -26,6 +26,15 @@ struct ReportOptions {
 /// One JSON document.
 [[nodiscard]] std::string report_json(const CycleModel& model, const CallLedger& ledger, ReportOptions options);
 
+/// A part of all costs.
+struct CostShare {
+  std::string text;  ///< what for
+  Quarters cost{};
+  uint64_t cycles{};  ///< whole ones
+};
+/// The parts that cost something, the dearest first.
+[[nodiscard]] std::vector<CostShare> cost_shares(const Totals& totals);
+
 /// "12.3 %" of `whole`; "0.0 %" if there is nothing.
 [[nodiscard]] std::string share_text(uint64_t part, uint64_t whole);
 

@@ -1971,7 +1971,7 @@ class Interface(ABC):
     def cycles(self, from_: int, to: int) -> CyclesResult:
         """What a stretch of the run costs by the timing model: it is executed once more for it.
 
-        to: at most 10000000 later
+        to: ten million instants later or fewer
         """
         return cast(CyclesResult, decode_record(CyclesResult, self._call("cycles", [
             ("from", "integer", from_),

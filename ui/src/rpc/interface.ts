@@ -998,7 +998,7 @@ export interface Methods {
     effect: 'Looks';
     parameters: {
       from: Integer;
-      /** at most 10000000 later */
+      /** ten million instants later or fewer */
       to: Integer;
     };
     result: {

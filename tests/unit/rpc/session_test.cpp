@@ -221,7 +221,7 @@ TEST_CASE("bookmarks of a live machine are kept and not saved", "[rpc][session]"
   EXPECT(world.api.result("bookmark.add", {{"text", "here"}})["saved"] == false);
   const Json list = world.api.result("bookmark.list")["bookmarks"];
   REQUIRE(list.size() == 1);
-  EXPECT(list[0] == Json{{"at", 0}, {"text", "here"}});
+  EXPECT(list[0] == Json{{"id", list[0]["id"]}, {"at", 0}, {"text", "here"}});
 }
 
 TEST_CASE("names where no image is are refused or empty", "[rpc][session]") {

@@ -117,20 +117,18 @@ std::vector<uint64_t> PhysicalMemory::dirty_pages() const {
 // Hands the fresh pages to all who keep account of them. Grants of W made before are forgotten: the
 // next write to such a page must announce itself again. False if there was none.
 bool PhysicalMemory::collect_dirty() {
-  bool any = false;
-  for (size_t word = 0; word < fresh_.size(); ++word) {
-    const uint64_t pages = fresh_[word];
-    if (pages == 0) continue;
-    dirty_[word] |= pages;
-    unhashed_[word] |= pages;
+  if (fresh_pages_.empty()) return false;
+  for (const uint64_t page : fresh_pages_) {
+    set(dirty_, page);
+    set(unhashed_, page);
     for (DirtyLog& log : dirty_consumers_) {
-      if (log.active) log.pages[word] |= pages;
+      if (log.active) set(log.pages, page);
     }
-    fresh_[word] = 0;
-    any = true;
+    clear(fresh_, page);
   }
-  if (any) ++dirty_epoch_;
-  return any;
+  fresh_pages_.clear();
+  ++dirty_epoch_;
+  return true;
 }
 
 void PhysicalMemory::clear_dirty() {
@@ -182,7 +180,7 @@ void PhysicalMemory::restore_page(uint64_t page, const uint8_t* bytes) {
     if (std::memcmp(to, bytes, abi::page_size) == 0) return;  // what was translated still holds
     make_data(page);
   }
-  set(fresh_, page);
+  set_fresh(page);
   std::memcpy(to, bytes, abi::page_size);
 }
 

@@ -98,7 +98,7 @@ class PhysicalMemory {
   // --- Dirty pages.
   void mark_dirty(uint64_t page) {
     CHECK(page < page_count());
-    set(fresh_, page);
+    set_fresh(page);
   }
   /// Ascending numbers of the pages written since the last clear_dirty() (or ever).
   [[nodiscard]] std::vector<uint64_t> dirty_pages() const;
@@ -109,6 +109,9 @@ class PhysicalMemory {
   void remove_dirty_consumer(DirtyConsumer consumer);
   /// Replaces `pages` by the ascending numbers of those written since this consumer's last call.
   void drain_dirty(DirtyConsumer consumer, std::vector<uint64_t>& pages);
+  /// Pages that may have been written since dirty_epoch() moved, in no order: whoever has a grant of W to a page that is not
+  /// among them announces itself before it writes.
+  [[nodiscard]] const std::vector<uint64_t>& fresh_pages() const { return fresh_pages_; }
   /// Moves when grants of W made before are forgotten: whenever dirty pages are cleared, drained or hashed.
   [[nodiscard]] uint64_t dirty_epoch() const { return dirty_epoch_; }
 
@@ -127,10 +130,15 @@ class PhysicalMemory {
   static bool test(const Bitmap& map, uint64_t bit) { return (map[bit / 64] >> (bit % 64)) & 1; }
   static void set(Bitmap& map, uint64_t bit) { map[bit / 64] |= uint64_t{1} << (bit % 64); }
   static void clear(Bitmap& map, uint64_t bit) { map[bit / 64] &= ~(uint64_t{1} << (bit % 64)); }
+  void set_fresh(uint64_t page) {
+    if (test(fresh_, page)) return;
+    set(fresh_, page);
+    fresh_pages_.push_back(page);
+  }
   void before_write(Spa address, uint64_t bytes) {
     const uint64_t last = (address.value() + bytes - 1) / abi::page_size;
     for (uint64_t page = address.page_number(); page <= last; ++page) {
-      set(fresh_, page);
+      set_fresh(page);
       if (test(code_pages_, page)) make_data(page);
     }
   }
@@ -142,6 +150,7 @@ class PhysicalMemory {
   uint8_t* bytes_{};
   Bitmap code_pages_;
   Bitmap fresh_;  ///< written since collect_dirty() told all who want to know:
+  std::vector<uint64_t> fresh_pages_;  ///< the same as a list
   Bitmap dirty_, unhashed_;
   struct DirtyLog {
     bool active{};

@@ -80,6 +80,7 @@ void SlatTlb::fill(const AddressSpace& space, Gva address, Spa spa, Gpa gpa, uin
     if (entry.key() == key && visible(domain, entry, pcid)) {
       if (takes_away(entry, next)) move_epoch(space.partition, space.vtl);
       note_large_page(key, attributes);
+      note_touched(entry);
       entry = next;
       return;
     }
@@ -96,6 +97,7 @@ void SlatTlb::fill(const AddressSpace& space, Gva address, Spa spa, Gpa gpa, uin
     reusable = &slots_[slot];
   }
   note_large_page(key, attributes);
+  note_touched(*reusable);
   *reusable = {key, clock_, pcid, spa, gpa, attributes};
 }
 
@@ -132,6 +134,7 @@ bool SlatTlb::remove_page(uint64_t key, uint16_t pcid, bool keep_globals) {
     TlbEntry& entry = slots_[slot];
     if (entry.key() != key || !visible(domain, entry, pcid)) continue;
     if (keep_globals && entry.has(TlbEntry::Global)) continue;
+    note_touched(entry);
     entry = {removed_key, entry.stamp(), 0, {}, {}, 0};
     removed = true;
   }
@@ -145,6 +148,7 @@ bool SlatTlb::remove_part(const Domain& domain, TlbEntry& entry, uint64_t key, u
   const unsigned shift = page_shift(entry);
   if (shift == 0 || (entry.key() ^ key) >> shift != 0 || !visible(domain, entry, pcid)) return false;
   if (keep_globals && entry.has(TlbEntry::Global)) return false;
+  note_touched(entry);
   entry = {removed_key, entry.stamp(), 0, {}, {}, 0};
   return true;
 }
@@ -208,6 +212,47 @@ void SlatTlb::drop_generation() {
   ++everywhere_epoch_;
   large_pages_ = {};
   taken_.clear();
+  if (remembered_ != nullptr) remembered_->all_touched = true;
+}
+
+void SlatTlb::remember() {
+  remembered_ = std::make_unique<Remembered>();
+  Remembered& to = *remembered_;
+  to.slots.assign(slots_.get(), slots_.get() + slot_mask_ + 1);
+  for (const auto& domain : domains_) to.domains.push_back(domain != nullptr ? *domain : Domain{});
+  to.clock = clock_;
+  to.generation_start = generation_start_;
+  to.generations_dropped = generations_dropped_;
+  to.used = used_;
+  to.large_pages = large_pages_;
+  to.taken = taken_;
+}
+
+bool SlatTlb::put_back() {
+  CHECK(remembered_ != nullptr);
+  Remembered& from = *remembered_;
+  const bool times_changed = clock_ != from.clock;
+  if (!times_changed && !from.all_touched && from.touched.empty()) return false;
+  if (from.all_touched) {
+    std::copy(from.slots.begin(), from.slots.end(), slots_.get());
+    taken_ = from.taken;
+  } else {
+    for (const uint32_t slot : from.touched) slots_[slot] = from.slots[slot];
+    taken_.resize(from.taken.size());
+  }
+  // A domain that was made since is as good as none: nothing is in it, and its floors are where they begin.
+  for (size_t i = 0; times_changed && i < domains_.size(); ++i) {
+    if (domains_[i] != nullptr) *domains_[i] = i < from.domains.size() ? from.domains[i] : Domain{};
+  }
+  clock_ = from.clock;
+  generation_start_ = from.generation_start;
+  generations_dropped_ = from.generations_dropped;
+  used_ = from.used;
+  large_pages_ = from.large_pages;
+  from.touched.clear();
+  from.all_touched = false;
+  ++everywhere_epoch_;
+  return true;
 }
 
 support::StateHash SlatTlb::hash() const {

@@ -170,9 +170,9 @@ class SlatTlb {
   template <class Visitor, class Self>
   static void visit_state(Visitor& visit, Self& self) {
     auto& [capacity_, slot_shift_, slot_mask_, slots_, domains_, clock_, generation_start_, used_,
-           generations_dropped_, epochs_, everywhere_epoch_, large_pages_, taken_] = self;
+           generations_dropped_, epochs_, everywhere_epoch_, large_pages_, taken_, remembered_] = self;
     visit.host(capacity_, slot_shift_, slot_mask_, slots_, domains_, clock_, generation_start_, used_, epochs_,
-               everywhere_epoch_, large_pages_, taken_);
+               everywhere_epoch_, large_pages_, taken_, remembered_);
     visit("generations_dropped", generations_dropped_);
     std::vector<SavedSlot> saved;
     if constexpr (!Visitor::reads) saved = self.saved_slots();
@@ -181,6 +181,10 @@ class SlatTlb {
       if (visit.ok()) visit.require(self.restore_slots(saved), "no slots of this TLB");
     }
   }
+  /// The present becomes what put_back() returns to, as often as it is called. From then on changes are noted.
+  void remember();
+  /// CHECK: something is remembered. True if anything had changed; then every epoch has moved.
+  bool put_back();
   /// After a restore from bytes that nobody vouches for: entries of RAM lie inside [0, memory_bytes), all below
   /// 2^physical_address_bits.
   [[nodiscard]] bool addresses_are_sound(uint64_t memory_bytes, uint8_t physical_address_bits) const;
@@ -264,6 +268,22 @@ class SlatTlb {
   /// for nothing.
   std::array<uint64_t, 64> large_pages_{};
   std::vector<uint32_t> taken_;  ///< the slots that were filled since the generation began
+
+  /// All of the above but the epochs, and what may differ from it now.
+  struct Remembered {
+    std::vector<TlbEntry> slots;
+    std::vector<Domain> domains;
+    uint64_t clock{}, generation_start{}, generations_dropped{};
+    uint32_t used{};
+    std::array<uint64_t, 64> large_pages{};
+    std::vector<uint32_t> taken;
+    std::vector<uint32_t> touched;  ///< slots that were written since
+    bool all_touched{};             ///< the generation was dropped since
+  };
+  void note_touched(const TlbEntry& entry) {
+    if (remembered_ != nullptr) remembered_->touched.push_back(static_cast<uint32_t>(&entry - slots_.get()));
+  }
+  std::unique_ptr<Remembered> remembered_;
 };
 
 }  // namespace mmu

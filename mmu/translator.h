@@ -76,7 +76,16 @@ class Translator {
   /// Walks that translate() made: the same in every run of the same machine.
   [[nodiscard]] uint64_t misses() const { return misses_; }
 
-  STATE_FIELDS((memory_), (config_), tlb_, misses_)
+  STATE_FIELDS((memory_), (config_), tlb_, misses_, (remembered_misses_))
+  /// As SlatTlb::remember() and put_back().
+  void remember() {
+    tlb_.remember();
+    remembered_misses_ = misses_;
+  }
+  bool put_back() {
+    misses_ = remembered_misses_;
+    return tlb_.put_back();
+  }
   /// After a restore from bytes that nobody vouches for: no TLB entry leads to where nothing is.
   [[nodiscard]] bool state_is_sound() const {
     return tlb_.addresses_are_sound(memory_.size(), config_.physical_address_bits);
@@ -91,6 +100,7 @@ class Translator {
   TranslatorConfig config_;
   SlatTlb tlb_;
   uint64_t misses_{};
+  uint64_t remembered_misses_{};
 };
 
 /// Copies from or to a linear address by the rules of probe(), as a supervisor's explicit access

@@ -112,6 +112,7 @@ BlockFacts examine_block(std::span<const uint8_t> bytes, CodeSize code_size,
     facts.last_offset = static_cast<uint16_t>(offset);
     ++facts.count;
     if (in.status != DecodeStatus::Ok) break;
+    facts.ends_in_transfer = is_control_transfer(in);
     facts.ends_repeated = is_repeated_string(in);
     facts.repeat_address_size = in.address_size;
     facts.must_step |= only_in_steps(in) || (rules.locked_in_steps && is_locked(in));

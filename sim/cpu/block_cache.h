@@ -19,6 +19,7 @@ struct BlockFacts {
   bool ends_repeated{};    ///< the last instruction is a string instruction with a REP prefix
   uint8_t repeat_address_size{};  ///< bytes of its counter
   bool has_bit_test{};
+  bool ends_in_transfer{};  ///< the last instruction is a control transfer
   bool leaves_undefined{};  ///< flags are undefined when it ends: a bit test wrote them last
 };
 

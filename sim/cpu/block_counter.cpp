@@ -120,33 +120,96 @@ std::span<uint8_t> find_arguments(std::span<uint8_t> code, const HookCall& call)
 
 }  // namespace
 
+namespace {
+
+/// The place of the arguments' instructions if `code` is such a call, and the size of the call itself: empty if not.
+std::span<uint8_t> find_call(std::span<uint8_t, longest_hook_call + behind_hook_call> code, const HookCall& call,
+                             size_t& call_size) {
+  const std::span<uint8_t> test = code.last(behind_hook_call);
+  call_size = size_of_call(code.first(longest_hook_call), call);
+  if (call_size == 0) return {};
+  // MOV r32, [RBP - 16]: RBP is the register file, and the counter is before it.
+  if (test[0] != 0x8b || (test[1] & 0xc7) != 0x45 || test[2] != below(0)) return {};
+  return find_arguments(code.first(longest_hook_call - call_size), call);
+}
+
+void write_counting(HostCode& code, uint16_t count, uint32_t number) {
+  if (count < 0x80) {  // SUB [left], count
+    code.bytes({rex_w, 0x83, 0x6d, below(offsetof(BlockCounter, left)), static_cast<uint8_t>(count)});
+  } else {
+    code.bytes({rex_w, 0x81, 0x6d, below(offsetof(BlockCounter, left))}).value(uint32_t{count});
+  }
+  write_number(code, number);
+}
+
+uint32_t low_address(const void* at) { return static_cast<uint32_t>(reinterpret_cast<uintptr_t>(at)); }
+
+/// RCX and RDX are free as arguments of the call that would have been made; the flags too.
+void write_coverage(HostCode& code, const CoverageOfBlock& coverage) {
+  code.bytes({0x8b, 0x0c, 0x25}).value(low_address(coverage.previous));                       // MOV ECX, [previous]
+  code.bytes({0xc7, 0x04, 0x25}).value(low_address(coverage.previous)).value(coverage.next);  // MOV [previous], next
+  code.bytes({0x89, 0xca, 0x81, 0xe2}).value(coverage.nothing);                               // MOV EDX, ECX; AND EDX, nothing
+  code.bytes({0xc6, 0x82}).value(low_address(coverage.block)).bytes({1});                     // MOV [block + RDX], 1
+  code.bytes({0x81, 0xf1}).value(coverage.target);                                            // XOR ECX, target
+  code.bytes({0x0f, 0xb6, 0x91}).value(low_address(coverage.edges));                          // MOVZX EDX, [edges + RCX]
+  code.bytes({0x80, 0xc2, 1, 0x80, 0xd2, 0});                                                 // ADD DL, 1; ADC DL, 0
+  code.bytes({0x88, 0x91}).value(low_address(coverage.edges));                                // MOV [edges + RCX], DL
+}
+
+constexpr size_t jump_size = 5;
+
+/// JMP from the end of `code`, which will be at `place`. False: too far.
+bool write_jump(HostCode& code, const uint8_t* place, const uint8_t* to) {
+  int32_t distance = 0;
+  if (!reaches(place + code.size() + jump_size, reinterpret_cast<uintptr_t>(to), distance)) return false;
+  code.bytes({0xe9}).value(distance);
+  return true;
+}
+
+constexpr uint8_t no_operation = 0x90;
+
+}  // namespace
+
 uint8_t* count_in_place(std::span<uint8_t, longest_hook_call + behind_hook_call> code, const HookCall& call,
                         uint16_t count, uint32_t number) {
-  const std::span<uint8_t> test = code.last(behind_hook_call);
-  const size_t call_size = size_of_call(code.first(longest_hook_call), call);
-  if (call_size == 0) return nullptr;
-  // MOV r32, [RBP - 16]: RBP is the register file, and the counter is before it.
-  if (test[0] != 0x8b || (test[1] & 0xc7) != 0x45 || test[2] != below(0)) return nullptr;
-  const std::span<uint8_t> to = find_arguments(code.first(longest_hook_call - call_size), call);
+  size_t call_size = 0;
+  const std::span<uint8_t> to = find_call(code, call, call_size);
   if (to.empty()) return nullptr;
   // RCX and the flags are free: the translated code takes them for lost in the call.
   uint8_t buffer[8 + number_size + 2 + longest_load];
   HostCode counting{buffer};
-  if (count < 0x80) {  // SUB [left], count
-    counting.bytes({rex_w, 0x83, 0x6d, below(offsetof(BlockCounter, left)), static_cast<uint8_t>(count)});
-  } else {
-    counting.bytes({rex_w, 0x81, 0x6d, below(offsetof(BlockCounter, left))}).value(uint32_t{count});
-  }
-  write_number(counting, number);
+  write_counting(counting, count, number);
   counting.bytes({jump_if_not_negative, 0});  // behind the call
   const size_t jump_end = counting.size(), distance = jump_end - 1;
   write_load(counting, to.data(), Rcx, reinterpret_cast<uintptr_t>(call.user) | 1);
   if (counting.size() > to.size()) return nullptr;
   buffer[distance] = static_cast<uint8_t>(to.size() - jump_end + call_size);
-  constexpr uint8_t no_operation = 0x90;
   std::memset(to.data(), no_operation, to.size());
   std::memcpy(to.data(), buffer, counting.size());
   return &to[jump_end - 2];
+}
+
+uint8_t* count_outside(std::span<uint8_t, longest_hook_call + behind_hook_call> code, const HookCall& call,
+                       uint16_t count, uint32_t number, const CoverageOfBlock& coverage,
+                       std::span<uint8_t, longest_outside> outside) {
+  size_t call_size = 0;
+  const std::span<uint8_t> to = find_call(code, call, call_size);
+  if (to.empty()) return nullptr;
+  uint8_t inside[jump_size + longest_load];
+  HostCode there{inside};
+  if (!write_jump(there, to.data(), outside.data())) return nullptr;
+  write_load(there, to.data(), Rcx, reinterpret_cast<uintptr_t>(call.user) | 1);
+  if (there.size() > to.size()) return nullptr;
+  HostCode counting{outside};
+  write_counting(counting, count, number);
+  uint8_t* const place = outside.data() + counting.size();
+  counting.bytes({jump_if_not_negative, jump_size});
+  if (!write_jump(counting, outside.data(), to.data() + jump_size)) return nullptr;
+  write_coverage(counting, coverage);
+  if (!write_jump(counting, outside.data(), to.data() + to.size() + call_size)) return nullptr;
+  std::memset(to.data(), no_operation, to.size());
+  std::memcpy(to.data(), inside, there.size());
+  return place;
 }
 
 void call_always(uint8_t* place, uint32_t number, bool always) {

@@ -36,6 +36,25 @@ inline constexpr size_t longest_hook_call = 10 + 10 + 5 + 10 + 6, behind_hook_ca
 [[nodiscard]] uint8_t* count_in_place(std::span<uint8_t, longest_hook_call + behind_hook_call> code, const HookCall& call,
                                   uint16_t count, uint32_t number);
 
+/// Where coverage is kept, and what one block adds to it: see BlockCoverage. All places are below 2 GiB.
+struct CoverageOfBlock {
+  uint32_t* previous{};  ///< of the processor
+  uint8_t* edges{};
+  uint8_t* block{};      ///< its byte
+  uint32_t target{};     ///< of edges to it
+  uint32_t next{};       ///< what *previous becomes
+  uint32_t nothing{};    ///< the bit of *previous that leads to counters of nobody
+};
+
+/// Longest code that a covered block has outside of its translation.
+inline constexpr size_t longest_outside = 96;
+
+/// The same with coverage, which needs room: the block jumps to `outside`, within 2 GiB of it, and comes back. Null also if
+/// it is not that near.
+[[nodiscard]] uint8_t* count_outside(std::span<uint8_t, longest_hook_call + behind_hook_call> code, const HookCall& call,
+                                     uint16_t count, uint32_t number, const CoverageOfBlock& coverage,
+                                     std::span<uint8_t, longest_outside> outside);
+
 /// From now on block `number`, rewritten at `place`, calls the hook each time, or no longer. Nothing happens if the library
 /// has put other code there in the meantime.
 void call_always(uint8_t* place, uint32_t number, bool always);

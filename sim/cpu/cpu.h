@@ -4,6 +4,7 @@
 #include <string>
 
 #include "mmu/translator.h"
+#include "sim/cpu/block_coverage.h"
 #include "sim/cpu/host_breakpoints.h"
 #include "sim/support/instant.h"
 #include "sim/support/prng.h"
@@ -89,9 +90,16 @@ class Cpu {
   /// interrupt that was offered must be offered again.
   virtual void restore(const CpuState& state) = 0;
 
+  /// The same after a return to a state in which this engine was before, or when somebody changed registers: what the engine
+  /// holds of translations stands as long as the epochs of TLB and memory do.
+  virtual void rewind(const CpuState& state) = 0;
+
   /// run() returns Exit::Deadline before an instruction that `breakpoints` meets, with nothing of it executed; what was due
   /// before it (an interrupt) was delivered. Asked anew at each run(); must outlive this; null: none.
   virtual void stop_before(HostBreakpoints* breakpoints) = 0;
+
+  /// Blocks that are entered from now on are counted there; it must outlive this. Null ends it.
+  virtual void cover(BlockCoverage* coverage) = 0;
 
   /// Null ends it. Only in the Exact gear.
   virtual void observe(vtl::InstructionObserver* observer) = 0;

@@ -91,6 +91,9 @@ struct Instruction {
 [[nodiscard]] bool is_undefined_control_register(const Instruction& in);
 /// Far JMP and CALL.
 [[nodiscard]] bool is_far_transfer(const Instruction& in);
+/// What follows it is decided when it executes: branches, conditional ones too if they are not taken, calls, returns, SYSCALL
+/// and SYSRET. Not INT n, which delivers an event.
+[[nodiscard]] bool is_control_transfer(const Instruction& in);
 /// SYSENTER, SYSEXIT.
 [[nodiscard]] bool is_system_entry(const Instruction& in);
 /// Reads and writes its ModRM operand: a fault of it is that of a write, whichever half meets it first.

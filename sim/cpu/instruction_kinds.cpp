@@ -357,6 +357,16 @@ bool is_far_transfer(const Instruction& in) {
   return in.opcode == 0x9a || in.opcode == 0xea;
 }
 
+bool is_control_transfer(const Instruction& in) {
+  const uint8_t op = in.opcode;
+  if (in.map == OpcodeMap::Two0F && !in.vex)
+    return (op & 0xf0) == 0x80 || op == 0x05 || op == 0x07 || op == 0x34 || op == 0x35;
+  if (in.map != OpcodeMap::One) return false;
+  if ((op & 0xf0) == 0x70 || (op & 0xfc) == 0xe0 || (op >= 0xe8 && op <= 0xeb)) return true;
+  if (op == 0xff) return in.reg_field() >= 2 && in.reg_field() <= 5;
+  return op == 0xc2 || op == 0xc3 || op == 0x9a || op == 0xca || op == 0xcb || op == 0xcf;
+}
+
 bool is_system_entry(const Instruction& in) {
   return in.is(OpcodeMap::Two0F, 0x34) || in.is(OpcodeMap::Two0F, 0x35);
 }

@@ -31,8 +31,10 @@ class UnicornCpu final : public Cpu {
                          const vtl::Exit& exit) override;
   [[nodiscard]] CpuState state() const override { return state_; }
   void restore(const CpuState& state) override;
+  void rewind(const CpuState& state) override;
   void observe(vtl::InstructionObserver* observer) override { observer_ = observer; }
   void stop_before(HostBreakpoints* breakpoints) override { host_breakpoints_ = breakpoints; }
+  void cover(BlockCoverage* coverage) override;
 
  private:
   using MaybeExit = std::optional<vtl::Exit>;
@@ -112,6 +114,7 @@ class UnicornCpu final : public Cpu {
   support::EventSink* events_;
   vtl::InstructionObserver* observer_{};
   HostBreakpoints* host_breakpoints_{};
+  BlockCoverage* coverage_{};
   CpuState state_;
   CodePages pages_;
   RegisterTransfer transfer_;

@@ -166,8 +166,11 @@ void UnicornEngine::settle_unexecuted() {
 void UnicornEngine::settle() {
   const Block* const block = entered();
   if (block == nullptr) return;
+  const bool inside = linear_rip() - block->address < block->size;
   const bool fetch = stop == Stop::Refused && refusal.access == mmu::AccessKind::Execute;
   const bool trapped = stop == Stop::Exit && exit_code == exit_single_step;
+  const bool ended = fetch || trapped || stop == Stop::Syscall || !inside;
+  if (coverage_ != nullptr && !ended) coverage_->go_on(processor->number);
   if (stop == Stop::Deadline) {
     if (block->facts.has_bit_test && point_at_rip().flags_undefined) make_flags_canonical();
   } else if (fetch || trapped || stop == Stop::Syscall) {

@@ -8,6 +8,7 @@
 #include "mmu/translator.h"
 #include "sim/cpu/block_cache.h"
 #include "sim/cpu/block_counter.h"
+#include "sim/cpu/block_coverage.h"
 #include "sim/cpu/breakpoints.h"
 #include "sim/cpu/code_pages.h"
 #include "sim/cpu/cpu.h"
@@ -61,6 +62,12 @@ struct StepGrant {
   mmu::Spa copied_page[2];
 };
 
+/// Gives back memory from mmap().
+struct UnmapCode {
+  size_t size{};
+  void operator()(uint8_t* at) const;
+};
+
 class UnicornEngine {
  public:
   /// Null if the library fails; `failure` says at what.
@@ -81,6 +88,8 @@ class UnicornEngine {
   void make_flags_canonical();
   /// Shows the instruction at RIP to the observer, once for each instant.
   void observe_instruction();
+  /// The instruction at RIP is shown even if it was shown before.
+  void forget_observed() { observed_instant_ = ~uint64_t{0}; }
   /// The next synchronise() discards what the engine remembers of translations.
   void request_flush() { flush_needed_ = true; }
   /// Brings the engine up to date with page states, TLB epochs and the address space. Called before each run() and each
@@ -98,6 +107,8 @@ class UnicornEngine {
   void use(const HostBreakpoints* breakpoints);
   [[nodiscard]] bool holds_host_breakpoint(uint64_t address, uint64_t bytes) const;
   [[nodiscard]] bool may_meet_host_breakpoint(const Block& block) const;
+  /// Where entered blocks are counted; null: nowhere.
+  void cover(BlockCoverage* coverage);
   /// Debug registers, as the VirtualProcessor has them now.
   void set_breakpoints(const vtl::VirtualProcessor& vp);
   [[nodiscard]] const Breakpoints& breakpoints() const { return breakpoints_; }
@@ -171,6 +182,9 @@ class UnicornEngine {
   [[nodiscard]] bool goes_on(const Block& block) const;
   void enter_counting_block();
   void make_counting(const Block& block, const void* return_address);
+  void cover_block(const Block& block);
+  uint8_t* count_and_cover(std::span<uint8_t, longest_hook_call + behind_hook_call> code, const HookCall& call,
+                           const Block& block, uint32_t number);
   [[nodiscard]] BlockCounter& counter() const { return reinterpret_cast<BlockCounter*>(registers)[-1]; }
   /// The block entered last and counted; null once what happened in it is settled.
   [[nodiscard]] const Block* entered() const {
@@ -264,7 +278,9 @@ class UnicornEngine {
   std::vector<uint8_t*> counting_places_;  ///< where each of them decides whether to call the hook
   std::span<uint8_t> translations_;  ///< the library's buffer
   uint32_t unknown_calls_{};       ///< of the hook, which were not as expected
-  bool discard_blocks_{};          ///< there are too many
+  bool discard_blocks_{};          ///< there are too many, or they count what they should not
+  BlockCoverage* coverage_{};
+  std::unique_ptr<uint8_t, UnmapCode> outside_;  ///< code of covered blocks, by number - 1
   const Block* block_{};  ///< entered last, unless a counting block was
   bool tail_{};           ///< this is the re-entry of a finished REP instruction: it counts nothing
   Stop refused_block_{};  ///< Exact gear: the block's first instruction stops for this

@@ -173,6 +173,8 @@ UnicornCpu::MaybeExit UnicornCpu::apply(const Emulation& emulation, const Instru
       count_retired(0);
       break;
   }
+  if (coverage_ != nullptr && in.status == DecodeStatus::Ok && is_control_transfer(in))
+    coverage_->leave(vp_->number, engine_->linear_rip());  // where the engine still is
   const uint64_t traps = traps_of_emulation();
   reload();
   if (traps != 0) {
@@ -230,6 +232,7 @@ UnicornCpu::MaybeExit UnicornCpu::deliver(const EventDelivery& event, bool& repl
     exit.reason = vtl::ExitReason::TripleFault;
     return exit;
   }
+  if (coverage_ != nullptr) coverage_->deliver(vp_->number, result.delivered.vector);
   const bool external = event.source == EventSource::External && !replaced;
   report(external ? support::EventKind::Interrupt : support::EventKind::Exception,
          result.delivered.vector, result.delivered.error_code,

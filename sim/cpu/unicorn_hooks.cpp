@@ -29,6 +29,7 @@ void UnicornEngine::on_block(uc_engine*, uint64_t address, uint32_t size, void* 
   if (block.address == address && block.tag == tag && self.counter().left >= block.facts.count) {
     self.counter().left -= block.facts.count;
     self.set_entered(&block);
+    self.cover_block(block);
     entered = &block;
   } else if (&block == self.entered() && self.blocks_.has(block, address, tag) && self.goes_on(block)) {
     --self.counter().left;
@@ -77,7 +78,9 @@ void UnicornEngine::make_counting(const Block& block, const void* return_address
   const auto code =
       translations_.subspan(behind - longest_hook_call).first<longest_hook_call + behind_hook_call>();
   const HookCall call{reinterpret_cast<const void*>(&on_block), engine, block.address, block.size, this};
-  uint8_t* const place = count_in_place(code, call, block.facts.count, static_cast<uint32_t>(counting_.size() + 1));
+  const auto number = static_cast<uint32_t>(counting_.size() + 1);
+  uint8_t* const place = coverage_ != nullptr ? count_and_cover(code, call, block, number)
+                                              : count_in_place(code, call, block.facts.count, number);
   if (place == nullptr) {
     ++unknown_calls_;
     return;
@@ -128,6 +131,7 @@ const Block* UnicornEngine::enter_block(uint64_t address, uint32_t size, const B
     return nullptr;
   }
   set_entered(block);
+  cover_block(*block);
   if (gear_ != Gear::Fast) return nullptr;
   now += block->facts.count;
   // After a block that leaves flags undefined the next one is looked at, whatever it is.

@@ -51,6 +51,7 @@ vtl::Exit UnicornCpu::run(vtl::VirtualProcessor& vp, support::Instant& now,
   engine_->interrupt_offered = offered_.has_value();
   engine_->observer = observer_;
   engine_->use(host_breakpoints_);
+  engine_->cover(coverage_);
   engine_->publish_context = this;
   engine_->publish = [](void* self) {
     auto& cpu = *static_cast<UnicornCpu*>(self);
@@ -186,14 +187,28 @@ vtl::Exit UnicornCpu::accept_interrupt() {
 void UnicornCpu::offer_interrupt(vtl::VirtualProcessor&, uint8_t vector) {
   offered_ = vector;
 }
+void UnicornCpu::cover(BlockCoverage* coverage) {
+  coverage_ = coverage;
+  for (auto& engine : engines_.values) {
+    if (engine != nullptr) engine->cover(coverage);
+  }
+}
 void UnicornCpu::withdraw_interrupt(vtl::VirtualProcessor&) {
   offered_.reset();
 }
 
-void UnicornCpu::restore(const CpuState& state) {
+void UnicornCpu::rewind(const CpuState& state) {
   state_ = state;
   offered_.reset();
   next_grant_ = {};
+  host_step_ = {};
+  for (auto& engine : engines_.values) {
+    if (engine != nullptr) engine->forget_observed();
+  }
+}
+
+void UnicornCpu::restore(const CpuState& state) {
+  rewind(state);
   for (auto& engine : engines_.values) {
     if (engine != nullptr) engine->request_flush();
   }
@@ -215,6 +230,8 @@ bool UnicornCpu::inject_exception(vtl::VirtualProcessor& vp,
   }
   const DeliveryResult result =
       deliver_event(vp, memory, {next, EventSource::Fault, context.rip}, context.rip);
+  if (coverage_ != nullptr && result.status == DeliveryStatus::Delivered)
+    coverage_->deliver(vp.number, result.delivered.vector);
   if (result.status == DeliveryStatus::Intercepted ||
       result.status == DeliveryStatus::ExceptionIntercepted) {  // run() will meet the same and report it
     context.exception_pending = true;

@@ -73,6 +73,7 @@ UnicornCpu::MaybeExit UnicornCpu::step() {
     return refused_exit(*fault);
   }
   if (meets_host_breakpoint(in)) return vtl::Exit{};
+  if (coverage_ != nullptr) coverage_->arrive(vp_->number, static_cast<uint8_t>(vp_->active), engine_->linear_rip());
   if (observer_ != nullptr && config_.gear == Gear::Exact) engine_->observe_instruction();
   bool handled = false;
   if (MaybeExit exit = without_engine(in, handled); handled) return exit;
@@ -176,6 +177,8 @@ UnicornCpu::MaybeExit UnicornCpu::after_step(const Instruction& in, Stop stop,
   if (!executed || !loads_trap_flag(in)) flags = (flags & ~x64::rflags::tf) | trap_before;
   if (!executed && stop != Stop::Syscall) return after(stop);
   ++engine_->now;
+  if (coverage_ != nullptr && in.status == DecodeStatus::Ok && is_control_transfer(in))
+    coverage_->leave(vp_->number, stepped_from_);
   if (step_budget_ != 0) --step_budget_;
   if (page_steps_left_ != 0) --page_steps_left_;
   if (stop == Stop::Syscall) return after_system_call();

@@ -46,7 +46,8 @@ struct Processor {
     visit.visit(registers);
     cpu::CpuState state = cpu->state();
     visit("cpu", state);
-    if constexpr (Visitor::reads) cpu->restore(state);
+    if constexpr (requires { Visitor::rewinds; }) cpu->rewind(state);
+    else if constexpr (Visitor::reads) cpu->restore(state);
   }
 };
 
@@ -72,6 +73,8 @@ class Machine final : private cpu::MmioBus, private cpu::AddressSpaceProvider, p
   [[nodiscard]] bool stopped_before_address() const { return stopped_before_address_; }
   /// Lets somebody outside change the registers of a processor, between two calls of run(). It is another run from then on.
   void change_processor(size_t number, const std::function<void(vtl::VirtualProcessor&)>& change);
+  /// Counts the blocks that processors enter, in every VTL: it changes nothing. It must outlive this; null ends it.
+  void cover(cpu::BlockCoverage* coverage);
   /// Sees each instruction; the machine must have been created with GearSetting::Exact. Null ends it.
   void observe(vtl::InstructionObserver* observer);
 
@@ -121,6 +124,12 @@ class Machine final : private cpu::MmioBus, private cpu::AddressSpaceProvider, p
   void write_fields(std::vector<uint8_t>& bytes) const;
   [[nodiscard]] support::Status read_fields(std::span<const uint8_t> bytes);
   [[nodiscard]] mmu::PhysicalMemory& memory() { return memory_; }
+
+  /// For who returns to one instant again and again: all but memory, as fields without the TLB, which remembers itself.
+  [[nodiscard]] std::vector<uint8_t> remember();
+  /// `fields` is what the last remember() of this machine gave, and memory is what it was then. Engines keep what they
+  /// translated, and their TLBs too if ours did not change.
+  void put_back(std::span<const uint8_t> fields);
 
   template <class Visitor, class Self>
   static void visit_state(Visitor& visit, Self& self) {

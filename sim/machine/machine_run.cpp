@@ -14,6 +14,10 @@ void Machine::observe(vtl::InstructionObserver* observer) {
   for (const auto& processor : processors_) processor->cpu->observe(observer);
 }
 
+void Machine::cover(cpu::BlockCoverage* coverage) {
+  for (const auto& processor : processors_) processor->cpu->cover(coverage);
+}
+
 uint64_t Machine::runnable() const {
   uint64_t set = 0;
   for (const auto& processor : processors_) {
@@ -43,7 +47,7 @@ void Machine::stop_before(std::vector<uint64_t> addresses, Instant earliest) {
 void Machine::change_processor(size_t number, const std::function<void(vtl::VirtualProcessor&)>& change) {
   Processor& processor = *processors_[number];
   change(processor.registers);
-  processor.cpu->restore(processor.cpu->state());  // engines read them anew
+  processor.cpu->rewind(processor.cpu->state());  // engines read them anew
 }
 
 StopReason Machine::run(Instant deadline) {

@@ -1,0 +1,65 @@
+#include "fuzz/engine/snapshot.h"
+
+#include <cstring>
+
+namespace fuzzing {
+
+using abi::page_size;
+
+Snapshot::Snapshot(machine::Machine& machine)
+    : machine_{machine},
+      consumer_{machine.memory().add_dirty_consumer()},
+      memory_{machine.memory().size()},
+      fields_{machine.remember()} {
+  mmu::PhysicalMemory& memory = machine_.memory();
+  for (const uint64_t page : memory.pages_in_use()) {
+    std::memcpy(static_cast<uint8_t*>(memory_.data()) + page * page_size, memory.data() + page * page_size, page_size);
+  }
+  memory.drain_dirty(consumer_, drained_);
+  dirty_epoch_ = memory.dirty_epoch();
+}
+
+Snapshot::~Snapshot() { machine_.memory().remove_dirty_consumer(consumer_); }
+
+const uint8_t* Snapshot::original(uint64_t page) const {
+  return static_cast<const uint8_t*>(memory_.data()) + page * page_size;
+}
+
+/// The pages that engines may write to without saying so are looked at every time, whether they wrote or not: that is
+/// cheaper than to take these grants away. Only if somebody did take them away, the log is asked for what was before.
+void Snapshot::gather() {
+  // Looked at in vain costs a comparison, a grant that is asked for anew a fill and a flush of all others.
+  constexpr size_t too_many = 256;
+  mmu::PhysicalMemory& memory = machine_.memory();
+  pages_ = memory.fresh_pages();
+  if (memory.dirty_epoch() == dirty_epoch_ && pages_.size() <= too_many) return;
+  memory.drain_dirty(consumer_, drained_);
+  pages_ = drained_;
+}
+
+uint32_t Snapshot::dirty_pages() {
+  gather();
+  uint32_t count = 0;
+  for (const uint64_t page : pages_) {
+    const bool differs = std::memcmp(machine_.memory().data() + page * page_size, original(page), page_size) != 0;
+    count += differs ? 1 : 0;
+    if (differs) machine_.memory().mark_dirty(page);  // the log may have forgotten it just now
+  }
+  return count;
+}
+
+uint32_t Snapshot::restore() {
+  mmu::PhysicalMemory& memory = machine_.memory();
+  gather();
+  uint32_t count = 0;
+  for (const uint64_t page : pages_) {
+    if (std::memcmp(memory.data() + page * page_size, original(page), page_size) == 0) continue;
+    memory.restore_page(page, original(page));
+    ++count;
+  }
+  machine_.put_back(fields_);
+  dirty_epoch_ = memory.dirty_epoch();
+  return count;
+}
+
+}  // namespace fuzzing

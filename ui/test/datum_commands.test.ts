@@ -18,7 +18,7 @@ test('the question looks from the VTL of the datum, without frame', () => {
   expect(who_wrote_it(page, focus)).toEqual({ focus: from(0), what: 'slat', address: '0x273000' });
 });
 test('the watchpoint goes with its first hit, and names the VTL only where it is another', () => {
-  expect(watchpoint_for(memory, focus)).toEqual({ kind: 'write', what: 'gpa:0x1000+0x10', temporary: true, vtl: 0 });
+  expect(watchpoint_for(memory, focus)).toEqual({ kind: 'write', what: 'gpa:0x1000+10', temporary: true, vtl: 0 });
   expect(watchpoint_for(register, focus)).toEqual({ kind: 'register', what: 'cr3', temporary: true });
   expect(watchpoint_for(page, focus)).toBeUndefined();
   expect(protection_query('0x273000')).toBe('kind == ProtectionChange and a <= 0x273000 and 0x273000 < a + b * 0x1000');

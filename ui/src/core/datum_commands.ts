@@ -24,7 +24,7 @@ export function watchpoint_for(datum: Datum, focus: Focus): Methods['breakpoint.
   const there = datum.vtl === focus.vtl ? {} : { vtl: datum.vtl };
   switch (datum.kind) {
     case 'memory':
-      return { kind: 'write', what: `${datum.space}:${datum.address}+0x${datum.length.toString(16)}`, temporary: true, ...there };
+      return { kind: 'write', what: `${datum.space}:${datum.address}+${datum.length.toString(16)}`, temporary: true, ...there };
     case 'register':
       return { kind: 'register', what: datum.name, temporary: true, ...there };
     case 'page':

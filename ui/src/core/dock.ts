@@ -25,6 +25,8 @@ export class Dock {
   readonly #api: DockviewApi;
   readonly #host: HTMLElement;
   readonly #workspace: Workspace;
+  /** While panes are arranged: how large each of them will be. Those of a group share one. */
+  readonly #places = new Map<string, { width: number; height: number }>();
 
   constructor(host: HTMLElement, workspace: Workspace) {
     this.#host = host;
@@ -43,7 +45,9 @@ export class Dock {
   arrange(placements: readonly Placement[]): void {
     this.#api.clear();
     this.#api.layout(this.#host.clientWidth, this.#host.clientHeight); // shares are of these
+    this.#places.clear();
     for (const placement of placements) this.#add(placement, false);
+    this.#places.clear(); // from now on the dock knows better
     for (const group of this.#api.groups) group.panels[0]?.api.setActive(); // the first of each is in front
     this.#api.panels[0]?.api.setActive();
   }
@@ -130,8 +134,9 @@ export class Dock {
     const other = placement.other ?? false;
     const position = placement.at && this.#api.getPanel(placement.at.beside) ? placement.at : undefined;
     const size = position && placement.share !== undefined ? this.#size(position, placement.share) : {};
+    const id = placement.id ?? name_of(placement.panel, other);
     this.#api.addPanel({
-      id: placement.id ?? name_of(placement.panel, other),
+      id,
       component: placement.panel,
       title: other ? `Other run: ${kind.title}` : kind.title,
       inactive: !active,
@@ -139,13 +144,26 @@ export class Dock {
       ...(position ? { position: { referencePanel: position.beside, direction: position.side } } : {}),
       ...size,
     });
+    if (!active) this.#placed(id, position, size);
   }
 
+  /** What the new pane gets of the place of the one beside it. The dock itself knows that place only after it has painted. */
   #size(at: { beside: string; side: Side }, share: number): { initialWidth?: number; initialHeight?: number } {
-    const beside = this.#api.getPanel(at.beside)!;
-    if (at.side === 'left' || at.side === 'right') return { initialWidth: (beside.api.width || this.#host.clientWidth) * share };
-    if (at.side === 'above' || at.side === 'below') return { initialHeight: (beside.api.height || this.#host.clientHeight) * share };
+    const { width, height } = this.#places.get(at.beside) ?? this.#api.getPanel(at.beside)!.group.api;
+    if (at.side === 'left' || at.side === 'right') return { initialWidth: width * share };
+    if (at.side === 'above' || at.side === 'below') return { initialHeight: height * share };
     return {};
+  }
+
+  /** Reckons the places of a pane that was added and of the one that made room for it. */
+  #placed(id: string, at: { beside: string; side: Side } | undefined, size: { initialWidth?: number; initialHeight?: number }): void {
+    const beside = at && this.#places.get(at.beside);
+    if (beside === undefined) return void this.#places.set(id, { width: this.#host.clientWidth, height: this.#host.clientHeight });
+    if (at?.side === 'within') return void this.#places.set(id, beside); // one place for all panes of a group
+    const { initialWidth: width = beside.width, initialHeight: height = beside.height } = size;
+    this.#places.set(id, { width, height });
+    if (size.initialWidth !== undefined) beside.width -= width;
+    if (size.initialHeight !== undefined) beside.height -= height;
   }
 
   #component(name: string) {

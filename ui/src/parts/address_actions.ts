@@ -33,9 +33,9 @@ export function datum_of(target: Target): Datum {
   return { kind: 'memory', space: target.space, address: target.address, length: target.length ?? 8, vtl: target.vtl };
 }
 
-/** As breakpoint.set has it. */
+/** As breakpoint.set has it: the length in hexadecimal digits alone. */
 export function watch_text(target: Target): string {
-  return `${target.space}:${target.address}+${target.length ?? 8}`;
+  return `${target.space}:${target.address}+${(target.length ?? 8).toString(16)}`;
 }
 
 function at_process(target: Target): { process?: string } {

@@ -18,7 +18,7 @@ export function timeline_commands(model: TimelineModel, doings: Doings): Command
     look('zoom.in', 'Timeline: show less of the run', ['+', '='], () => model.zoom_at_focus(0.5)),
     look('zoom.out', 'Timeline: show more of the run', ['-'], () => model.zoom_at_focus(2)),
     look('whole', 'Timeline: the whole run', ['0'], () => model.show_whole()),
-    look('focus', 'Timeline: the focus in the middle', ['f'], () => model.show_focus()),
+    { ...look('focus', 'Timeline: the focus in the middle', ['f'], () => model.show_focus()), enabled: () => enabled() && model.zoomed },
     look('axis', 'Timeline: axis of events or of time', ['Alt+a'], () => model.set_axis(model.axis === 'events' ? 'time' : 'events')),
     look('end', 'To the end of the run, and follow it', ['Shift+End'], () => model.show_end()),
     { ...look('taller', 'Timeline: higher', ['Ctrl+ArrowDown'], () => doings.taller(24)), group: 'Layout' },

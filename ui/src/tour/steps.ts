@@ -157,7 +157,7 @@ export const steps: readonly TourStep[] = [
       'Ask it of the page in the walk: “who set this” goes back to the hypercall of VTL 1 that protected the page, long before the thief came. m keeps the place as a bookmark.',
       'That was it. ? has all keys, Ctrl+K finds everything by name, and the recording is yours: nothing you do here changes it.',
     ],
-    look: 'SLAT permission map',
+    look: 'SLAT map',
     layout: 'slat-fault',
     enter: go_to_theft,
   },

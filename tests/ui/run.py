@@ -5,22 +5,18 @@ usage: run.py types|unit|tasks --page FOLDER --node NODE --airlock PROGRAM --roo
 
   types   svelte-check over the sources
   unit    vitest
-  tasks   tasks/run.mjs, in a browser. It is run in --folder, where `import 'playwright-core'` finds the page's packages, and
-          is told by the environment:
-            AIRLOCK     the program
-            CHROMIUM    the browser
-            RECORDINGS  a folder with boot.air (the default machine) and no-vsm.air (machines/no-vsm.toml), made for this run
-            SCREENSHOTS a folder for pictures
+  tasks   ui/tasks/*.task.mjs, one after the other, in a browser. They are told by the environment (ui/tasks/world.mjs): AIRLOCK,
+          CHROMIUM, PACKAGES, and folders for RECORDINGS and PICTURES, which are new for each run
 """
 
 import argparse
+import glob
 import os
 import shutil
 import subprocess
 import sys
 
 SKIPPED = 77
-HERE = os.path.dirname(os.path.abspath(__file__))
 
 
 def skip(why):
@@ -38,24 +34,17 @@ def require_packages(arguments):
         skip(f"this build has no page: {why}")
 
 
-def record(arguments, folder):
-    os.makedirs(folder, exist_ok=True)
-    for name, machine in (("boot.air", []), ("no-vsm.air", [os.path.join(arguments.root, "machines/no-vsm.toml")])):
-        subprocess.run([arguments.airlock, "run", *machine, "-q", "--record", os.path.join(folder, name)], check=True, stdout=subprocess.DEVNULL)
-
-
 def tasks(arguments):
     if not os.path.exists(arguments.chromium):
         skip("there is no chromium on this machine (the package chromium of Debian)")
     folder = arguments.folder
     shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(os.path.join(HERE, "tasks"), folder)
-    os.symlink(os.path.join(arguments.page, "node_modules"), os.path.join(folder, "node_modules"))
-    recordings, screenshots = os.path.join(folder, "recordings"), os.path.join(folder, "screenshots")
-    record(arguments, recordings)
-    os.makedirs(screenshots)
-    environment = {**os.environ, "AIRLOCK": arguments.airlock, "CHROMIUM": arguments.chromium, "RECORDINGS": recordings, "SCREENSHOTS": screenshots}
-    return subprocess.run([arguments.node, "run.mjs"], cwd=folder, env=environment, check=False).returncode
+    os.makedirs(folder)
+    environment = {**os.environ, "AIRLOCK": arguments.airlock, "CHROMIUM": arguments.chromium, "PACKAGES": arguments.page,
+                   "RECORDINGS": os.path.join(folder, "recordings"), "PICTURES": os.path.join(folder, "pictures")}
+    files = sorted(glob.glob(os.path.join(arguments.root, "ui/tasks/*.task.mjs")))
+    command = [arguments.node, "--test", "--test-concurrency=1", "--test-reporter=spec", *files]
+    return subprocess.run(command, cwd=folder, env=environment, check=False).returncode
 
 
 def main():

@@ -1,7 +1,8 @@
 // What the tasks share: the program over a recording, Chromium, pictures.
 //
-// Environment: AIRLOCK the program; PACKAGES the folder of node_modules (this one's parent if absent); RECORDINGS a folder for
-// recordings, made on demand and kept; PICTURES a folder for screenshots, absent: none are taken.
+// Environment: AIRLOCK the program; PACKAGES the folder of node_modules (this one's parent if absent); UI_DIR the page, if not the one
+// in the program; CHROMIUM the browser; RECORDINGS a folder for recordings, made on demand and kept; PICTURES a folder for
+// screenshots, absent: none are taken; PATIENCE milliseconds to wait for what should come.
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
@@ -18,6 +19,10 @@ export const axe_path = join(packages, 'node_modules/axe-core/axe.min.js');
 export const airlock = process.env['AIRLOCK'] ?? assert.fail('AIRLOCK is not set');
 const recordings = resolve(process.env['RECORDINGS'] ?? join(tmpdir(), 'airlock-recordings'));
 const pictures = process.env['PICTURES'];
+const page_folder = process.env['UI_DIR'] === undefined ? [] : ['--ui-dir', resolve(process.env['UI_DIR'])];
+
+/** Milliseconds until something that is awaited must be there: many programs may share the machine. */
+export const patience = Number(process.env['PATIENCE'] ?? 120000);
 
 const flags = [
   '--no-sandbox', // tests run as root
@@ -28,6 +33,9 @@ const flags = [
   '--disable-component-update',
   '--disable-sync',
 ];
+
+/** What closes the browsers of a test. */
+const browsers = new WeakMap();
 
 /** A recording by `airlock run --record`, made once; `more` are further arguments. */
 export function recording(name, ...more) {
@@ -43,8 +51,11 @@ export function recording(name, ...more) {
 
 /** `airlock debug` with these arguments; ends with the test. */
 export async function debug(test, ...more) {
-  const program = spawn(airlock, ['debug', '--no-open', ...more], { stdio: ['ignore', 'pipe', 'pipe'] });
-  test.after(() => program.kill('SIGKILL'));
+  const program = spawn(airlock, ['debug', '--no-open', ...page_folder, ...more], { stdio: ['ignore', 'pipe', 'pipe'] });
+  test.after(async () => {
+    for (const close of browsers.get(test) ?? []) await close(); // or their pages would complain that the program is gone
+    program.kill('SIGKILL');
+  });
   const url = await new Promise((found, failed) => {
     let text = '';
     const take = (data) => {
@@ -76,12 +87,13 @@ export async function rpc(url, method, params = {}) {
 export async function browse(test, { expected, theme = 'dark', width = 1720, height = 1000 } = {}) {
   const profile = mkdtempSync(join(tmpdir(), 'airlock-chromium-'));
   const context = await chromium.launchPersistentContext(profile, {
-    executablePath: '/usr/bin/chromium',
+    executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium',
     args: flags,
     viewport: { width, height },
     colorScheme: theme,
     acceptDownloads: true,
   });
+  context.setDefaultTimeout(patience);
   const errors = [];
   const foreign = [];
   context.on('console', (message) => {
@@ -91,8 +103,11 @@ export async function browse(test, { expected, theme = 'dark', width = 1720, hei
   context.on('request', (request) => {
     if (!/^(http|ws):\/\/127\.0\.0\.1:|^(data|blob):/.test(request.url())) foreign.push(request.url());
   });
+  let closed;
+  const close = () => (closed ??= last_pictures(context, test.name).then(() => context.close()));
+  browsers.set(test, [...(browsers.get(test) ?? []), close]);
   test.after(async () => {
-    await context.close();
+    await close();
     rmSync(profile, { recursive: true, force: true });
     assert.deepEqual(errors, [], 'the page reported errors');
     assert.deepEqual(foreign, [], 'the page asked other origins');
@@ -118,7 +133,7 @@ export async function settled(page) {
 /** By the palette, as a person would: an instant "@12", an address, a command's title. */
 export async function go(page, text) {
   await page.keyboard.press('Control+k');
-  await page.getByRole('combobox').fill(text);
+  await page.getByRole('combobox', { name: /^A command, symbol/ }).fill(text);
   const offer = page.getByRole('listbox', { name: 'Offers' }).getByRole('option').first();
   await offer.waitFor();
   await page.waitForTimeout(120); // offers of the program come a little after those of the page
@@ -131,6 +146,13 @@ export async function layout(page, title) {
   await page.getByRole('button', { name: 'Layout', exact: true }).click();
   await page.getByRole('button', { name: title }).click();
   await settled(page);
+}
+
+/** Brings a pane that is there to the front, by its tab. */
+export async function front(page, title) {
+  await page.getByRole('main').getByRole('button', { name: title, exact: true }).first().click();
+  await pane(page, title).waitFor();
+  return pane(page, title);
 }
 
 export function pane(page, title) {
@@ -157,6 +179,14 @@ export async function picture(page, name) {
   await page.screenshot({ path: join(pictures, `${name}.png`) });
 }
 
+/** What stood there when a test ended, however it did. */
+async function last_pictures(context, name) {
+  if (pictures === undefined) return;
+  mkdirSync(join(pictures, 'last'), { recursive: true });
+  for (const [index, page] of context.pages().entries())
+    await page.screenshot({ path: join(pictures, 'last', `${name.replace(/[^a-z0-9]+/gi, '-').slice(0, 80)}-${index}.png`) }).catch(() => undefined);
+}
+
 /** What the accessibility checker finds serious or critical. */
 export async function inaccessible(page) {
   await page.evaluate(await import('node:fs').then((files) => files.readFileSync(axe_path, 'utf8')));
@@ -164,4 +194,38 @@ export async function inaccessible(page) {
   return violations
     .filter((violation) => ['serious', 'critical'].includes(violation.impact))
     .map((violation) => `${violation.id}: ${violation.help}: ${violation.nodes.slice(0, 3).map((node) => node.target.join(' ')).join(' | ')} (${violation.nodes.length})`);
+}
+
+// --- What tasks do again and again
+
+/** Asks the log for events, and waits until all were looked at. Answers with their grid. `expected`: their number. */
+export async function ask_log(page, query, expected) {
+  await page.keyboard.press('/');
+  const box = page.getByRole('combobox', { name: 'Query over events' });
+  await box.fill(query);
+  await box.press('Enter');
+  await pane(page, 'Log').getByText(`${expected.toLocaleString('en')} found`, { exact: true }).waitFor({ timeout: patience });
+  return pane(page, 'Log').getByRole('grid', { name: 'Events' });
+}
+
+/** Selects a row from the first on, by keyboard, and goes there. */
+export async function open_row(page, grid, index) {
+  await grid.focus();
+  await page.keyboard.press('Home');
+  for (let i = 0; i < index; ++i) await page.keyboard.press('ArrowDown');
+  await grid.getByRole('row', { selected: true }).filter({ hasNotText: '…' }).waitFor();
+  await page.keyboard.press('Enter');
+}
+
+/** Waits until the page stands elsewhere. */
+export async function moved_from(page, before) {
+  await page.waitForFunction((text) => document.querySelector('header .where b')?.textContent !== text, before.toLocaleString('en'), { timeout: patience });
+  await settled(page);
+}
+
+/** The row of the instruction that is about to execute. */
+export async function current_instruction(page) {
+  const row = pane(page, 'Disassembly').locator('[aria-current="step"]');
+  await row.waitFor();
+  return row.textContent();
 }

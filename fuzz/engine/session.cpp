@@ -7,14 +7,15 @@ namespace fuzzing {
 using machine::StopReason;
 using support::Instant;
 
-/// Events of the machine to the oracles that want them, while an input runs.
+/// Events of the machine to the oracles that want them, while an input runs; before that, images are noted.
 class Session::Router final : public support::EventSink {
  public:
   void on(const support::Event& event) override {
-    if (!active) return;
+    if (!active) return images.on(event);
     for (Oracle* const oracle : listeners) oracle->on_event(event);
   }
   std::vector<Oracle*> listeners;
+  ImageMap images;
   bool active{};
 };
 
@@ -69,6 +70,8 @@ support::Status Session::prepare() {
   return support::Unit{};
 }
 
+const ImageMap& Session::images() const { return router_->images; }
+
 void Session::go_back() {
   if (away_) (void)snapshot_->restore();
   away_ = false;
@@ -108,6 +111,7 @@ const Execution& Session::execute(std::span<const uint8_t> input) {
   target_.begin(*machine_, input);
   run_input();
   router_->active = false;
+  detail_ = machine_->detail();
   execution_.instructions = machine_->now() - begin_ - (machine_->idle_ticks() - idle_at_begin_);
   judge();
   if (options_.stay) {

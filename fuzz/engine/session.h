@@ -4,6 +4,7 @@
 #include <span>
 #include <vector>
 
+#include "fuzz/engine/coverage.h"
 #include "fuzz/engine/execution.h"
 #include "fuzz/engine/oracle.h"
 #include "fuzz/engine/snapshot.h"
@@ -34,6 +35,10 @@ class Session {
   const Execution& execute(std::span<const uint8_t> input);
   /// Of the last execution.
   [[nodiscard]] cpu::BlockCoverage& coverage() { return coverage_; }
+  /// The images at the boundary.
+  [[nodiscard]] const ImageMap& images() const;
+  /// Machine::detail() as the last execution left it.
+  [[nodiscard]] const std::string& detail() const { return detail_; }
   [[nodiscard]] machine::Machine& machine() { return *machine_; }
   [[nodiscard]] Target& target() { return target_; }
 
@@ -60,6 +65,7 @@ class Session {
   uint64_t idle_at_begin_{};
   bool away_{};  ///< the machine is not at the snapshot
   Execution execution_;
+  std::string detail_;
 };
 
 }  // namespace fuzzing

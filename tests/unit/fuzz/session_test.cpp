@@ -5,9 +5,11 @@
 #include <csignal>
 #include <cstring>
 #include <map>
+#include <set>
 
 #include "fuzz/engine/child.h"
 #include "fuzz/targets/secure_call.h"
+#include "sim/cpu/instruction.h"
 #include "sim/support/prng.h"
 
 namespace {
@@ -155,6 +157,93 @@ TEST_CASE("a crash of the engine in a child is an answer, and violations come th
   REQUIRE(child.ok());
   EXPECT(!child.value().execution.has_value());
   EXPECT(child.value().signal == SIGSEGV);
+}
+
+namespace {
+
+/// Finds blocks by looking at each instruction in turn. Another VTL goes on where it was, unless an event came: that shows
+/// only in the instruction after the next.
+class NaiveCoverage final : public fuzzing::Oracle {
+ public:
+  [[nodiscard]] std::string_view name() const override { return "naive-coverage"; }
+  [[nodiscard]] std::string_view description() const override { return "blocks, one instruction after the other"; }
+  [[nodiscard]] fuzzing::OracleNeeds needs() const override { return {.events = true, .instructions = true}; }
+  void learn(machine::Machine& machine) override { machine_ = &machine; }
+  void begin() override {
+    known_ = false;
+    heads.clear();
+  }
+  void on_event(const support::Event& event) override {
+    delivered_ |= event.kind == support::EventKind::Exception || event.kind == support::EventKind::Interrupt;
+  }
+  void before_instruction(support::Instant now, const vtl::VirtualProcessor& vp) override {
+    const uint64_t address = vp.context().rip;
+    const bool same_vtl = known_ && vtl_ == vp.active;
+    const bool retired = known_ && now != instant_;
+    const bool led_here = delivered_ || (same_vtl && retired && cpu::is_control_transfer(in_));
+    if (led_here) heads.insert({address, static_cast<uint8_t>(vp.active)});
+    known_ = true;
+    delivered_ = false;
+    vtl_ = vp.active;
+    instant_ = now;
+    uint8_t bytes[cpu::max_instruction_length]{};
+    (void)mmu::read_gva(machine_->translator(), machine_->view(vp.active), mmu::Gva{address}, bytes, (vp.context().segments[vtl::Cs].selector & 3) == 3);
+    in_ = cpu::decode(bytes, cpu::CodeSize::Bits64);
+  }
+  [[nodiscard]] const std::vector<fuzzing::Violation>& violations() const override { return none_; }
+  std::set<cpu::GuestBlock> heads;
+
+ private:
+  machine::Machine* machine_{};
+  bool known_{}, delivered_{};
+  vtl::Vtl vtl_{};
+  support::Instant instant_;
+  cpu::Instruction in_;
+  std::vector<fuzzing::Violation> none_;
+};
+
+}  // namespace
+
+TEST_CASE("coverage of both VTLs is what a naive observer finds") {
+  SecureCallTarget exact_target{"guests", GearSetting::Exact}, target{"guests"};
+  NaiveCoverage naive;
+  auto exact = Session::open(exact_target, {&naive});
+  if (!exact.ok()) FAIL(exact.error().message);
+  const auto session = open(target);
+  size_t blocks = 0;
+  for (const auto& input : some_inputs(target, 250)) {
+    CAPTURE(target.describe(input));
+    (void)exact.value()->execute(input);
+    const std::vector<cpu::GuestBlock> expected{naive.heads.begin(), naive.heads.end()};
+    (void)session->execute(input);
+    REQUIRE(exact.value()->coverage().entered() == expected);
+    REQUIRE(session->coverage().entered() == expected);
+    blocks += expected.size();
+  }
+  EXPECT(blocks > 5000);
+}
+
+TEST_CASE("what was covered has names: images, RVAs and sizes") {
+  SecureCallTarget target{"guests"};
+  auto opened = Session::open(target);
+  REQUIRE(opened.ok());
+  Session& session = *opened.value();
+  abi::sk::SkCall call{};
+  call.operation = static_cast<uint8_t>(abi::sk::Operation::SecureService);
+  call.code = 231;
+  (void)session.execute(SecureCallTarget::input_of(call));
+  const std::vector<cpu::GuestBlock> entered = session.coverage().entered();
+  const std::vector<fuzzing::CoveredBlock> blocks = fuzzing::resolve(session.machine(), session.images(), entered);
+  REQUIRE(blocks.size() == entered.size());
+  std::map<std::string, size_t> by_image;
+  for (size_t i = 0; i < blocks.size(); ++i) {
+    CAPTURE(i, blocks[i].image, blocks[i].offset);
+    ++by_image[blocks[i].image];
+    EXPECT(blocks[i].size != 0);
+    EXPECT(blocks[i].size < 1000);
+    EXPECT((blocks[i].image.empty() || blocks[i].offset < 0x1000000));
+  }
+  EXPECT(by_image["securekernel.exe"] > 20);
 }
 
 TEST_CASE("a target without images says what is missing") {

@@ -3,7 +3,7 @@
 # compiler takes; what a browser loads is small enough for that.
 cmake_minimum_required(VERSION 3.25)
 
-# Brotli takes a seventh less than gzip; Node has it, and built the page.
+# Brotli takes a seventh less than gzip; Node has it, and built the page (a text that stands in its place had none to).
 set(compress "const [,from,to]=process.argv,z=require('node:zlib'),f=require('node:fs')\;"
   "f.writeFileSync(to,z.brotliCompressSync(f.readFileSync(from),{params:{[z.constants.BROTLI_PARAM_QUALITY]:11,[z.constants.BROTLI_PARAM_LGWIN]:22}}))")
 string(CONCAT compress ${compress})
@@ -28,7 +28,7 @@ foreach(file ${files})
   execute_process(COMMAND gzip -9nc ${FROM}/${file} OUTPUT_FILE ${TO}.gz COMMAND_ERROR_IS_FATAL ANY)
   append_array(gzip_${number} ${TO}.gz)
   set(brotli "{}")
-  if(NODE)
+  if(NODE AND EXISTS ${FROM}/index.html)
     execute_process(COMMAND ${NODE} -e "${compress}" ${FROM}/${file} ${TO}.br COMMAND_ERROR_IS_FATAL ANY)
     append_array(brotli_${number} ${TO}.br)
     set(brotli brotli_${number})

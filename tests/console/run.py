@@ -49,7 +49,6 @@ def refusals(airlock, recording, folder):
     cases = [
         (["--script", script], 2, "before\n0: VTL 0> !ptee 1000\nthere is no command '!ptee'; did you mean `!pte`?\n", None),
         (["--script", os.path.join(folder, "missing.kd")], 3, None, "missing.kd: No such file or directory"),
-        ([], 2, None, "no face was chosen"),
         (["--console", "--dap"], 2, None, "has the standard input"),
         (["--console", "--rpc-stdio"], 2, None, "has the standard input"),
     ]

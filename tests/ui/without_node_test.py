@@ -84,8 +84,8 @@ class Machine:
     def embedded(self):
         """Path to content, from the table that is compiled."""
         text = self.file("generated/embedded_assets.cpp")
-        arrays = dict(re.findall(r"constexpr unsigned char (file_\d+)\[\] = \{([^}]*)\}", text))
-        rows = re.findall(r'\{"([^"]+)", "([0-9a-f]{64})", (file_\d+), (\d+)\}', text)
+        arrays = dict(re.findall(r"constexpr unsigned char (gzip_\d+)\[\] = \{([^}]*)\}", text))
+        rows = re.findall(r'\{"([^"]+)", "([0-9a-f]{64})", (gzip_\d+), (?:brotli_\d+|\{\}), (\d+)\}', text)
         content = {path: gzip.decompress(bytes(int(number, 16) for number in arrays[array].split(",") if number.strip())) for path, _, array, _ in rows}
         assert all(len(content[path]) == int(size) for path, _, _, size in rows)
         return content

@@ -93,7 +93,9 @@ inline rpc::Json stop(const std::string& reason, uint64_t at, uint64_t vtl, cons
 /// A machine that stands at instant 4014436 in VTL 1, before `push r15`.
 inline void stand_still(FakeApi& api) {
   api.answer("status", {{"focus", {{"at", 4014436}, {"vp", 0}, {"vtl", 1}}},
+                        {"beginning", 0},
                         {"end", 9000000},
+                        {"events", 897},
                         {"instructions", 4014436},
                         {"complaints", rpc::Json::array()},
                         {"fingerprint", "c5bc"}});

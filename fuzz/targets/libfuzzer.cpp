@@ -1,10 +1,11 @@
 // A target as a libFuzzer program: AIRLOCK_FUZZ_TARGET is its name. Only this file is built with -fsanitize=fuzzer, and
 // nothing of the simulator is instrumented: the counters are those of the guest's edges.
 //
-//   fuzz_NAME [--guests=FOLDER] [--seeds=FOLDER] [libFuzzer's options and folders]
+//   fuzz_NAME [--guests=FOLDER] [--seeds=FOLDER] [--no-compares] [libFuzzer's options and folders]
 //
 // --guests: where images/ and disk.img are; guests/ beside the program otherwise. --seeds: writes the target's own inputs
-// there first.
+// there first. --no-compares: mutations do not look at what the guest compares, which takes a second machine in gear Exact.//
+// With -reload=0 (libFuzzer reads its folders again by the clock of the host) a seed and a corpus give one campaign.
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
@@ -16,6 +17,7 @@
 #include <string>
 #include <string_view>
 
+#include "fuzz/engine/compares.h"
 #include "fuzz/engine/session.h"
 #include "fuzz/targets/targets.h"
 #include "sim/support/prng.h"
@@ -35,6 +37,12 @@ using fuzzing::Session;
 struct Fuzzer {
   std::unique_ptr<fuzzing::Target> target;
   std::unique_ptr<Session> session;
+  // For mutations by what the guest compares; opened when first needed.
+  bool compares{true};
+  std::string guests;
+  fuzzing::CompareRecorder recorder;
+  std::unique_ptr<fuzzing::Target> compared_target;
+  std::unique_ptr<Session> compared;
 };
 Fuzzer* fuzzer{};
 
@@ -71,6 +79,18 @@ void register_counters() {
   __sanitizer_cov_pcs_init(places, places + 2 * count);
 }
 
+/// In place of a value that the guest compared, the one that it was compared with.
+std::vector<uint8_t> mutate_by_compares(std::span<const uint8_t> input, unsigned seed) {
+  if (fuzzer->compared == nullptr) {
+    fuzzer->compared_target = fuzzing::make_target(AIRLOCK_FUZZ_TARGET, fuzzer->guests, loader::GearSetting::Exact);
+    auto session = Session::open(*fuzzer->compared_target, {&fuzzer->recorder}, {.coverage = false});
+    if (!session.ok()) fail(session.error().message);
+    fuzzer->compared = std::move(session.value());
+  }
+  (void)fuzzer->compared->execute(input);
+  return fuzzing::substitute(input, fuzzer->recorder.comparisons(), seed);
+}
+
 /// libFuzzer learns from what the host compares, pointers included: that says nothing of the guest, and differs from run to run.
 void do_not_learn_from_the_host(int* argc, char*** argv) {
   static char off[] = "-use_cmp=0";
@@ -94,13 +114,17 @@ void tell_of(const fuzzing::Execution& execution) {
 
 extern "C" int LLVMFuzzerInitialize(int* argc, char*** argv) {
   std::string guests = folder_of_program() + "/../guests", seeds;
+  bool compares = true;
   for (int i = 1; i < *argc; ++i) {
     const std::string_view argument = (*argv)[i];
     if (argument.starts_with("--guests=")) guests = argument.substr(9);
     else if (argument.starts_with("--seeds=")) seeds = argument.substr(8);
+    else if (argument == "--no-compares") compares = false;
     else if (argument.starts_with("--")) fail("no such option: " + std::string{argument});
   }
   fuzzer = new Fuzzer;
+  fuzzer->guests = guests;
+  fuzzer->compares = compares;
   fuzzer->target = fuzzing::make_target(AIRLOCK_FUZZ_TARGET, guests);
   if (fuzzer->target == nullptr) fail("there is no such target");
   auto session = Session::open(*fuzzer->target);
@@ -122,8 +146,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
 }
 
 extern "C" size_t LLVMFuzzerCustomMutator(uint8_t* data, size_t size, size_t maximum, unsigned seed) {
-  if (support::Prng{seed, "mutator"}.one_in(2)) return LLVMFuzzerMutate(data, size, maximum);
-  const std::vector<uint8_t> mutated = fuzzer->target->mutate({data, size}, maximum, seed);
+  constexpr uint64_t rarely = 64;  // the Exact machine takes as long as many executions
+  support::Prng random{seed, "mutator"};
+  if (random.one_in(2)) return LLVMFuzzerMutate(data, size, maximum);
+  const std::span<const uint8_t> input{data, size};
+  const bool by_compares = fuzzer->compares && random.one_in(rarely);
+  const std::vector<uint8_t> mutated = by_compares ? mutate_by_compares(input, seed) : fuzzer->target->mutate(input, maximum, seed);
   if (!mutated.empty()) std::memcpy(data, mutated.data(), mutated.size());
   return mutated.size();
 }

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "fuzz/engine/child.h"
+#include "fuzz/engine/compares.h"
 #include "fuzz/targets/secure_call.h"
 #include "sim/cpu/instruction.h"
 #include "sim/support/prng.h"
@@ -221,6 +222,33 @@ TEST_CASE("coverage of both VTLs is what a naive observer finds") {
     blocks += expected.size();
   }
   EXPECT(blocks > 5000);
+}
+
+TEST_CASE("what the guest compares leads from a service that does not exist to one that does") {
+  SecureCallTarget target{"guests", GearSetting::Exact};
+  fuzzing::CompareRecorder recorder;
+  auto session = Session::open(target, {&recorder});
+  if (!session.ok()) FAIL(session.error().message);
+  abi::sk::SkCall call{};
+  call.operation = static_cast<uint8_t>(abi::sk::Operation::SecureService);
+  call.code = 0xbeef;
+  const std::vector<uint8_t> input = SecureCallTarget::input_of(call);
+  const uint64_t instructions = session.value()->execute(input).instructions;
+  const std::vector<fuzzing::Comparison> comparisons = recorder.comparisons();
+  EXPECT(std::any_of(comparisons.begin(), comparisons.end(), [](const fuzzing::Comparison& c) { return c.a == 0xbeef || c.b == 0xbeef; }));
+  std::set<uint16_t> codes;
+  std::set<uint64_t> lengths;
+  for (uint64_t seed = 0; seed < 60; ++seed) {
+    const std::vector<uint8_t> other = fuzzing::substitute(input, comparisons, seed);
+    REQUIRE(other == fuzzing::substitute(input, comparisons, seed));
+    REQUIRE(other.size() == input.size());
+    std::memcpy(&call, other.data() + 1, sizeof call);
+    codes.insert(call.code);
+    lengths.insert(session.value()->execute(other).instructions);
+  }
+  EXPECT(codes.size() > 2);
+  lengths.erase(instructions);
+  EXPECT(!lengths.empty());
 }
 
 TEST_CASE("what was covered has names: images, RVAs and sizes") {

@@ -3,6 +3,7 @@ import { createDockview, type DockviewApi, type SerializedDockview } from 'dockv
 import { mount, unmount } from 'svelte';
 import PaneHost from '../parts/PaneHost.svelte';
 import { PaneTab } from './tab';
+import { restore_scroll } from '../parts/keeps_scroll';
 import type { Workspace } from './workspace.svelte';
 
 export type Side = 'left' | 'right' | 'above' | 'below' | 'within';
@@ -39,6 +40,8 @@ export class Dock {
       createTabComponent: () => new PaneTab(),
       createComponent: (options) => this.#component(options.name),
     });
+    this.#api.onDidLayoutChange(restore_scroll);
+    this.#api.onDidActivePanelChange(restore_scroll);
   }
 
   /** Instead of what is there. */

@@ -1,5 +1,6 @@
 // The tab of a pane: a button that brings it to the front, and one that closes it.
 import type { ITabRenderer, TabPartInitParameters } from 'dockview-core';
+import { restore_scroll } from '../parts/keeps_scroll';
 
 export class PaneTab implements ITabRenderer {
   readonly element = document.createElement('div');
@@ -14,7 +15,10 @@ export class PaneTab implements ITabRenderer {
     this.#close.className = 'link close';
     this.#close.textContent = '×';
     this.#close.tabIndex = -1; // the command closes it by key
-    this.#name.onclick = () => api.setActive();
+    this.#name.onclick = () => {
+      api.setActive();
+      restore_scroll(); // also of the pane that is in front already: it is put in anew
+    };
     this.#close.onclick = () => api.close();
     this.#close.onpointerdown = (event) => event.stopPropagation(); // not a drag
     this.element.append(this.#name, this.#close);

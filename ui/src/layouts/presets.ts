@@ -22,8 +22,8 @@ export const presets: readonly Preset[] = [
     help: 'The call as one tree across both worlds, its code, the registers that carry it, and the log of everything that it did.',
     placements: [
       { panel: 'code' },
-      right('code', 'calls', 0.62),
-      right('calls', 'registers', 0.3),
+      right('code', 'calls', 0.66),
+      right('calls', 'registers', 0.42),
       below('code', 'log', 0.36),
       below('registers', 'stack', 0.36),
       ...behind('code', 'source'),

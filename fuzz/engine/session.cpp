@@ -104,7 +104,7 @@ void Session::run_input() {
 const Execution& Session::execute(std::span<const uint8_t> input) {
   go_back();
   execution_ = {};
-  coverage_.clear();
+  if (options_.coverage) coverage_.clear();
   for (Oracle* const oracle : oracles_) oracle->begin();
   away_ = true;
   router_->active = true;

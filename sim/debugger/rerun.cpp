@@ -13,6 +13,16 @@ namespace {
 /// Between two looks at whether somebody wants to stop: milliseconds, also where each instruction is looked at.
 constexpr uint64_t slice = 50'000;
 
+/// What happens from an instant on: while the machine is made, things happen that were long before.
+struct EventsFrom final : support::EventSink {
+  EventsFrom(Instant the_beginning, support::EventSink& the_listener) : beginning{the_beginning}, listener{the_listener} {}
+  void on(const support::Event& event) override {
+    if (event.at >= beginning) listener.on(event);
+  }
+  Instant beginning;
+  support::EventSink& listener;
+};
+
 }  // namespace
 
 support::Result<std::unique_ptr<machine::Machine>> Timeline::copy_at(Instant at, support::EventSink& events) {
@@ -33,7 +43,8 @@ support::Result<std::unique_ptr<machine::Machine>> Timeline::copy_at(Instant at,
 
 support::Status Timeline::rerun(Instant from, Instant to, support::EventSink& events, const Begin& begin) {
   if (from >= to || to > end()) return support::Error{fmt::format("the run is known from {} to {}", beginning().ticks, end().ticks)};
-  const std::unique_ptr<machine::Machine> copy = TRY(copy_at(from, events));
+  EventsFrom listener{from, events};
+  const std::unique_ptr<machine::Machine> copy = TRY(copy_at(from, listener));
   copy->observe(begin(*copy));
   while (copy->now() < to && !interrupted()) {
     const auto edit = std::find_if(edits_.begin(), edits_.end(), [&](const Edit& each) { return each.at > copy->now(); });

@@ -27,7 +27,8 @@ Interval empty_interval(Instant at) {
 /// The machine's listener: hands on what happens for the first time.
 struct Timeline::FirstTime final : support::EventSink {
   void on(const support::Event& event) override {
-    if (!open || listeners == nullptr || heard_before(event)) return;
+    if (listeners == nullptr) return at_creation.push_back(record_of(event));
+    if (!open || heard_before(event)) return;
     if (!heard.empty() && heard.front().at != event.at) heard.clear();
     heard.push_back(event);
     heard.back().frame = nullptr;
@@ -45,7 +46,8 @@ struct Timeline::FirstTime final : support::EventSink {
     return true;
   }
   bool open{};
-  machine::EventFanout* listeners{};
+  machine::EventFanout* listeners{};     ///< null while the machine is made
+  std::vector<trace::EventRecord> at_creation;
   std::vector<support::Event> heard;  ///< at the last instant of which anything was heard
   std::vector<support::Event> again;  ///< of them, those that will be announced again
 };
@@ -93,6 +95,8 @@ support::Result<std::unique_ptr<Timeline>> Timeline::make(const loader::MachineC
   std::unique_ptr<Timeline> timeline{new Timeline{quick, std::move(parts), options, std::move(first_time),
                                                   std::move(history), std::move(machine)}};
   if (observed != nullptr) timeline->observe(*observed);
+  if (observed != nullptr)
+    for (const trace::EventRecord& event : timeline->first_time_->at_creation) observed->on(event.view());
   if (recording != nullptr) timeline->end_ = timeline->limit_ = recording->end();
   if (recording != nullptr && options.keyframes) timeline->know_keyframes(*recording);
   return timeline;
@@ -109,6 +113,8 @@ support::Result<std::unique_ptr<Timeline>> Timeline::over(const replay::Recordin
     if (!reason.empty()) return support::Error{reason};
   return make(recording.facts().config, std::move(parts), options, &recording);
 }
+
+uint64_t Timeline::events_at_creation() const { return first_time_->at_creation.size(); }
 
 void Timeline::observe(ObservedHistory& history) {
   observed_ = &history;

@@ -71,6 +71,10 @@ class Timeline {
   /// Also hears of what happens, once, when it happens for the first time; the twin's runs and repetitions are not heard.
   void listen(support::EventSink& listener) { events_.add(listener); }
 
+  /// Events that happened while the machine was made, before anybody could listen: they are the first of the history. A machine
+  /// that begins with its hypervisor running has one.
+  [[nodiscard]] uint64_t events_at_creation() const;
+
   /// Moves end early, with Arrival::Interrupted, while this is true; looked at every few milliseconds. Must outlive this.
   void interrupt_with(const std::atomic<bool>& flag) { interrupt_ = &flag; }
 

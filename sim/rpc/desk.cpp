@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 
 #include "sim/rpc/records.h"
@@ -30,10 +31,10 @@ const debugger::ProcessList::Process* find_process(const debugger::ProcessList& 
   return found;
 }
 
-/// A run that is known up to a keyframe is heard of from there on.
+/// A run that is known up to a keyframe is heard of from there on; nobody hears what happens while its machine is made.
 uint64_t events_known_unseen(const debugger::Timeline& timeline, const replay::Recording& recording) {
   const replay::Keyframe* keyframe = recording.keyframe_before(timeline.intervals().back().begin);
-  return keyframe != nullptr ? keyframe->events : 0;
+  return std::max(keyframe != nullptr ? keyframe->events : 0, timeline.events_at_creation());
 }
 
 }  // namespace

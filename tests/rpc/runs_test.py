@@ -158,6 +158,24 @@ class Comparing(unittest.TestCase):
             with refused(self, errors.NOT_THERE):
                 session.compare()
 
+    def test_a_run_of_a_kernel_is_checked_from_the_launch_of_the_hypervisor_on(self):
+        code = b"".join(bytes([0xB0, letter, 0xE6, 0xE9]) for letter in b"hello\n")  # mov al, letter; out 0xe9, al
+        with open(path("kernel"), "wb") as file:
+            file.write(code + bytes([0x31, 0xC0, 0xE7, 0xF4]))  # xor eax, eax; out 0xf4, eax
+        run = [PROGRAM, "run", "-q", "--kernel", path("kernel"), "--embed", "--record", path("kernel.air")]
+        self.assertEqual(subprocess.run(run, capture_output=True).returncode, 1)  # that is how code 0 arrives
+        with start(path("kernel.air")) as session:
+            recorded = session.events_list(from_=0).events
+            self.assertEqual([event.kind for event in recorded], ["HypervisorLaunched", "DebugPrint"])
+            self.assertIsNone(session.status().verified)
+            session.run()
+            self.assertRegex(session.status().verified, "^1 events from .* are as recorded$")
+        with open(path("kernel.toml"), "w") as file:
+            file.write(f'[boot]\nkernel = "{path("kernel")}"\n')
+        with start(path("kernel.toml")) as session:
+            session.run()
+            self.assertEqual([event.text for event in session.events_list(from_=0).events], [event.text for event in recorded])
+
     def test_the_replay_says_what_was_checked(self):
         with start(path("a.air")) as session:
             self.assertIsNone(session.status().verified)

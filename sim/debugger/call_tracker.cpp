@@ -47,7 +47,9 @@ CallTracker::Step CallTracker::vtl_call(uint64_t number, const Event& event) {
     --call;
     if (call->cookie == frame.cookie && call->from > call->to) return end(call, event);
   }
-  return {};  // it began before anything was heard
+  // Nothing that is open waits for it: it starts the thread of its cookie.
+  if (!from_beginning_) return {};
+  return begin(call_of(number, event, above(event.vtl), CallKind::VtlCall, frame.cookie));
 }
 
 CallTracker::Step CallTracker::vtl_return(uint64_t number, const Event& event) {

@@ -24,10 +24,16 @@ struct OpenCall {
 };
 
 /// A call of NTOS for a secure service begins with a VTL call and ends with the VTL return that says so; a normal call of
-/// the secure kernel begins with a VTL return and ends with the VTL call that resumes it by its cookie. Where an interrupt
-/// entered the higher VTL, whatever returns next ends it.
+/// the secure kernel begins with a VTL return and ends with the VTL call that resumes it by its cookie. A resume that answers
+/// no such call starts a secure thread: it is a call that ends as one for a service does. Where an interrupt entered the
+/// higher VTL, whatever returns next ends it.
 class CallTracker {
  public:
+  CallTracker() = default;
+  /// `from_beginning`: it is told of all events of the run. If not, a resume that answers nothing known is left out: what it
+  /// answers may have been before.
+  explicit CallTracker(bool from_beginning) : from_beginning_{from_beginning} {}
+
   /// More calls than these are not open at once: the oldest is given up for a new one.
   static constexpr size_t most_open = 256;
 
@@ -53,6 +59,7 @@ class CallTracker {
   [[nodiscard]] std::vector<OpenCall>::const_iterator find(std::optional<uint64_t> number) const;
   [[nodiscard]] std::optional<uint64_t> current(uint32_t vp) const;
 
+  bool from_beginning_{true};
   std::vector<OpenCall> open_;
   std::map<uint32_t, uint64_t> current_;  ///< by processor: number of the call that it is in
 };

@@ -5,6 +5,7 @@ usage: client_test.py PROGRAM ROOT    in the build folder, where the guest image
 
 import json
 import os
+import random
 import re
 import subprocess
 import sys
@@ -213,6 +214,51 @@ class Recorded(unittest.TestCase):
                     self.assertEqual((short.end, short.inclusive, short.exclusive, short.text), (long.end, long.inclusive, long.exclusive, long.text))
                 else:
                     self.assertIsNone(short.end)
+
+    def test_calls_that_are_open_are_those_of_a_walk_from_the_beginning(self):
+        seed = random.randrange(1 << 32)
+        print("calls that are open: seed", seed)
+        prng = random.Random(seed)
+        switches = self.session.events_list(from_=0, maximum=10000, query='kind == "VtlCall" or kind == "VtlReturn" or kind == "VtlInterruptEntry"').events
+        points = [switch.at + offset for switch in prng.sample(switches, 40) for offset in (0, 1)]
+        points += [prng.randrange(self.session.status().end) for _ in range(20)]
+        threads = 0
+        for at in points:
+            expected = self.open_calls([switch for switch in switches if switch.at < at])
+            for hypercalls in (False, True):
+                answer = self.session.calls(from_=at, to=at + 1, enclosing=True, hypercalls=hypercalls)
+                self.assertTrue(answer.complete)
+                self.assertEqual([(call.at, call.kind) for call in answer.calls if call.at < at], expected, at)
+            threads += [call.name for call in answer.calls if call.at < at].count("ResumeThread")
+        self.assertGreater(threads, 0)
+
+    def open_calls(self, switches):
+        """Of one processor: what runs in VTL 1, and what waits there for the answers to its requests, by cookies."""
+        inside, interrupt, requests = None, None, []
+        waiting = {}
+        for switch in switches:
+            cookie = switch.a >> 32  # the first word of SKCALL is in RBX
+            answered = [request for request in requests if request[1] == cookie]
+            if switch.kind == "VtlInterruptEntry":
+                interrupt = switch.at
+            elif interrupt is not None:  # its registers are those of nobody's call
+                self.assertEqual(switch.kind, "VtlReturn")
+                interrupt = None
+            elif switch.kind == "VtlCall" and switch.name == "ResumeThread" and answered:
+                requests.remove(answered[-1])
+                inside = waiting.pop(answered[-1])
+            elif switch.kind == "VtlCall":
+                inside = switch.at
+            elif switch.name in ("finished", ""):
+                inside = None
+            else:
+                requests.append((switch.at, cookie))
+                waiting[requests[-1]] = inside
+                inside = None
+        found = [(at, "vtl_return") for at, _ in requests]
+        found += [(at, "vtl_call") for at in [*waiting.values(), inside] if at is not None]
+        found += [(interrupt, "interrupt")] if interrupt is not None else []
+        return sorted(found)
 
     def test_a_summary_by_events_has_equally_many_of_them_to_a_bucket(self):
         whole = self.session.events_count().count

@@ -181,7 +181,7 @@ bool add_enclosing(Session& session, const CallTracker& calls, CallBuilder& buil
 CallTree call_tree(Session& session, Instant from, std::optional<Instant> to, const CallsWanted& wanted, uint64_t effort) {
   History& history = session.timeline().history();
   const uint64_t first = history.row_at(from), last = to ? std::max(first, history.row_at(*to)) : history.size();
-  const std::optional<CallTracker> before = wanted.enclosing ? open_before(session, first, effort) : CallTracker{};
+  const std::optional<CallTracker> before = wanted.enclosing ? open_before(session, first, effort) : CallTracker{first == 0};
   CallBuilder builder{wanted.maximum, wanted.hypercalls, before.value_or(CallTracker{})};
   const KindSet shown = switches | (wanted.hypercalls ? set_of(EventKind::Hypercall) : KindSet{0});
   if (!before || add_enclosing(session, *before, builder)) {

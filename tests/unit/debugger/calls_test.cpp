@@ -51,30 +51,32 @@ struct Story {
     if (prng.one_in(4)) events.push_back({.at = {now}, .vp = 0, .vtl = Vtl::Vtl0, .kind = EventKind::MsrWrite});
   }
   /// What happens between two instants in VTL 0 or VTL 1; returns the time that calls took.
-  uint64_t live(Prng& prng, Vtl vtl, uint32_t depth) {
+  uint64_t live(Prng& prng, Vtl vtl, uint32_t depth, uint32_t thread = 0) {
     uint64_t inside = 0;
     const uint64_t calls_here = depth > 5 ? 0 : prng.below(4);
     rest(prng);
     for (uint64_t i = 0; i < calls_here; ++i) {
-      inside += vtl == Vtl::Vtl0 ? secure_call(prng, depth) : normal_call(prng, depth);
+      inside += vtl == Vtl::Vtl0 ? secure_call(prng, depth) : normal_call(prng, depth, thread);
       rest(prng);
     }
     return inside;
   }
   uint64_t secure_call(Prng& prng, uint32_t depth) {
-    const bool interrupt = prng.one_in(5);
+    const bool interrupt = prng.one_in(5), thread = !interrupt && prng.one_in(3);
+    const uint32_t cookie = thread ? ++cookies : 0;
     const size_t place = calls.size();
     calls.push_back({now, 0, 0, depth, interrupt ? CallKind::Interrupt : CallKind::VtlCall});
     if (interrupt) events.push_back({.at = {now}, .vp = 0, .vtl = Vtl::Vtl0, .kind = EventKind::VtlInterruptEntry});
-    else tell(EventKind::VtlCall, Vtl::Vtl0, static_cast<uint8_t>(sk::Operation::SecureService), sk::State::NormalService, 0);
+    else tell(EventKind::VtlCall, Vtl::Vtl0, static_cast<uint8_t>(thread ? sk::Operation::ResumeThread : sk::Operation::SecureService), sk::State::NormalService, cookie);
     if (interrupt) rest(prng);
-    else calls[place].inside = live(prng, Vtl::Vtl1, depth + 1);
+    else calls[place].inside = live(prng, Vtl::Vtl1, depth + 1, cookie);
     tell(EventKind::VtlReturn, Vtl::Vtl1, 0, sk::State::Finished, 0);
     calls[place].end = now;
     return now - calls[place].at;
   }
-  uint64_t normal_call(Prng& prng, uint32_t depth) {
-    const uint32_t cookie = ++cookies;
+  /// `thread`: cookie of the secure thread that makes it; 0: one of the pool, which is given one.
+  uint64_t normal_call(Prng& prng, uint32_t depth, uint32_t thread) {
+    const uint32_t cookie = thread != 0 ? thread : ++cookies;
     const size_t place = calls.size();
     calls.push_back({now, 0, 0, depth, CallKind::VtlReturn});
     tell(EventKind::VtlReturn, Vtl::Vtl1, 0, sk::State::NormalService, cookie);
@@ -143,6 +145,18 @@ TEST_CASE("calls have the ends, depths and times of the tree that they were told
     EXPECT(node.end->ticks == known.end);
     EXPECT(node.call.inside == known.inside);
   }
+}
+
+TEST_CASE("a resume starts a thread where the whole run was heard, and answers something unknown where not", "[debugger][calls]") {
+  Story story;
+  story.tell(EventKind::VtlCall, Vtl::Vtl0, static_cast<uint8_t>(sk::Operation::ResumeThread), sk::State::NormalService, 0x109);
+  CallTracker whole, part{false};
+  EXPECT(whole.take(0, story.events[0]).begun.has_value());
+  REQUIRE(whole.open().size() == 1);
+  EXPECT(whole.open()[0].cookie == 0x109);
+  EXPECT(whole.open()[0].kind == CallKind::VtlCall);
+  EXPECT(!part.take(0, story.events[0]).begun.has_value());
+  EXPECT(part.open().empty());
 }
 
 TEST_CASE("the calls that are open at a row are the same for who begins at a point and who walked there", "[debugger][calls]") {

@@ -1565,8 +1565,8 @@ class Interface(ABC):
         what: code: an address expression. event: a kind or name (vtl-call, hypercall, secure-service,
             normal-call, ium-call, intercept, slat-violation, msr, control-register, interrupt, exception,
             protection, tlb-flush, image-load, trustlet-start), with =NAME or =NUMBER for those that have
-            names. write: [gva:|gpa:|spa:]ADDRESS[+BYTES]. access: the same, reads too. register: a name.
-            vtl: a number
+            names. write: [gva:|gpa:|spa:]ADDRESS[+BYTES], BYTES hexadecimal: 1 to 10000, 8 if absent.
+            access: the same, reads too. register: a name. vtl: a number
         """
         return cast(BreakpointSetResult, decode_record(BreakpointSetResult, self._call("breakpoint.set", [
             ("kind", "code|event|write|register|access|vtl", kind),

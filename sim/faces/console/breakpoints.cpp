@@ -119,7 +119,7 @@ support::Status break_on_access(Invocation& command) {
     const std::string space = named ? address.substr(0, 4) : std::string{"gva:"};
     const uint64_t value = TRY(command.evaluate(named ? address.substr(4) : address));
     parameters["kind"] = access[0] == 'w' ? "write" : "access";
-    parameters["what"] = fmt::format("{}{:#x}+{}", space, value, *bytes);
+    parameters["what"] = fmt::format("{}{:#x}+{:x}", space, value, *bytes);
   }
   TRY(passes(command, parameters));
   return set(command, std::move(parameters));

@@ -167,7 +167,7 @@ Session::Answer Session::set_instruction_breakpoints(const Json& arguments) {
   return replace("instruction", std::move(wanted));
 }
 
-/// dataId: "register NAME@VP.VTL" or "memory gva:ADDRESS+BYTES@VTL", as dataBreakpointInfo made it.
+/// dataId: "register NAME@VP.VTL" or "memory gva:ADDRESS+BYTES@VTL" (hexadecimal), as dataBreakpointInfo made it.
 Session::Answer Session::set_data_breakpoints(const Json& arguments) {
   const Json& list = list_of(arguments, "breakpoints");
   if (list.size() > most_breakpoints) return support::Error{fmt::format("more than {} breakpoints", most_breakpoints)};
@@ -214,7 +214,7 @@ Session::Answer Session::data_breakpoint_info(const Json& arguments) {
     if (answer) address = number_of(answer.value(), "number");
   }
   if (!address || bytes == 0) return none;
-  return Json{{"dataId", fmt::format("memory gva:{:#x}+{}@{}", *address, bytes, vtl)},
+  return Json{{"dataId", fmt::format("memory gva:{:#x}+{:x}@{}", *address, bytes, vtl)},
               {"description", fmt::format("{} bytes at {} as {} sees them", bytes, hex(*address), vtl_name(vtl))},
               {"accessTypes", {"write", "readWrite"}}};
 }

@@ -49,6 +49,7 @@ TEST_CASE("commands ask for what they mean", "[console]") {
       {"bp /1 /v 0 /p lsaiso.exe 1000 3 if rax == 10",
        R"(breakpoint.set {"temporary":true,"vtl":0,"process":"lsaiso.exe","condition":"rax == 10","kind":"code","what":"0x1000","ignore":2})"},
       {"ba w8 1000", R"(breakpoint.set {"kind":"write","what":"gva:0x1000+8"})"},
+      {"ba w 10 1000", R"(breakpoint.set {"kind":"write","what":"gva:0x1000+10"})"},
       {"ba r 4 gpa:1000", R"(breakpoint.set {"kind":"access","what":"gpa:0x1000+4"})"},
       {"ba e 1 nt!Foo", R"(breakpoint.set {"kind":"code","what":"nt!Foo"})"},
       {"sxe vtl-call", R"(breakpoint.set {"kind":"event","what":"vtl-call"})"},

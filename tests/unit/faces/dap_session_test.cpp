@@ -271,6 +271,7 @@ TEST_CASE("data breakpoints: registers by their scope, memory by an expression o
   client.api.answer("evaluate", {{"type", "integer"}, {"value", "4096"}, {"number", "0x1000"}});
   const Json memory = client.body("dataBreakpointInfo", {{"name", "nt!X"}, {"frameId", frame}});
   EXPECT(memory["dataId"] == "memory gva:0x1000+8@1");
+  EXPECT(client.body("dataBreakpointInfo", {{"name", "0x1000"}, {"asAddress", true}, {"bytes", 16}, {"frameId", frame}})["dataId"] == "memory gva:0x1000+10@1");
   const Json set = client.body("setDataBreakpoints", {{"breakpoints", {{{"dataId", info["dataId"]}}, {{"dataId", memory["dataId"]}, {"accessType", "readWrite"}}, {{"dataId", "nonsense"}}}}});
   EXPECT(client.asked(R"(breakpoint.set {"kind":"register","what":"cr3","vp":0,"vtl":0})"));
   EXPECT(client.asked(R"(breakpoint.set {"kind":"access","what":"gva:0x1000+8","vtl":1})"));

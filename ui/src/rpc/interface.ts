@@ -558,7 +558,7 @@ export interface Methods {
     effect: 'Moves';
     parameters: {
       kind: 'code' | 'event' | 'write' | 'register' | 'access' | 'vtl';
-      /** code: an address expression. event: a kind or name (vtl-call, hypercall, secure-service, normal-call, ium-call, intercept, slat-violation, msr, control-register, interrupt, exception, protection, tlb-flush, image-load, trustlet-start), with =NAME or =NUMBER for those that have names. write: [gva:|gpa:|spa:]ADDRESS[+BYTES]. access: the same, reads too. register: a name. vtl: a number */
+      /** code: an address expression. event: a kind or name (vtl-call, hypercall, secure-service, normal-call, ium-call, intercept, slat-violation, msr, control-register, interrupt, exception, protection, tlb-flush, image-load, trustlet-start), with =NAME or =NUMBER for those that have names. write: [gva:|gpa:|spa:]ADDRESS[+BYTES], BYTES hexadecimal: 1 to 10000, 8 if absent. access: the same, reads too. register: a name. vtl: a number */
       what: string;
       vtl?: Integer;
       vp?: Integer;

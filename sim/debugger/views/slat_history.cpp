@@ -36,11 +36,8 @@ void SlatHistory::learn() {
     list_.clear();
   }
   const Instant end = run.end();
-  (void)run.history().first(known_, [&](const support::Event& event) {
-    if (event.at >= end) return true;
-    if (event.kind == support::EventKind::ProtectionChange)
-      list_.push_back({event.at, event.vp, event.vtl, event.a / abi::page_size, event.b, event.rip});
-    return false;
+  run.history().each(known_, end, set_of(support::EventKind::ProtectionChange), [&](const support::Event& event) {
+    list_.push_back({event.at, event.vp, event.vtl, event.a / abi::page_size, event.b, event.rip});
   });
   known_ = std::max(known_, end);
 }

@@ -503,6 +503,9 @@ void HttpServer::Running::accept(tcp::acceptor& acceptor) {
 
 void HttpServer::Running::welcome(tcp::socket socket) {
   ++connections;
+  Error ignored;
+  // Answers are small: without this each waits until the client has acknowledged the one before, 40 ms with Linux.
+  socket.set_option(tcp::no_delay{true}, ignored);
   const auto connection = std::make_shared<Connection>(shared_from_this(), std::move(socket));
   keep_track(connection);
   if (connections > options.limits.clients) connection->refuse(refusal(503, "too many clients"));

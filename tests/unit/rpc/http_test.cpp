@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <fmt/format.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -176,6 +177,24 @@ struct Server {
   }
 };
 
+/// The port of this process' end of a socket (`name` is getsockname) or of the other end (getpeername); 0: it is no such socket.
+uint16_t port_of(int socket, decltype(getsockname)* name) {
+  sockaddr_in address{};
+  socklen_t size = sizeof address;
+  if (name(socket, reinterpret_cast<sockaddr*>(&address), &size) != 0 || address.sin_family != AF_INET) return 0;
+  return ntohs(address.sin_port);
+}
+
+/// TCP_NODELAY of the server's end of the connection to `port`: the server is in this process. -1: there is none.
+int no_delay_beyond(uint16_t port) {
+  for (int socket = 0; socket < 1024; ++socket) {
+    int on = -1;
+    socklen_t size = sizeof on;
+    if (port_of(socket, getpeername) == port && getsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, &size) == 0) return on != 0;
+  }
+  return -1;
+}
+
 class Client {
  public:
   explicit Client(uint16_t port) : socket_{::socket(AF_INET, SOCK_STREAM, 0)} {
@@ -187,6 +206,8 @@ class Client {
   }
   ~Client() { close(socket_); }
   Client(const Client&) = delete;
+
+  [[nodiscard]] uint16_t port() const { return port_of(socket_, getsockname); }
 
   void send(std::string_view text) const {
     while (!text.empty()) {
@@ -244,6 +265,14 @@ TEST_CASE("a request is answered, several on one connection, with what protects 
   }
   client.send(server.post(R"({"jsonrpc":"2.0","method":"hello"})"));
   EXPECT(status_of(client.until("\r\n\r\n")) == 204);
+}
+
+TEST_CASE("an answer does not wait until the client has acknowledged the one before", "[rpc][http]") {
+  Server server;
+  Client client{server.http->port()};
+  client.send(server.call("hello"));
+  (void)client.until("}");
+  EXPECT(no_delay_beyond(client.port()) == 1);
 }
 
 TEST_CASE("each refusal has its status, and ends the connection", "[rpc][http]") {

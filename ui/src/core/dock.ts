@@ -1,5 +1,5 @@
 // The only file that knows dockview: panes in a dock, layouts as plain data.
-import { createDockview, type DockviewApi, type SerializedDockview } from 'dockview-core';
+import { createDockview, type DockviewApi, type DockviewPanelApi, type SerializedDockview } from 'dockview-core';
 import { mount, unmount } from 'svelte';
 import PaneHost from '../parts/PaneHost.svelte';
 import { PaneTab } from './tab';
@@ -7,6 +7,9 @@ import { restore_scroll } from '../parts/keeps_scroll';
 import type { Workspace } from './workspace.svelte';
 
 export type Side = 'left' | 'right' | 'above' | 'below' | 'within';
+
+/** Milliseconds until panes behind others are made. */
+const hidden_pause = 1500;
 
 /** A pane of a layout. `share` is of the width or height that it divides with its neighbour, 0 to 1. */
 export interface Placement {
@@ -173,16 +176,34 @@ export class Dock {
     const element = document.createElement('div');
     element.className = 'pane';
     let mounted: ReturnType<typeof mount> | undefined;
+    let gone = false;
+    let watch: { dispose: () => void } | undefined;
     const props = props_of(this.#workspace, name);
+    const begin = () => {
+      if (mounted === undefined && !gone) mounted = mount(PaneHost, { target: element, props: props.value });
+    };
     return {
       element,
-      init: (options: { params: Record<string, unknown>; title: string }) => {
+      init: (options: { params: Record<string, unknown>; title: string; api: DockviewPanelApi }) => {
         props.set(options.params, options.title);
-        mounted = mount(PaneHost, { target: element, props: props.value });
+        watch = options.api.onDidVisibilityChange(({ isVisible }) => {
+          props.see(isVisible);
+          if (isVisible && arranged) begin();
+        });
+        // Which panes are in front is known when all are there. Those behind them come when the first screen has been drawn.
+        let arranged = false;
+        queueMicrotask(() => {
+          arranged = true;
+          props.see(options.api.isVisible);
+          if (options.api.isVisible) begin();
+          else setTimeout(begin, hidden_pause);
+        });
       },
       update: (event: { params: Record<string, unknown> }) => props.update(event.params),
       focus: () => element.querySelector<HTMLElement>('[data-autofocus], [tabindex="0"], input, button')?.focus(),
       dispose: () => {
+        gone = true;
+        watch?.dispose();
         if (mounted !== undefined) void unmount(mounted);
       },
     };
@@ -192,12 +213,16 @@ export class Dock {
 /** Parameters change through an event, since what mount() was given cannot be replaced. */
 function props_of(workspace: Workspace, name: string) {
   const target = new EventTarget();
-  const value = { workspace, name, title: '', parameters: {} as Record<string, unknown>, changes: target };
+  const value = { workspace, name, title: '', parameters: {} as Record<string, unknown>, changes: target, visible: true };
   return {
     value,
     set: (parameters: Record<string, unknown>, title: string) => {
       value.parameters = parameters;
       value.title = title;
+    },
+    see: (visible: boolean) => {
+      value.visible = visible;
+      target.dispatchEvent(new CustomEvent('visible', { detail: visible }));
     },
     update: (parameters: Record<string, unknown>) => target.dispatchEvent(new CustomEvent('parameters', { detail: parameters })),
   };

@@ -2,9 +2,13 @@
 import { asRpcError, code, type RpcError } from '../rpc/errors';
 import type { MethodName, Methods } from '../rpc/interface';
 import type { Session } from './session.svelte';
+import { use_visibility } from './visibility';
 
 /** An answer is slow from here on, and the pane says so: milliseconds. */
 const slow_after = 150;
+
+/** What is not looked at first is asked when nothing else has come up for so long: milliseconds. */
+export const calm_after = 60;
 
 export interface View<Result> {
   /** The last answer; stays until the next one is there. */
@@ -18,19 +22,31 @@ export interface View<Result> {
   readonly of: unknown;
 }
 
+export interface ViewOptions {
+  /**
+   * This can wait until motion rests: while a key is held down it is not asked, and a step does not wait for it. The first
+   * question is asked at once.
+   */
+  calm?: boolean;
+}
+
 /**
  * Asks `method` whenever what `parameters` returns changes, or the session shows other things at the same focus. At most one
  * question is under way: of those that came up meanwhile, the last is asked. `parameters` returning undefined asks nothing.
- * `also`: what else the answer depends on; its change asks the same again. To be called while a component is initialised.
+ * `also`: what else the answer depends on; its change asks the same again. Nothing is asked while the pane is out of sight:
+ * what has changed by then is asked when it comes back. To be called while a component is initialised.
  */
 export function view<M extends MethodName>(
   session: () => Session,
   method: M,
   parameters: () => Methods[M]['parameters'] | undefined,
   also?: () => string,
+  { calm = false }: ViewOptions = {},
 ): View<Methods[M]['result']> {
-  const state = new Viewed<M>(method);
+  const state = new Viewed<M>(method, calm);
+  const visible = use_visibility();
   $effect(() => {
+    if (!visible()) return state.rest();
     const of = session();
     const wanted = parameters();
     const epoch = of.epoch; // looked at, so that its growth asks again
@@ -54,9 +70,14 @@ class Viewed<M extends MethodName> implements View<Methods[M]['result']> {
   #next: (() => void) | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #stopped = false;
+  readonly #calm: boolean;
+  #pause: ReturnType<typeof setTimeout> | undefined;
+  /** Asks what waits for calm. */
+  #waiting: (() => void) | undefined;
 
-  constructor(method: M) {
+  constructor(method: M, calm: boolean) {
     this.#method = method;
+    this.#calm = calm;
   }
 
   want(session: Session, parameters: Methods[M]['parameters'], state: string): void {
@@ -64,20 +85,49 @@ class Viewed<M extends MethodName> implements View<Methods[M]['result']> {
     if (question === this.#asked) return;
     this.#asked = question;
     const ask = () => void this.#ask(session, parameters, question);
+    if (this.#calm && this.of !== undefined) this.#ask_when_calm(ask);
+    else this.#ask_next(ask);
+  }
+
+  /** Out of sight: what was not asked yet is asked when it is in sight again. */
+  rest(): void {
+    if (this.#waiting === undefined && this.#next === undefined) return;
+    this.#drop();
+    this.#asked = '';
+  }
+
+  #ask_next(ask: () => void): void {
     if (this.#under_way) this.#next = ask;
     else ask();
   }
 
+  #ask_when_calm(ask: () => void): void {
+    clearTimeout(this.#pause);
+    this.pending = true;
+    this.#waiting = ask;
+    this.#pause = setTimeout(() => {
+      this.#waiting = undefined;
+      this.#ask_next(ask);
+    }, calm_after);
+  }
+
+  /** What was not asked yet. */
+  #drop(): void {
+    clearTimeout(this.#pause);
+    this.#waiting = this.#next = undefined;
+    this.pending = this.#under_way;
+  }
+
   forget(): void {
     this.#asked = '';
-    this.#next = undefined;
+    this.#drop();
     this.value = undefined;
     this.error = undefined;
   }
 
   stop(): void {
     this.#stopped = true;
-    this.#next = undefined;
+    this.#drop();
     clearTimeout(this.#timer);
   }
 
@@ -99,7 +149,7 @@ class Viewed<M extends MethodName> implements View<Methods[M]['result']> {
     else if (this.#asked === question || value !== undefined) this.#show(value, error, parameters);
     const next = this.#next;
     this.#next = undefined;
-    this.pending = next !== undefined;
+    this.pending = next !== undefined || this.#waiting !== undefined;
     if (next === undefined) this.slow = false;
     next?.();
   }

@@ -47,6 +47,9 @@ async function offered(page, title) {
 
 async function begin(page) {
   await page.keyboard.press('Escape');
+  await page.evaluate(() => document.activeElement?.blur()); // in a field, letters and signs are text
+  const said = page.locator('.banner').getByRole('button', { name: 'Close', exact: true });
+  if (await said.isVisible()) await said.click(); // the same words once more would change nothing
   if ((await instant(page)) !== start) await go(page, `@${start}`);
   await stands_at(page, start);
 }

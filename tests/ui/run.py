@@ -1,11 +1,11 @@
 #!/usr/bin/python3
 """Runs a test of the debugger's page. Exits with 77, and a sentence, where it cannot be run on this machine.
 
-usage: run.py types|unit|tasks --page FOLDER --node NODE --airlock PROGRAM --root ROOT --folder FOLDER --chromium CHROMIUM
+usage: run.py types|unit|tasks|tasks_long --page FOLDER --node NODE --airlock PROGRAM --root ROOT --folder FOLDER --chromium CHROMIUM
 
   types   svelte-check over the sources
   unit    vitest
-  tasks   ui/tasks/*.task.mjs, one after the other, in a browser. They are told by the environment (ui/tasks/world.mjs): AIRLOCK,
+  tasks   ui/tasks/*.task.mjs, one after the other, in a browser; tasks_long: those that take minutes (LONG). They are told by the environment (ui/tasks/world.mjs): AIRLOCK,
           CHROMIUM, PACKAGES, and folders for RECORDINGS and PICTURES, which are new for each run
 """
 
@@ -17,6 +17,7 @@ import subprocess
 import sys
 
 SKIPPED = 77
+LONG = ("access", "compare", "keys", "tour")
 
 
 def skip(why):
@@ -43,20 +44,22 @@ def tasks(arguments):
     environment = {**os.environ, "AIRLOCK": arguments.airlock, "CHROMIUM": arguments.chromium, "PACKAGES": arguments.page,
                    "RECORDINGS": os.path.join(folder, "recordings"), "PICTURES": os.path.join(folder, "pictures")}
     files = sorted(glob.glob(os.path.join(arguments.root, "ui/tasks/*.task.mjs")))
+    is_long = arguments.test == "tasks_long"
+    files = [file for file in files if (os.path.basename(file).split(".")[0] in LONG) == is_long]
     command = [arguments.node, "--test", "--test-concurrency=1", "--test-reporter=spec", *files]
     return subprocess.run(command, cwd=folder, env=environment, check=False).returncode
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("test", choices=["types", "unit", "tasks"])
+    parser.add_argument("test", choices=["types", "unit", "tasks", "tasks_long"])
     for name in ("page", "node", "airlock", "root", "folder", "chromium"):
         parser.add_argument("--" + name, required=True)
     arguments = parser.parse_args()
     for name in ("page", "airlock", "root", "folder"):
         setattr(arguments, name, os.path.abspath(getattr(arguments, name)))
     require_packages(arguments)
-    if arguments.test == "tasks":
+    if arguments.test.startswith("tasks"):
         sys.exit(tasks(arguments))
     command = {"types": ["svelte-check/bin/svelte-check", "--tsconfig", "./tsconfig.json", "--fail-on-warnings"],
                "unit": ["vitest/vitest.mjs", "run"]}[arguments.test]
